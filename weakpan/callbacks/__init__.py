@@ -1,0 +1,1 @@
+"""Lightning callbacks: write CAMs, write labels, show progress."""

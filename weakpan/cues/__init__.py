@@ -1,0 +1,1 @@
+"""What boxes and tags tell about pixels: Grad-CAM label maps and masks in boxes."""

@@ -1,0 +1,1 @@
+"""Images and weak annotations in; samples and targets out."""

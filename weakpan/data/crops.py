@@ -1,0 +1,69 @@
+"""The crop grid: fixed, overlapping tiles that image tags and the crop classifier refer to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from weakpan.arrays import IGNORE, SemanticMap
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A rectangle of an image: rows `top` to `bottom` and columns `left` to `right`, ends exclusive."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slice."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+@dataclass(frozen=True)
+class CropGrid:
+    """Overlapping tiles of one size that cover an image of any size.
+
+    On 1024 x 2048 with crops of 400 x 500 this is the grid of the released code (15 tiles). There the overlap is
+    rounded up, so that on sizes that do not divide evenly the last tiles would end short of the border; here the last
+    tile of an axis is moved to the border. An image smaller than a crop is one tile.
+
+    Attributes:
+        height: of a tile, pixels.
+        width: of a tile, pixels.
+    """
+
+    height: int
+    width: int
+
+    def tiles(self, image_height: int, image_width: int) -> tuple[Tile, ...]:
+        """The tiles of an image, row by row."""
+        return tuple(
+            Tile(top, left, min(top + self.height, image_height), min(left + self.width, image_width))
+            for top in _starts(image_height, self.height)
+            for left in _starts(image_width, self.width)
+        )
+
+    def tags(self, semantic: SemanticMap) -> tuple[frozenset[int], ...]:
+        """For each tile, the train ids with at least one pixel in it; 255 is no tag.
+
+        Args:
+            semantic: (H, W) train ids.
+        """
+        return tuple(
+            frozenset(int(v) for v in np.unique(semantic[tile.slices]) if v != IGNORE)
+            for tile in self.tiles(*semantic.shape)
+        )
+
+
+def _starts(size: int, crop: int) -> list[int]:
+    count = math.ceil(size / crop)
+    if count == 1:
+        return [0]
+    overlap = math.ceil((count * crop - size) / (count - 1))
+    return [i * (crop - overlap) for i in range(count - 1)] + [size - crop]

@@ -1,0 +1,23 @@
+"""The errors that a user can mend, and nothing else."""
+
+from __future__ import annotations
+
+
+class WeakpanError(Exception):
+    """Something outside the program is wrong and the user can put it right.
+
+    The message names the file or the configuration key, what was found, what was expected and what to do. The three
+    scripts print it without a traceback and exit with status 2.
+    """
+
+
+class ConfigError(WeakpanError):
+    """A configuration value that the schema cannot catch: out of range, or at odds with another one."""
+
+
+class DataError(WeakpanError):
+    """An input file that is missing, damaged or contradicts another one."""
+
+
+class RunError(WeakpanError):
+    """A run folder that cannot be continued as asked, or labels that nothing can be learned from."""

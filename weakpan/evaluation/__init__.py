@@ -1,0 +1,1 @@
+"""Scores: panoptic quality, mean IoU, instance average precision, label quality."""

@@ -1,0 +1,33 @@
+"""Files that are either whole or not there: write beside, then rename."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder that becomes `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last because image writers choose their format by it.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write UTF-8 text so that a reader sees the old file or the whole new one."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Write bytes so that a reader sees the old file or the whole new one."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

@@ -1,0 +1,1 @@
+"""Pseudo ground truth: one cleaning rule a file, and the pipeline that orders them."""

@@ -1,0 +1,1 @@
+"""Networks as plain nn.Modules; they know neither Lightning nor files."""
