@@ -136,7 +136,8 @@ class Catalog:
                 f"{source}: label id {', '.join(map(str, unknown[:8]))} is not in class table {self.name!r}; "
                 "correct the file, or choose another table with data.classes"
             )
-        return self._train_id_of[dataset_ids].astype(np.uint8)
+        train_ids: SemanticMap = self._train_id_of[dataset_ids].astype(np.uint8)
+        return train_ids
 
     def check_train_ids(self, train_ids: npt.NDArray[np.integer], source: str) -> SemanticMap:
         """Return a map that already holds train ids as uint8; raises DataError on a value outside the table."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from weakpan.arrays import RGBImage
 from weakpan.errors import DataError
@@ -25,8 +26,6 @@ def read_map(path: Path) -> npt.NDArray[np.integer]:
         DataError: a missing or truncated file, or one with several channels.
     """
     # Pillow keeps palette indices; cv2 would turn an indexed PNG into its colours.
-    from PIL import Image
-
     try:
         with Image.open(path) as image:
             image.load()
@@ -50,6 +49,37 @@ def write_png(path: Path, values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
     write_bytes_atomically(path, buffer.tobytes())
 
 
+def inspect_image(path: Path) -> tuple[int, int]:
+    """(height, width) of an image from its first and last bytes, without decoding it.
+
+    Raises:
+        DataError: a missing file, no image, or a PNG or JPEG that ends early.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            kind = image.format or ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            tail = file.read()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such image") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: not a readable image ({error}); write it again") from error
+    _check_end(path, kind, tail)
+    return height, width
+
+
+_END_MARKERS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
+_TAIL = 64
+"""Bytes at the end of a file in which the end marker must lie; some writers add a little padding."""
+
+
+def _check_end(path: Path, kind: str, tail: bytes) -> None:
+    if kind in _END_MARKERS and _END_MARKERS[kind] not in tail:
+        raise DataError(f"{path}: the {kind} ends early; it is truncated: write it again")
+
+
 def _decode(path: Path, flags: int) -> npt.NDArray[np.generic]:
     try:
         content = np.frombuffer(path.read_bytes(), np.uint8)
@@ -57,6 +87,12 @@ def _decode(path: Path, flags: int) -> npt.NDArray[np.generic]:
         raise DataError(f"{path}: no such image") from None
     except OSError as error:
         raise DataError(f"{path}: not readable ({error})") from error
+    # OpenCV fills the missing part of a truncated file with grey and says nothing.
+    tail = content[-_TAIL:].tobytes()
+    if content[:4].tobytes() == b"\x89PNG":
+        _check_end(path, "PNG", tail)
+    elif content[:2].tobytes() == b"\xff\xd8":
+        _check_end(path, "JPEG", tail)
     image = cv2.imdecode(content, flags) if content.size else None
     if image is None:
         raise DataError(f"{path}: not a readable image; it may be truncated: write it again")

@@ -16,8 +16,9 @@ One JSON file a split:
       ]
     }
 
-Box coordinates are pixels, 0-based and inclusive. `kind` is `instance`, `group` (a crowd) or `stuff` (a whole class of
-stuff as an image-wide box, METHOD of the paper's released code). The order of the boxes matters: instance ids follow it.
+Box coordinates are pixels, 0-based and inclusive. `kind` is `instance`, `group` (a crowd) or `stuff` (a
+whole class of stuff as an image-wide box, as in the authors' released code). The order of the boxes matters: instance
+ids follow it.
 """
 
 from __future__ import annotations
@@ -187,7 +188,7 @@ def _read_box(entry: Any, catalog: Catalog, height: int, width: int, where: str)
     values = entry["box"]
     if len(values) != 4 or not all(type(v) is int for v in values):
         raise DataError(f"{where}: box {values} is not four whole numbers [xmin, ymin, xmax, ymax]")
-    box = Box(class_id, *values, kind=kind)
+    box = Box(class_id, values[0], values[1], values[2], values[3], kind)
     if not (0 <= box.xmin <= box.xmax < width and 0 <= box.ymin <= box.ymax < height):
         raise DataError(
             f"{where}: {entry['class']} box {values} is empty or outside its {width} x {height} image; "

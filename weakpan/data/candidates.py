@@ -1,0 +1,92 @@
+"""Which classes a pixel can have at all, as far as boxes and tags tell.
+
+A pixel can only be of a class that is a tag of every tile it lies in, and of a class of things only inside a box of
+that class (group boxes count). This is exact knowledge, not an estimate: it narrows most pixels to a few classes, and
+training and relabelling may use it where no label is trusted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from weakpan.catalog import Catalog
+from weakpan.data.annotations import BoxKind, ImageAnnotation
+from weakpan.data.crops import CropGrid
+
+_BITS = 31
+"""Classes packed into one integer at a time; the rest of 64 bits holds what was packed before."""
+
+
+@dataclass(frozen=True)
+class CandidateSets:
+    """For every pixel a set of classes.
+
+    Attributes:
+        index: (H, W) int32, row of `table` for each pixel.
+        table: (S, C) bool, one row a set. Row 0 allows every class (padding, and pixels whose tags and boxes leave no
+            class, such as void regions).
+    """
+
+    index: npt.NDArray[np.int32]
+    table: npt.NDArray[np.bool_]
+
+
+def candidate_sets(
+    annotation: ImageAnnotation,
+    grid: CropGrid,
+    catalog: Catalog,
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+) -> CandidateSets:
+    """The candidate sets of a view of one image.
+
+    Tiles and boxes are rectangles, so a scaled, cropped or flipped view needs only the source row and column of its
+    pixels, and costs as much as the view is large.
+
+    Args:
+        annotation: boxes and tags.
+        grid: that the tags belong to.
+        catalog: class table.
+        rows: (H,) source row of each row of the view, -1 for padding.
+        columns: (W,) source column of each column of the view, -1 for padding.
+    """
+    classes, things = catalog.num_classes, list(catalog.thing_ids)
+    allowed = np.ones((classes, len(rows), len(columns)), bool)
+    for tile, tags in zip(grid.tiles(annotation.height, annotation.width), annotation.tags, strict=True):
+        inside = np.ix_(_between(rows, tile.top, tile.bottom), _between(columns, tile.left, tile.right))
+        for class_id in range(classes):
+            if class_id not in tags:
+                allowed[class_id][inside] = False
+    in_box = np.zeros((len(things), len(rows), len(columns)), bool)
+    for box in annotation.boxes:
+        if box.kind is not BoxKind.STUFF:
+            inside = np.ix_(_between(rows, box.ymin, box.ymax + 1), _between(columns, box.xmin, box.xmax + 1))
+            in_box[things.index(box.class_id)][inside] = True
+    allowed[things] &= in_box
+    allowed[:, rows < 0] = True
+    allowed[:, :, columns < 0] = True
+    return _distinct(allowed)
+
+
+def _between(values: npt.NDArray[np.int64], start: int, stop: int) -> npt.NDArray[np.intp]:
+    return np.flatnonzero((values >= start) & (values < stop))
+
+
+def _distinct(allowed: npt.NDArray[np.bool_]) -> CandidateSets:
+    """Number the distinct columns of a (C, H, W) stack."""
+    classes, *size = allowed.shape
+    index = np.zeros(allowed[0].size, np.int64)
+    first = np.zeros(1, np.int64)
+    for start in range(0, classes, _BITS):
+        chunk = allowed[start : start + _BITS].reshape(-1, index.size)
+        code = index << _BITS
+        for bit, plane in enumerate(chunk):
+            code |= plane.astype(np.int64) << bit
+        _, first, index = np.unique(code, return_index=True, return_inverse=True)
+    table = allowed.reshape(classes, -1)[:, first].T.copy()
+    table[~table.any(axis=1)] = True
+    everything = np.ones((1, classes), bool)
+    return CandidateSets((index.reshape(size) + 1).astype(np.int32), np.concatenate([everything, table]))

@@ -1,0 +1,57 @@
+"""Samplers whose order depends on seed and epoch alone, not on workers; each rank gets its share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import Sampler
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Shuffled (epoch, index) pairs.
+
+    The epoch travels with the index so that augmentation can be seeded by (seed, epoch, index): the same sample then
+    looks the same for any number of workers and after a resume. Ranks take every world-th index; the end is filled up
+    from the start so that all ranks take the same number of steps.
+
+    Args:
+        length: of the data set.
+        seed: of the shuffling.
+        rank: of this process.
+        world: number of processes.
+    """
+
+    def __init__(self, length: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.length, self.seed, self.rank, self.world = length, seed, rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Pairs of this rank."""
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
+        order = torch.randperm(self.length, generator=generator).tolist()
+        order += order[: -len(order) % self.world]
+        return iter([(self.epoch, index) for index in order[self.rank :: self.world]])
+
+    def __len__(self) -> int:
+        """Number of pairs on each rank."""
+        return -(-self.length // self.world)
+
+
+class ShardSampler(Sampler[int]):
+    """Every index exactly once over all ranks, without padding: for prediction and scores."""
+
+    def __init__(self, length: int, rank: int = 0, world: int = 1) -> None:
+        self.indices = range(rank, length, world)
+
+    def __iter__(self) -> Iterator[int]:
+        """Indices of this rank, ascending."""
+        return iter(self.indices)
+
+    def __len__(self) -> int:
+        """Number of indices on this rank."""
+        return len(self.indices)
