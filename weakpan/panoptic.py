@@ -47,7 +47,8 @@ class PanopticTruth:
     Attributes:
         semantic: (H, W) train ids, 255 ignored.
         instances: (H, W) int32, 0 for no instance. Within a class of things, pixels with the same k >= 1 are one
-            instance; pixels with 0 are a group (crowd) region. Numbers may repeat between classes.
+            instance; pixels with 0 are a group (crowd) region. Numbers may repeat between classes. Ignored pixels may
+            carry a number too: instances of classes outside the table, which matter to average precision alone.
     """
 
     semantic: SemanticMap

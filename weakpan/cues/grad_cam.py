@@ -14,7 +14,7 @@ from weakpan.arrays import IGNORE, SemanticMap
 from weakpan.data.crops import Tile
 
 
-@dataclass(frozen=True)
+@dataclass
 class CamSettings:
     """How heatmaps become labels.
 

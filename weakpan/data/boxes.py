@@ -1,6 +1,9 @@
-"""Boxes from label maps, in the order of the released code."""
+"""Boxes from label maps, and the instance ids that boxes get, in the order of the authors' released code."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,3 +43,29 @@ def boxes_from_maps(semantic: SemanticMap, instances: InstanceMap, catalog: Cata
         kind = BoxKind.INSTANCE if code >= 256 else BoxKind.GROUP
         boxes.append(Box(class_id, int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]), kind))
     return tuple(boxes)
+
+
+class NumberedBox(NamedTuple):
+    """A box and the instance id that its pixels get."""
+
+    instance_id: int
+    box: Box
+
+
+def number_boxes(boxes: Iterable[Box]) -> list[NumberedBox]:
+    """Give boxes the ids 1, 2, ... in their order.
+
+    Group boxes and exact repeats of (class, box) get none. As in the authors' released code, the repeat of a group box
+    is a repeat, whatever its own kind.
+
+    Args:
+        boxes: of one image, in the order of its annotation, of any kind.
+
+    Returns:
+        The boxes that got an id, ascending.
+    """
+    first: dict[tuple[int, int, int, int, int], Box] = {}
+    for box in boxes:
+        first.setdefault((box.class_id, box.xmin, box.ymin, box.xmax, box.ymax), box)
+    kept = [box for box in first.values() if box.kind is not BoxKind.GROUP]
+    return [NumberedBox(instance_id, box) for instance_id, box in enumerate(kept, start=1)]

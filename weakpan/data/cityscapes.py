@@ -27,7 +27,7 @@ _LICENSE_PLATE = 65535
 """Label id -1 of the official tools, as it reads back from 16 bits; it is ignored in every class table."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class FileTemplates:
     """Where the files of an image lie below the root.
 
@@ -151,9 +151,9 @@ class CityscapesSplit:
             if labels.shape != raw.shape:
                 raise DataError(f"{label_path}: {labels.shape} pixels, {instance_path.name} has {raw.shape}")
             semantic = translate(labels, str(label_path))
-        instances: InstanceMap = np.where(
-            is_instance & self.catalog.is_thing[semantic], raw % INSTANCE_BASE + 1, 0
-        ).astype(np.int32)
+        # Instances of ignored classes keep their number: the official average precision does not excuse them as void.
+        numbered = is_instance & (self.catalog.is_thing[semantic] | (semantic == IGNORE))
+        instances: InstanceMap = np.where(numbered, raw % INSTANCE_BASE + 1, 0).astype(np.int32)
         return PanopticTruth(semantic, instances)
 
 

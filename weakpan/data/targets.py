@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import BoolMask, FloatMap, InstanceMap, SemanticMap
+from weakpan.arrays import IGNORE, BoolMask, FloatMap, InstanceMap, SemanticMap
 from weakpan.catalog import Catalog
 from weakpan.data.annotations import Box, BoxKind
-from weakpan.data.boxes import boxes_from_maps
+from weakpan.data.boxes import boxes_from_maps, number_boxes
 from weakpan.data.transforms import View
 from weakpan.panoptic import PanopticTruth
 
@@ -33,18 +33,9 @@ class LabelledImage:
     group_boxes: tuple[Box, ...]
 
 
-def instance_ids(boxes: Sequence[Box]) -> dict[int, Box]:
-    """Instance ids by the released code's rule: boxes in order, groups and exact repeats of (class, box) skipped.
-
-    Pseudo boxes of stuff take ids like any other.
-    """
-    distinct: dict[Box, None] = {box: None for box in boxes if box.kind is not BoxKind.GROUP}
-    return dict(enumerate(distinct, start=1))
-
-
 def label_pseudo(semantic: SemanticMap, instances: InstanceMap, boxes: Sequence[Box]) -> LabelledImage:
     """Pseudo labels whose instance ids follow the boxes of the weak annotation."""
-    things = {k: box for k, box in instance_ids(boxes).items() if box.kind is BoxKind.INSTANCE}
+    things = {k: box for k, box in number_boxes(boxes) if box.kind is BoxKind.INSTANCE}
     groups = tuple(box for box in boxes if box.kind is BoxKind.GROUP)
     return LabelledImage(semantic, instances, things, groups)
 
@@ -53,7 +44,8 @@ def label_truth(truth: PanopticTruth, catalog: Catalog) -> LabelledImage:
     """Real labels in the same form; ids are given anew, since real numbers may repeat between classes."""
     boxes = boxes_from_maps(truth.semantic, truth.instances, catalog)
     span = int(truth.instances.max(initial=0)) + 1
-    codes = np.where(truth.instances > 0, (truth.semantic.astype(np.int64) + 1) * span + truth.instances, 0)
+    numbered = (truth.instances > 0) & (truth.semantic != IGNORE)
+    codes = np.where(numbered, (truth.semantic.astype(np.int64) + 1) * span + truth.instances, 0)
     values, inverse = np.unique(codes, return_inverse=True)
     # The instances come last in the boxes and are sorted by class and number, as the codes are.
     offset = 0 if values[0] == 0 else 1

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from weakpan.panoptic import PanopticMap, Segment
 
 
-@dataclass(frozen=True)
+@dataclass
 class DecodeSettings:
     """Dials of the decoder.
 

@@ -1,0 +1,105 @@
+"""Label making the obvious way: whole-image masks, one statement a rule. Slow, and the reference for the fast one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from weakpan.arrays import BoolMask, FloatMap, InstanceMap, SemanticMap
+from weakpan.catalog import Catalog
+from weakpan.data.annotations import Box
+from weakpan.data.crops import CropGrid, Tile
+from weakpan.labels.inputs import LabelInput
+from weakpan.labels.settings import LabelSettings
+
+Ids = Iterable[int]
+
+
+def plain_score_threshold(label: SemanticMap, score: FloatMap, threshold: float) -> SemanticMap:
+    return np.where(score < np.float32(threshold), 255, label).astype(np.uint8)
+
+
+def plain_tag_check(label: SemanticMap, tiles: Iterable[Tile], tags: Iterable[Ids]) -> SemanticMap:
+    result = label.copy()
+    for tile, tag in zip(tiles, tags, strict=True):
+        in_tile = inside(label.shape, tile.left, tile.top, tile.right - 1, tile.bottom - 1)
+        result[in_tile & ~np.isin(label, list(tag))] = 255
+    return result
+
+
+def plain_mask_merge(label: SemanticMap, masks: SemanticMap, thing_ids: Sequence[int]) -> SemanticMap:
+    mask_is_thing, label_is_thing = np.isin(masks, thing_ids), np.isin(label, thing_ids)
+    return np.where(mask_is_thing, masks, np.where(label_is_thing, 255, label)).astype(np.uint8)
+
+
+def plain_box_prior(label: SemanticMap, boxes: Iterable[Box], thing_ids: Sequence[int]) -> SemanticMap:
+    result = label.copy()
+    for class_id in thing_ids:
+        union = np.zeros(label.shape, bool)
+        for box in boxes:
+            if box.class_id == class_id:
+                union |= inside(label.shape, box.xmin, box.ymin, box.xmax, box.ymax)
+        result[(label == class_id) & ~union] = 255
+    return result
+
+
+def plain_low_iou_fill(
+    label: SemanticMap, boxes: Sequence[Box], thing_ids: Sequence[int], threshold: float, over_things: bool
+) -> SemanticMap:
+    result = label.copy()
+    weak = ~np.isin(label, thing_ids)
+    order = sorted(range(len(boxes)), key=lambda i: (-boxes[i].area, i))
+    for box in (boxes[i] for i in order):
+        if box.kind != "instance":
+            continue
+        in_box = inside(label.shape, box.xmin + 1, box.ymin + 1, box.xmax, box.ymax)
+        of_class = label == box.class_id
+        if not in_box.any() or (in_box & of_class).sum() / in_box.sum() >= threshold:
+            continue
+        result[in_box & ~of_class & (weak | over_things)] = box.class_id
+    return result
+
+
+def plain_instances(label: SemanticMap, boxes: Iterable[Box]) -> InstanceMap:
+    result = np.where(label == 255, -1, 0).astype(np.int32)
+    seen: set[tuple[int, int, int, int, int]] = set()
+    instance_id = 0
+    for box in boxes:
+        key = (box.class_id, box.xmin, box.ymin, box.xmax, box.ymax)
+        repeated = key in seen
+        seen.add(key)
+        if box.kind == "group" or repeated:
+            continue
+        instance_id += 1
+        pixels = inside(label.shape, *key[1:]) & (label == box.class_id)
+        free = result == 0
+        result[pixels & free] = instance_id
+        result[pixels & ~free] = -1
+    return result
+
+
+def plain_labels(
+    inp: LabelInput, settings: LabelSettings, catalog: Catalog, grid: CropGrid, round_index: int
+) -> tuple[SemanticMap, InstanceMap]:
+    label, boxes, things = inp.prediction, inp.annotation.boxes, list(catalog.thing_ids)
+    for step in settings.steps:
+        if step == "score_threshold" and round_index > 0 and inp.score is not None:
+            label = plain_score_threshold(label, inp.score, settings.score_threshold)
+        elif step == "tag_check":
+            label = plain_tag_check(label, grid.tiles(*label.shape), inp.annotation.tags)
+        elif step == "mask_merge" and round_index <= settings.mask_rounds and inp.masks is not None:
+            label = plain_mask_merge(label, inp.masks, things)
+        elif step == "box_prior":
+            label = plain_box_prior(label, boxes, things)
+        elif step == "low_iou_fill":
+            label = plain_low_iou_fill(label, boxes, things, settings.fill_threshold, settings.fill_over_things)
+    instances = plain_instances(label, boxes) if settings.instances else np.full(label.shape, -1, np.int32)
+    return label, instances
+
+
+def inside(shape: tuple[int, ...], xmin: int, ymin: int, xmax: int, ymax: int) -> BoolMask:
+    """(H, W) mask of a box with inclusive corners."""
+    mask = np.zeros(shape, bool)
+    mask[ymin : ymax + 1, xmin : xmax + 1] = True
+    return mask

@@ -1,0 +1,56 @@
+"""Scores predictions against real labels, every image once however many ranks there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch.distributed as dist
+from pytorch_lightning.callbacks import BasePredictionWriter
+
+from weakpan.data.cityscapes import CityscapesSplit
+from weakpan.evaluation.scorer import PanopticScorer
+from weakpan.training.segmenter_module import Prediction
+
+
+class ScorePredictions(BasePredictionWriter):
+    """Collects scores while `SegmenterModule` predicts a split with real labels; `scorer` holds those of all ranks.
+
+    The loop adds it to the scoring stage of every round when there are real labels of `data.val_split`; set
+    `data.val_split: null` to train without.
+
+    Args:
+        split: photographs and real labels.
+    """
+
+    def __init__(self, split: CityscapesSplit) -> None:
+        super().__init__(write_interval="batch")
+        self.split = split
+        self.scorer = PanopticScorer(split.catalog)
+
+    def write_on_batch_end(
+        self,
+        trainer: pl.Trainer,  # noqa: ARG002
+        pl_module: pl.LightningModule,  # noqa: ARG002
+        prediction: Prediction,
+        batch_indices: Sequence[int] | None,  # noqa: ARG002
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+        dataloader_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Score one image."""
+        assert prediction.panoptic is not None
+        truth = self.split.truth(prediction.image_id)
+        self.scorer.add(prediction.image_id, prediction.panoptic, truth, prediction.semantic)
+
+    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Merge the ranks."""
+        if trainer.world_size < 2:
+            return
+        gathered: list[Any] = [None] * trainer.world_size
+        dist.all_gather_object(gathered, self.scorer)
+        merged = PanopticScorer(self.split.catalog)
+        for scorer in gathered:
+            merged.merge(scorer)
+        self.scorer = merged

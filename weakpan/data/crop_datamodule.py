@@ -1,0 +1,133 @@
+"""Tiles of the crop grid with their tags, for the crop classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from weakpan.arrays import RGBImage
+from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
+from weakpan.data.cityscapes import CityscapesSplit
+from weakpan.data.samplers import EpochSampler, ShardSampler
+from weakpan.data.transforms import jitter_colour
+
+
+@dataclass
+class CropSettings:
+    """How tiles are shown to the classifier.
+
+    Attributes:
+        height: that every tile is scaled to, pixels; None for the grid's own.
+        width: that every tile is scaled to, pixels; None for the grid's own.
+        images_per_batch: all tiles of this many images make a batch.
+        flip: whether half of the tiles are mirrored.
+        colour_jitter: strength of random colour changes, 0 for none.
+    """
+
+    height: int | None = None
+    width: int | None = None
+    images_per_batch: int = 4
+    flip: bool = True
+    colour_jitter: float = 0.3
+
+
+def tag_matrix(annotation: ImageAnnotation, num_classes: int) -> Tensor:
+    """(T, C) bool, the tags of each tile."""
+    matrix = torch.zeros(len(annotation.tags), num_classes, dtype=torch.bool)
+    for row, tags in enumerate(annotation.tags):
+        matrix[row, sorted(tags)] = True
+    return matrix
+
+
+class TileDataset(Dataset[dict[str, Any]]):
+    """All tiles of an image at a time, so that a large photograph is decoded once and not once a tile.
+
+    An item holds `image_id`, `tiles` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as
+    (epoch, index) for training, with random flips and colours, or as an index for prediction, without.
+    """
+
+    def __init__(self, split: CityscapesSplit, annotations: WeakAnnotations, settings: CropSettings, seed: int) -> None:
+        self.split, self.annotations, self.settings, self.seed = split, annotations, settings, seed
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.split.ids)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
+        """Tiles and tags of one image."""
+        rng = None if isinstance(item, int) else np.random.default_rng((self.seed, *item))
+        index = item if isinstance(item, int) else item[1]
+        image_id = self.split.ids[index]
+        annotation = self.annotations.images[image_id]
+        image = self.split.image(image_id)
+        tiles = [
+            self._show(image[tile.slices], rng)
+            for tile in self.annotations.grid.tiles(annotation.height, annotation.width)
+        ]
+        return {
+            "image_id": image_id,
+            "tiles": torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2),
+            "tags": tag_matrix(annotation, self.annotations.catalog.num_classes),
+        }
+
+    def _show(self, tile: RGBImage, rng: np.random.Generator | None) -> RGBImage:
+        grid, settings = self.annotations.grid, self.settings
+        size = (settings.width or grid.width, settings.height or grid.height)
+        if tile.shape[:2] != size[::-1]:
+            tile = cv2.resize(tile, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+        if rng is not None:
+            if settings.flip and rng.random() < 0.5:
+                tile = tile[:, ::-1]
+            tile = jitter_colour(rng, tile, settings.colour_jitter)
+        return np.ascontiguousarray(tile)
+
+
+def collate_tiles(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Tiles of several images in one batch; their number may differ between images."""
+    return {
+        "image_id": [item["image_id"] for item in items],
+        "tiles": torch.cat([item["tiles"] for item in items]),
+        "tags": torch.cat([item["tags"] for item in items]),
+    }
+
+
+class CropDataModule(pl.LightningDataModule):
+    """Loaders for training the classifier and for predicting CAMs (one image a batch)."""
+
+    def __init__(
+        self, split: CityscapesSplit, annotations: WeakAnnotations, settings: CropSettings, workers: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.dataset = TileDataset(split, annotations, settings, seed)
+        self.workers, self.seed = workers, seed
+
+    def train_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Shuffled tiles with augmentation."""
+        assert self.trainer is not None
+        return DataLoader(
+            dataset=self.dataset,
+            batch_size=self.dataset.settings.images_per_batch,
+            sampler=EpochSampler(len(self.dataset), self.seed, self.trainer.global_rank, self.trainer.world_size),
+            num_workers=self.workers,
+            collate_fn=collate_tiles,
+            persistent_workers=self.workers > 0,
+        )
+
+    def predict_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Every image once over all ranks."""
+        assert self.trainer is not None
+        return DataLoader(
+            dataset=self.dataset,
+            batch_size=1,
+            sampler=ShardSampler(len(self.dataset), self.trainer.global_rank, self.trainer.world_size),
+            num_workers=self.workers,
+            collate_fn=collate_tiles,
+        )

@@ -1,0 +1,123 @@
+"""Average precision of instances with the rules of the Cityscapes instance-level evaluation.
+
+Instances under 100 pixels and group regions are not asked for: who finds one is neither praised nor blamed. Nor is a
+prediction blamed at threshold t if more than a share t of it lies on ignored pixels, on the group region of its class
+and on such small instances. Two facts of the official code are kept, for equal numbers: a group region under 100
+pixels counts twice in that share, and instances of ignored classes of things (a caravan, say) do not count as ignored
+pixels. The latter needs a truth that keeps instance numbers where its semantic map is 255; pixels with number 0 there
+are ignored pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from weakpan.arrays import IGNORE
+from weakpan.catalog import Catalog
+from weakpan.evaluation.overlaps import Ints, SegmentOverlaps
+from weakpan.evaluation.ratios import ratio
+from weakpan.panoptic import Segment
+
+# The expression of the official code: its thresholds are not the nearest floats to .55, .6, ...
+IOU_THRESHOLDS: npt.NDArray[np.float64] = np.arange(0.5, 1.0, 0.05)
+"""(10,) an instance is found if the IoU exceeds the threshold; the first is that of AP50."""
+
+MIN_INSTANCE_PIXELS = 100
+"""Smaller true instances are left out."""
+
+
+class InstanceMatches(NamedTuple):
+    """What AP needs to know of one image or, joined, of several.
+
+    Attributes:
+        truths: (C,) int64 number of true instances that are asked for.
+        class_ids: (N,) int64 train ids of the predicted instances.
+        scores: (N,) float64 confidences.
+        iou: (N,) float64 greatest IoU with an instance that is asked for.
+        excuse: (N,) float64; below or at the threshold, a prediction that finds nothing is a false positive.
+    """
+
+    truths: Ints
+    class_ids: Ints
+    scores: npt.NDArray[np.float64]
+    iou: npt.NDArray[np.float64]
+    excuse: npt.NDArray[np.float64]
+
+
+def match_instances(overlaps: SegmentOverlaps, segments: Sequence[Segment], catalog: Catalog) -> InstanceMatches:
+    """Compare the predicted instances of one image with the true ones.
+
+    Args:
+        overlaps: of the prediction with the truth.
+        segments: of the prediction; their scores are used.
+        catalog: class table.
+    """
+    instances = catalog.is_thing[overlaps.predicted_class]
+    class_ids, all_pixels = overlaps.predicted_class[instances], overlaps.pixels[:, instances]
+    area = overlaps.pixels.sum(axis=1, keepdims=True)
+    group = overlaps.truth_number == 0
+    small = area[:, 0] < MIN_INSTANCE_PIXELS
+    wanted = catalog.is_thing[overlaps.truth_class] & ~group & ~small
+
+    shared = np.where(overlaps.truth_class[:, None] == class_ids, all_pixels, 0)
+    predicted_area = all_pixels.sum(axis=0)
+    # Predictions do not overlap and the thresholds are at least one half, so no instance can be found twice.
+    iou = shared / (area + predicted_area - shared)
+    ignored = all_pixels[(overlaps.truth_class == IGNORE) & group].sum(axis=0)
+    ignored = ignored + shared[group].sum(axis=0) + shared[small].sum(axis=0)
+    score_of = {segment.segment_id: segment.score for segment in segments}
+    return InstanceMatches(
+        truths=np.bincount(overlaps.truth_class[wanted], minlength=catalog.num_classes),
+        class_ids=class_ids,
+        scores=np.array([score_of[int(i)] for i in overlaps.predicted_number[instances]], np.float64),
+        iou=iou[wanted].max(axis=0, initial=0.0),
+        excuse=np.maximum(iou.max(axis=0, initial=0.0), ignored / predicted_area),
+    )
+
+
+def join_matches(images: Sequence[InstanceMatches], num_classes: int) -> InstanceMatches:
+    """The matches of several images as one; of none, empty ones over `num_classes` classes."""
+    if not images:
+        nothing = np.zeros(0)
+        return InstanceMatches(np.zeros(num_classes, np.int64), nothing.astype(np.int64), nothing, nothing, nothing)
+    truths = np.sum([image.truths for image in images], axis=0)
+    columns = [np.concatenate(column) for column in zip(*(image[1:] for image in images), strict=True)]
+    return InstanceMatches(truths, *columns)
+
+
+def average_precision(matches: InstanceMatches) -> npt.NDArray[np.float64]:
+    """AP by class and threshold.
+
+    Returns:
+        (C, 10) float64 in 0..1 over `IOU_THRESHOLDS`; a row of nan for a class (stuff among them) without any true
+        instance that is asked for, 0 for one without predictions.
+    """
+    result = np.full((len(matches.truths), len(IOU_THRESHOLDS)), np.nan)
+    for class_id in np.flatnonzero(matches.truths):
+        chosen = matches.class_ids == class_id
+        scores, iou, excuse = matches.scores[chosen], matches.iou[chosen], matches.excuse[chosen]
+        for column, threshold in enumerate(IOU_THRESHOLDS):
+            result[class_id, column] = _area_under_curve(
+                scores[iou > threshold], scores[excuse <= threshold], int(matches.truths[class_id])
+            )
+    return result
+
+
+def _area_under_curve(right: npt.NDArray[np.float64], wrong: npt.NDArray[np.float64], truths: int) -> float:
+    """Trapezoids under precision over recall, one point a distinct score, from (0, 1) on.
+
+    Args:
+        right: (R,) scores of true positives.
+        wrong: (F,) scores of false positives.
+        truths: number of true instances, at least 1.
+    """
+    cuts = np.unique(np.concatenate([right, wrong]))[::-1]
+    true_positives = len(right) - np.searchsorted(np.sort(right), cuts)
+    false_positives = len(wrong) - np.searchsorted(np.sort(wrong), cuts)
+    precision = np.concatenate([[1.0], ratio(true_positives, true_positives + false_positives)])
+    recall = np.concatenate([[0.0], true_positives / truths])
+    return float(np.trapezoid(precision, recall))

@@ -1,0 +1,98 @@
+"""What the labels of one image are made from, and the checks that it fits together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from weakpan.arrays import IGNORE, FloatMap, SemanticMap
+from weakpan.catalog import Catalog
+from weakpan.cues.consensus import NO_THING
+from weakpan.data.annotations import BoxKind, ImageAnnotation
+from weakpan.data.crops import Tile
+from weakpan.errors import DataError
+from weakpan.labels.pixels import table_marking, translate
+
+_Map = TypeVar("_Map", SemanticMap, FloatMap)
+
+
+@dataclass(frozen=True)
+class LabelInput:
+    """Everything that the labels of one image are made from.
+
+    Attributes:
+        prediction: (H, W) uint8 train ids, 255 ignored; in round 0 the label map of the CAMs.
+        score: (H, W) float32, softmax maximum, 0..1; None where no score threshold applies.
+        masks: (H, W) uint8 masks in boxes: the train id of a thing, 254 no thing here, 255 undecided; None where
+            nothing is merged.
+        annotation: boxes and tags.
+    """
+
+    prediction: SemanticMap
+    score: FloatMap | None
+    masks: SemanticMap | None
+    annotation: ImageAnnotation
+
+
+def check_input(inp: LabelInput, steps: Sequence[str], catalog: Catalog, tiles: Sequence[Tile]) -> None:
+    """Refuse input that the given steps cannot work on; what no step reads is not looked at.
+
+    Raises:
+        DataError: a missing map, a wrong shape or dtype, a value that is no class, a box outside the image or of the
+            wrong kind, or tags that do not fit the crop grid. The message starts with the image id.
+    """
+    annotation = inp.annotation
+    where = f"labels of {annotation.image_id}"
+    _check_map(f"{where}: prediction", inp.prediction, annotation, np.uint8)
+    is_class = np.arange(256) < catalog.num_classes
+    is_class[IGNORE] = True
+    _check_values(f"{where}: prediction", inp.prediction, is_class, f"train ids below {catalog.num_classes} and 255")
+    if "score_threshold" in steps:
+        _check_map(f"{where}: score", inp.score, annotation, np.float32)
+    if "mask_merge" in steps:
+        masks = _check_map(f"{where}: masks", inp.masks, annotation, np.uint8)
+        is_mask_value = catalog.is_thing.copy()
+        is_mask_value[[NO_THING, IGNORE]] = True
+        _check_values(f"{where}: masks", masks, is_mask_value, f"train ids of things, {NO_THING} (no thing) and 255")
+    if "tag_check" in steps and len(annotation.tags) != len(tiles):
+        raise DataError(
+            f"{where}: {len(annotation.tags)} lists of tags, but the crop grid has {len(tiles)} tiles on "
+            f"{annotation.height} x {annotation.width}; use the grid that the weak annotations were made with"
+        )
+    _check_boxes(where, annotation, catalog)
+
+
+def _check_map(what: str, values: _Map | None, annotation: ImageAnnotation, dtype: type[np.generic]) -> _Map:
+    if values is None:
+        raise DataError(f"{what} is missing; provide it, or leave the step that needs it out of labels.steps")
+    if values.shape != (annotation.height, annotation.width):
+        raise DataError(f"{what} has shape {values.shape}; the annotation says {annotation.height, annotation.width}")
+    if values.dtype != dtype:
+        raise DataError(f"{what} is of dtype {values.dtype}; expected {np.dtype(dtype)}")
+    return values
+
+
+def _check_values(what: str, values: SemanticMap, is_valid: npt.NDArray[np.bool_], expected: str) -> None:
+    if translate(values, table_marking(~is_valid)).any():
+        found = [int(v) for v in np.unique(values) if not is_valid[v]]
+        raise DataError(f"{what} holds {', '.join(map(str, found[:8]))}; expected {expected}")
+
+
+def _check_boxes(where: str, annotation: ImageAnnotation, catalog: Catalog) -> None:
+    for box in annotation.boxes:
+        corners = (box.xmin, box.ymin, box.xmax, box.ymax)
+        if not (0 <= box.xmin <= box.xmax < annotation.width and 0 <= box.ymin <= box.ymax < annotation.height):
+            raise DataError(
+                f"{where}: box {corners} is empty or outside its {annotation.width} x {annotation.height} image; "
+                "coordinates are 0-based and inclusive"
+            )
+        if not 0 <= box.class_id < catalog.num_classes:
+            raise DataError(f"{where}: box {corners} is of class {box.class_id}; {catalog.name} has no such train id")
+        if (box.kind is BoxKind.STUFF) == bool(catalog.is_thing[box.class_id]):
+            raise DataError(
+                f"{where}: box {corners} of class {catalog.names[box.class_id]} cannot be of kind {box.kind}"
+            )

@@ -1,0 +1,91 @@
+"""Where everything of a run lies: the run folder's path rules, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RoundLayout:
+    """Files of one round: the labels that it is trained on, its weights, its record."""
+
+    folder: Path
+
+    @property
+    def labels(self) -> Path:
+        """Folder of the pseudo labels that this round's segmenter is trained on."""
+        return self.folder / "labels"
+
+    @property
+    def resume(self) -> Path:
+        """Checkpoint of a training under way; kept until the round is finished."""
+        return self.folder / "resume.ckpt"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Weights after training, and what is needed to build the network again."""
+        return self.folder / "last.ckpt"
+
+    @property
+    def manifest(self) -> Path:
+        """Record of the finished round, written last."""
+        return self.folder / "manifest.json"
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """Files of one run."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The composed configuration, as Hydra writes it."""
+        return self.folder / ".hydra" / "config.yaml"
+
+    @property
+    def weak_annotations(self) -> Path:
+        """Boxes and tags of the training split."""
+        return self.folder / "weak_annotations.json"
+
+    @property
+    def masks(self) -> Path:
+        """Masks in boxes, one map an image."""
+        return self.folder / "masks"
+
+    @property
+    def classifier(self) -> Path:
+        """Folder of the crop classifier's checkpoints."""
+        return self.folder / "classifier"
+
+    @property
+    def cams(self) -> Path:
+        """CAM label maps, one an image."""
+        return self.folder / "cams"
+
+    def round(self, index: int) -> RoundLayout:
+        """Folder of a round, counted from 0."""
+        return RoundLayout(self.folder / f"round_{index:02d}")
+
+    def rounds(self) -> list[int]:
+        """Rounds that are finished, ascending and without gaps."""
+        finished: list[int] = []
+        while self.round(len(finished)).manifest.is_file():
+            finished.append(len(finished))
+        return finished
+
+    @property
+    def logs(self) -> Path:
+        """CSV logs of every stage."""
+        return self.folder / "logs"
+
+    @property
+    def metrics(self) -> Path:
+        """All numbers of the run."""
+        return self.folder / "metrics.json"
+
+    @property
+    def report(self) -> Path:
+        """All numbers and pictures of the run on one page."""
+        return self.folder / "report.html"

@@ -1,0 +1,104 @@
+"""A folder of 8-bit maps, one an image, sealed by a manifest that is written last.
+
+`ID.png` for each image, and `manifest.json`: {"format": "weakpan-maps", "version": 1, "ids": [...], "settings": {...},
+...}. The settings are what the maps were made with; a folder made with others is refused rather than mixed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weakpan.arrays import SemanticMap
+from weakpan.errors import DataError, RunError
+from weakpan.files import write_text_atomically
+from weakpan.images import read_map, write_png
+
+FORMAT = "weakpan-maps"
+VERSION = 1
+
+
+class MapStore:
+    """Reads and writes the folder described at the top of this module."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest_path = folder / "manifest.json"
+
+    def path(self, image_id: str) -> Path:
+        """File of one image; raises DataError for an id that is no plain file name."""
+        if Path(image_id).name != image_id or image_id in {"", ".", ".."}:
+            raise DataError(f"image id {image_id!r} is no plain file name; rename the image")
+        return self.folder / f"{image_id}.png"
+
+    def has(self, image_id: str) -> bool:
+        """Whether the map of an image is there."""
+        return self.path(image_id).is_file()
+
+    def read(self, image_id: str) -> SemanticMap:
+        """(H, W) uint8; raises DataError if the file is missing, damaged or of another depth."""
+        values = read_map(self.path(image_id))
+        if values.dtype != np.uint8:
+            raise DataError(f"{self.path(image_id)}: expected 8 bits, found {values.dtype}; make the maps again")
+        return values.astype(np.uint8, copy=False)
+
+    def write(self, image_id: str, values: SemanticMap) -> None:
+        """Write one map, atomically."""
+        write_png(self.path(image_id), values)
+
+    def is_sealed(self) -> bool:
+        """Whether the manifest is there."""
+        return self.manifest_path.is_file()
+
+    def seal(self, ids: Iterable[str], settings: Mapping[str, Any], **more: Any) -> None:
+        """Declare the folder complete.
+
+        Raises:
+            RunError: a map that the manifest would name is missing.
+        """
+        names = list(ids)
+        missing = [image_id for image_id in names if not self.has(image_id)]
+        if missing:
+            raise RunError(f"{self.folder}: no map of {missing[0]} ({len(missing)} are missing); run the stage again")
+        write_manifest(self.manifest_path, {"format": FORMAT, "ids": names, "settings": dict(settings), **more})
+
+
+def write_manifest(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a manifest, atomically and after everything that it speaks of."""
+    write_text_atomically(path, json.dumps({"version": VERSION, **content}, indent=1, sort_keys=True) + "\n")
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Read a manifest; raises DataError if it is missing, damaged or of another version."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such manifest; the stage was not finished") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable ({error}); delete its folder to make the stage again") from error
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        raise DataError(f"{path}: not a manifest of version {VERSION}; delete its folder to make the stage again")
+    return content
+
+
+def refuse_changed_settings(path: Path, sealed: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Compare the settings of a sealed stage with those of this run.
+
+    Raises:
+        RunError: they differ; the message names the keys with both values.
+    """
+    plain = json.loads(json.dumps(dict(settings)))
+    changed = [
+        f"{key}: {sealed.get(key)!r} then, {plain.get(key)!r} now"
+        for key in sorted(set(sealed) | set(plain))
+        if sealed.get(key) != plain.get(key)
+    ]
+    if changed:
+        raise RunError(
+            f"{path.parent} was made with other settings ({'; '.join(changed[:6])}); use a new run folder, or delete "
+            "this stage and all later ones to make them again"
+        )

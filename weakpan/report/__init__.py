@@ -1,0 +1,1 @@
+"""Pictures, curves and the page of results that a run leaves behind."""

@@ -1,0 +1,120 @@
+"""What a run leaves behind: metrics.json and report.html; and the checks that its labels are worth training on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pytorch_lightning.utilities import rank_zero_only
+
+from weakpan.arrays import IGNORE
+from weakpan.errors import RunError
+from weakpan.files import write_text_atomically
+from weakpan.report.page import PanelRow, write_report
+from weakpan.stages.experiment import Experiment
+
+MIN_LABELLED = 0.01
+"""Share of labelled pixels over all training images below which there is nothing to learn from."""
+
+
+def label_counts(experiment: Experiment, round_index: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """(256,) number of pixels with each value over all pseudo labels of a round."""
+    store = experiment.labels(round_index)
+    counts = np.zeros(256, np.int64)
+    for image_id in experiment.weak_ids:
+        counts += np.bincount(store.read(image_id).semantic.ravel(), minlength=256)
+    return counts
+
+
+def check_first_labels(experiment: Experiment) -> None:
+    """Stop before training on nothing; raises RunError naming the share of labelled pixels."""
+    if experiment.full_ids:
+        return
+    counts = label_counts(experiment, 0)
+    labelled = 1 - counts[IGNORE] / max(1, counts.sum())
+    if labelled < MIN_LABELLED:
+        raise RunError(
+            f"{experiment.layout.round(0).labels}: only {labelled:.2%} of the pixels have a label, at least "
+            f"{MIN_LABELLED:.0%} are needed; train the classifier longer (classifier.epochs), start it from weights "
+            "(classifier.init), or lower cues.cam.threshold"
+        )
+
+
+def check_label_classes(experiment: Experiment, round_index: int) -> list[str]:
+    """A warning for each class that has tags and no labelled pixel in any image, printed and returned."""
+    counts = label_counts(experiment, round_index)
+    weak = experiment.weak
+    tagged = frozenset().union(*(weak.images[i].image_tags for i in experiment.weak_ids))
+    warnings = [
+        f"round {round_index}: class {experiment.catalog.names[c]} has tags and no labelled pixel in any image; "
+        "the network cannot learn it"
+        for c in sorted(tagged)
+        if counts[c] == 0
+    ]
+    for warning in warnings:
+        rank_zero_only(print)(f"warning: {warning}", flush=True)
+    return warnings
+
+
+@rank_zero_only
+def _write(experiment: Experiment, metrics: Mapping[str, Any], panels: Sequence[PanelRow]) -> None:
+    write_text_atomically(experiment.layout.metrics, json.dumps(metrics, indent=1) + "\n")
+    write_report(experiment.layout.report, metrics, panels, experiment.catalog)
+
+
+def write_results(
+    experiment: Experiment,
+    cues: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    warnings: Sequence[str],
+    stopped: str,
+    command: str,
+    panels: Sequence[PanelRow],
+) -> dict[str, Any]:
+    """Write metrics.json and report.html on rank 0.
+
+    Args:
+        experiment: of the run.
+        cues: `masks` and `classifier`, what their stages returned.
+        records: of the rounds.
+        warnings: for the report.
+        stopped: why there was no further round.
+        command: that started the run.
+        panels: pictures of the report.
+
+    Returns:
+        Content of metrics.json; its keys are documented in the README.
+    """
+    config_path = experiment.layout.config
+    metrics = {
+        "format": "weakpan-metrics",
+        "version": 1,
+        "dataset": experiment.config.data.name,
+        "supervision": experiment.config.supervision.value,
+        "supervision_used": experiment.supervision_used,
+        "classes": [{"name": c.name, "thing": c.is_thing} for c in experiment.catalog.classes],
+        "command": command,
+        "config_yaml": config_path.read_text(encoding="utf-8") if config_path.is_file() else None,
+        "warnings": list(warnings),
+        "stopped": stopped,
+        **cues,
+        "rounds": list(records),
+    }
+    _write(experiment, metrics, panels)
+    return metrics
+
+
+def metric_named(name: str, metrics: Mapping[str, Any]) -> float | None:
+    """A figure of the last round, for sweeps: `val.pq`, `labels.miou`, `train_loss`.
+
+    Raises:
+        RunError: no figure of that name.
+    """
+    value: Any = metrics["rounds"][-1]
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise RunError(f"metric={name}: no such figure in the last round of metrics.json; for instance val.pq")
+        value = value[part]
+    return None if value is None else float(value)

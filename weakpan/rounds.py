@@ -1,0 +1,158 @@
+"""The loop: classifier, masks, then rounds of training and relabelling, until it no longer helps.
+
+Every rank runs the same code in one process group; what is sealed on disk is not done again, so that starting the same
+command on the same run folder goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from weakpan.config import Supervision
+from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
+from weakpan.results import check_first_labels, check_label_classes, write_results
+from weakpan.stages.build import build_loggers
+from weakpan.stages.cams import run_cams
+from weakpan.stages.experiment import Experiment
+from weakpan.stages.first_labels import make_first_labels
+from weakpan.stages.fit import fit_round
+from weakpan.stages.gallery import make_gallery
+from weakpan.stages.masks import run_masks
+from weakpan.stages.relabel import label_settings, relabel
+from weakpan.stages.score import score_labels, score_segmenter
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run has to say.
+
+    Attributes:
+        metrics: content of metrics.json.
+        seconds: of the whole run.
+    """
+
+    metrics: Mapping[str, Any]
+    seconds: float
+
+
+def run_loop(experiment: Experiment, command: str) -> Outcome:
+    """Run everything that is not done yet and write the results."""
+    start = time.monotonic()
+    config = experiment.config
+    loggers = build_loggers(config, experiment.layout)
+    kept = list(loggers.values())
+    cues: dict[str, Any] = {"masks": None, "classifier": None}
+    if config.supervision is not Supervision.full:
+        cues["masks"] = run_masks(experiment)
+        cues["classifier"] = run_cams(experiment, kept)
+        rank_zero_only(make_first_labels)(experiment)
+    records: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    stopped = f"after rounds.n={config.rounds.n} rounds"
+    for index in range(config.rounds.n):
+        records.append(run_round(experiment, index, kept, warnings))
+        log_round(loggers, records[-1])
+        if config.rounds.stop_on_loss and no_longer_falls(
+            [r["train_loss"] for r in records], config.rounds.min_loss_drop
+        ):
+            stopped = f"after round {index}: the training loss no longer fell"
+            break
+    module, _ = fit_round(experiment, records[-1]["round"], kept)
+    panels = make_gallery(experiment, module, records[-1]["round"], kept)
+    metrics = write_results(experiment, cues, records, warnings, stopped, command, panels)
+    return Outcome(metrics, time.monotonic() - start)
+
+
+def run_round(experiment: Experiment, index: int, loggers: list[Logger], warnings: list[str]) -> dict[str, Any]:
+    """One round: check its labels, train, score, make the labels of the next round.
+
+    Returns:
+        The record of the round, as in metrics.json.
+    """
+    config, layout = experiment.config, experiment.layout.round(index)
+    weak = config.supervision is not Supervision.full
+    more_to_come = weak and index + 1 < config.rounds.n
+    settings = {**label_settings(experiment)}
+    quality = None
+    if layout.manifest.is_file():
+        manifest = read_manifest(layout.manifest)
+        refuse_changed_settings(layout.manifest, manifest["settings"], settings)
+        record: dict[str, Any] = manifest["record"]
+        if more_to_come and not experiment.labels(index + 1).is_sealed():
+            module, _ = fit_round(experiment, index, loggers)
+            relabel(experiment, module, index + 1, loggers)
+        return record
+    if weak:
+        warnings += check_label_classes(experiment, index)
+        if index == 0:
+            check_first_labels(experiment)
+        quality = score_labels(experiment, index)
+    clock = [time.monotonic()]
+    module, loss = fit_round(experiment, index, loggers)
+    clock.append(time.monotonic())
+    val = score_segmenter(experiment, module, index, loggers)
+    clock.append(time.monotonic())
+    if more_to_come:
+        relabel(experiment, module, index + 1, loggers)
+    clock.append(time.monotonic())
+    fit, score, again = (round(b - a, 1) for a, b in itertools.pairwise(clock))
+    record = {
+        "round": index,
+        "epochs": config.rounds.epochs,
+        "train_loss": loss,
+        "seconds": {"fit": fit, "relabel": again, "score": score},
+        "labels": quality,
+        "val": val,
+    }
+    rank_zero_only(write_manifest)(layout.manifest, {"record": record, "settings": settings})
+    _say(record)
+    return record
+
+
+def no_longer_falls(losses: Sequence[float | None], min_drop: float) -> bool:
+    """The stop rule: whether the last training loss is not below the one before by at least a share of it.
+
+    Args:
+        losses: of the last epoch of each round so far; None where it is not known.
+        min_drop: share of the loss before, 0..1.
+    """
+    if len(losses) < 2 or losses[-1] is None or losses[-2] is None:
+        return False
+    return losses[-1] >= losses[-2] * (1 - min_drop)
+
+
+@rank_zero_only
+def log_round(loggers: Mapping[str, Logger], record: Mapping[str, Any]) -> None:
+    """Send a round's figures to the loggers, beside the round that they belong to."""
+    values: dict[str, float] = {"round": record["round"]}
+    for group in ("labels", "val"):
+        for key, value in (record[group] or {}).items():
+            if isinstance(value, int | float):
+                values[f"{group}/{key}"] = value
+    if record["train_loss"] is not None:
+        values["train_loss"] = record["train_loss"]
+    for logger in loggers.values():
+        logger.log_metrics(values)
+
+
+@rank_zero_only
+def _say(record: Mapping[str, Any]) -> None:
+    def share(group: str, key: str) -> str:
+        value = (record[group] or {}).get(key)
+        return "-" if value is None else f"{value:.3f}"
+
+    loss = record["train_loss"]
+    print(
+        f"round {record['round']} done: loss {'-' if loss is None else f'{loss:.4f}'}; labels: "
+        f"{share('labels', 'labelled')} labelled, {share('labels', 'accuracy')} of them right, mIoU "
+        f"{share('labels', 'miou')}; val: mIoU {share('val', 'miou')}, PQ {share('val', 'pq')} "
+        f"(things {share('val', 'pq_things')}, stuff {share('val', 'pq_stuff')})",
+        flush=True,
+    )

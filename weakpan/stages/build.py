@@ -1,0 +1,154 @@
+"""Lightning objects from the configuration: networks, modules, trainers, loggers."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import hydra.utils
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger, Logger
+
+from weakpan.callbacks.progress import StageProgress
+from weakpan.catalog import Catalog
+from weakpan.config import ClassifierConfig, SegmenterConfig, TrainConfig
+from weakpan.errors import ConfigError, DataError, WeakpanError
+from weakpan.files import replacing
+from weakpan.layout import RunLayout
+
+
+def quieten_lightning() -> None:
+    """Silence what Lightning repeats for each of the many Trainers of a run and nobody can act on."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for message in (
+        ".*Checkpoint directory .* exists and is not empty.*",
+        ".*does not have many workers.*",
+        ".*The number of training batches .* is smaller than the logging interval.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
+
+
+def build_classifier(config: ClassifierConfig, catalog: Catalog) -> pl.LightningModule:
+    """The crop classifier with its initial weights."""
+    network = _instantiate("classifier.network", asdict(config.network), num_classes=catalog.num_classes)
+    return _module("classifier.module", config.module, network=network, optimiser=config.optimiser)
+
+
+def build_segmenter(config: SegmenterConfig, catalog: Catalog, with_init: bool = True) -> pl.LightningModule:
+    """The segmenter; `with_init=False` leaves out the initial weights because a checkpoint will be loaded."""
+    arguments = asdict(config.network)
+    if not with_init:
+        arguments["init"] = None
+    network = _instantiate("segmenter.network", arguments, num_classes=catalog.num_classes)
+    return _module(
+        "segmenter.module",
+        config.module,
+        network=network,
+        catalog=catalog,
+        optimiser=config.optimiser,
+        losses=config.losses,
+        decode=config.decode,
+        frozen_batch_norm=config.frozen_batch_norm,
+        flip_average=config.flip_average,
+        channels_last=config.channels_last,
+    )
+
+
+def _module(key: str, target: str, **arguments: Any) -> pl.LightningModule:
+    try:
+        module = hydra.utils.get_class(target)(**arguments)
+    except (ImportError, ValueError, TypeError) as error:
+        raise ConfigError(f"{key}={target} cannot be built: {error}") from error
+    if not isinstance(module, pl.LightningModule):
+        raise ConfigError(f"{key}={target} is a {type(module).__name__}; expected a LightningModule")
+    return module
+
+
+def _instantiate(key: str, node: dict[str, Any], **more: Any) -> Any:
+    try:
+        return hydra.utils.instantiate(node, **more)
+    except hydra.errors.InstantiationException as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, WeakpanError):
+            cause = cause.__cause__
+        if cause is not None:
+            raise cause from error
+        raise ConfigError(f"{key} cannot be built: {error}") from error
+
+
+def build_loggers(config: TrainConfig, layout: RunLayout) -> dict[str, Logger]:
+    """Loggers that live as long as the run; CSV logs are made anew for each stage, in a folder of their own."""
+    loggers: dict[str, Logger] = {}
+    for name, node in config.logger.items():
+        if node is None or name == "csv":
+            continue
+        loggers[name] = _instantiate(f"logger.{name}", dict(node), save_dir=str(layout.folder))
+    return loggers
+
+
+def build_trainer(
+    config: TrainConfig,
+    layout: RunLayout,
+    stage: str,
+    callbacks: Sequence[pl.Callback],
+    loggers: Sequence[Logger] = (),
+    **more: Any,
+) -> pl.Trainer:
+    """A fresh Trainer for one stage.
+
+    Args:
+        config: of the run.
+        layout: of the run.
+        stage: name for progress lines and logs, for instance `round 1 fit`.
+        callbacks: of this stage, beside those of the configuration.
+        loggers: that live as long as the run.
+        more: overrides the configured arguments.
+    """
+    configured = [
+        _instantiate(f"callbacks.{name}", dict(node)) for name, node in config.callbacks.items() if node is not None
+    ]
+    for callback in configured:
+        if isinstance(callback, StageProgress):
+            callback.stage = stage
+    own: list[Logger] = list(loggers)
+    if config.logger.get("csv") is not None:
+        own.append(CSVLogger(str(layout.logs), name="", version=stage.replace(" ", "_")))
+    arguments = {
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+        "num_sanity_val_steps": 0,
+        # The project's own samplers share the work, without repeating images.
+        "use_distributed_sampler": False,
+        **config.trainer,
+        "logger": own or False,
+        "callbacks": [*configured, *callbacks],
+        "default_root_dir": str(layout.folder),
+        **more,
+    }
+    trainer = _instantiate("trainer", arguments)
+    assert isinstance(trainer, pl.Trainer)
+    return trainer
+
+
+def save_weights(module: pl.LightningModule, path: Path, about: dict[str, Any]) -> None:
+    """Write the network's weights and what is needed to build it again, atomically; plain containers only."""
+    state = {name: value.detach().cpu() for name, value in module.state_dict().items()}
+    with replacing(path) as temporary:
+        torch.save({"state_dict": state, "weakpan": about}, temporary)
+
+
+def load_weights(module: pl.LightningModule, path: Path) -> None:
+    """Load weights that `save_weights` wrote; raises DataError for a damaged file or one of another network."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        module.load_state_dict(content["state_dict"])
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such checkpoint; the round was not finished") from None
+    except Exception as error:  # torch raises half a dozen types for a damaged file
+        raise DataError(f"{path}: not a checkpoint of this network ({type(error).__name__}: {error})") from error

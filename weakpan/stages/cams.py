@@ -1,0 +1,79 @@
+"""Stage: train the crop classifier and write the CAM label maps of every training image."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+
+from weakpan.callbacks.write_cams import WriteCams
+from weakpan.config import settings_of
+from weakpan.data.crop_datamodule import CropDataModule
+from weakpan.map_store import read_manifest, refuse_changed_settings
+from weakpan.stages.build import build_classifier, build_trainer, load_weights, save_weights
+from weakpan.stages.experiment import Experiment
+
+
+def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
+    """Train the classifier, write CAM label maps, seal them; what is sealed is not made again.
+
+    Returns:
+        `epochs`, `loss` (last epoch's) and `seconds`, as in metrics.json.
+    """
+    config, store = experiment.config, experiment.cams
+    groups = settings_of(config, "seed", "data", "cues", "classifier")
+    settings = {k: v for k, v in groups.items() if not k.startswith(("cues.masks", "data.val", "data.root"))}
+    if store.is_sealed():
+        manifest = read_manifest(store.manifest_path)
+        refuse_changed_settings(store.manifest_path, manifest["settings"], settings)
+        return dict(manifest["summary"])
+    start = time.monotonic()
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    module = build_classifier(config.classifier, experiment.catalog)
+    data = CropDataModule(experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed)
+    loss = _fit(experiment, module, data, loggers)
+    trainer = build_trainer(
+        config,
+        experiment.layout,
+        "CAMs",
+        [WriteCams(store, experiment.weak, config.cues.cam)],
+        loggers,
+        inference_mode=False,
+    )
+    trainer.predict(module, data, return_predictions=False)
+    trainer.strategy.barrier("CAMs are written")
+    summary = {"epochs": config.classifier.epochs, "loss": loss, "seconds": round(time.monotonic() - start, 1)}
+    if trainer.is_global_zero:
+        store.seal(experiment.train.ids, settings, summary=summary)
+    trainer.strategy.barrier("CAMs are sealed")
+    return summary
+
+
+def _fit(
+    experiment: Experiment, module: pl.LightningModule, data: CropDataModule, loggers: list[Logger]
+) -> float | None:
+    folder = experiment.layout.classifier
+    weights, resume = folder / "last.ckpt", folder / "resume.ckpt"
+    if weights.is_file():
+        load_weights(module, weights)
+        return None
+    keep = ModelCheckpoint(folder, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True)
+    trainer = build_trainer(
+        experiment.config,
+        experiment.layout,
+        "classifier",
+        [keep],
+        loggers,
+        max_epochs=experiment.config.classifier.epochs,
+        enable_checkpointing=True,
+    )
+    trainer.fit(module, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True)
+    loss = trainer.callback_metrics.get("classifier/loss")
+    if trainer.is_global_zero:
+        save_weights(module, weights, {"kind": "crop classifier"})
+        resume.unlink(missing_ok=True)
+    trainer.strategy.barrier("classifier is saved")
+    return None if loss is None else float(loss)

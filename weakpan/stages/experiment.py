@@ -1,0 +1,158 @@
+"""What every stage of a run needs: configuration, folders, images and weak annotations, all checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from weakpan.catalog import Catalog, load_catalog
+from weakpan.config import Supervision, TrainConfig
+from weakpan.data.annotations import WeakAnnotations, read_weak_annotations
+from weakpan.data.cityscapes import CityscapesSplit, read_id_list
+from weakpan.data.crops import CropGrid
+from weakpan.data.derive import check_annotations, derive_annotations
+from weakpan.data.toy_city import ensure_toy_city
+from weakpan.errors import DataError
+from weakpan.labels.store import LabelStore
+from weakpan.layout import RunLayout
+from weakpan.map_store import MapStore
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run that is ready to start.
+
+    Attributes:
+        config: checked configuration.
+        layout: of the run folder.
+        catalog: class table.
+        train: photographs of the training split. Its real labels are read for `full_ids` and for scores only.
+        val: photographs and real labels that scores are made on; None for none.
+        annotations: weak annotations of the training split; None for full supervision, which does not need them.
+        full_ids: training images whose real labels are used.
+    """
+
+    config: TrainConfig
+    layout: RunLayout
+    catalog: Catalog
+    train: CityscapesSplit
+    val: CityscapesSplit | None
+    annotations: WeakAnnotations | None
+    full_ids: frozenset[str]
+
+    @property
+    def weak(self) -> WeakAnnotations:
+        """Weak annotations, where the kind of supervision has any."""
+        if self.annotations is None:
+            raise AssertionError("full supervision has no weak annotations; its stages must not ask for them")
+        return self.annotations
+
+    @property
+    def weak_ids(self) -> tuple[str, ...]:
+        """Training images without real labels, in the order of the split."""
+        return tuple(i for i in self.train.ids if i not in self.full_ids)
+
+    @property
+    def masks(self) -> MapStore:
+        """Masks in boxes."""
+        return MapStore(self.layout.masks)
+
+    @property
+    def cams(self) -> MapStore:
+        """CAM label maps."""
+        return MapStore(self.layout.cams)
+
+    def labels(self, round_index: int) -> LabelStore:
+        """Pseudo labels of a round."""
+        return LabelStore(self.layout.round(round_index).labels)
+
+    @property
+    def supervision_used(self) -> list[str]:
+        """What the model of this run has been told about its training images, in words, for the report."""
+        if self.config.supervision is Supervision.full:
+            return [f"pixel masks of all {len(self.train.ids)} training images"]
+        weak = self.weak
+        boxes = sum(len(weak.images[i].boxes) for i in self.weak_ids)
+        tiles = sum(len(weak.images[i].tags) for i in self.weak_ids)
+        used = [
+            f"boxes of {len(self.weak_ids)} training images ({boxes}, pseudo boxes of stuff included)",
+            f"tags of {tiles} crops of {weak.grid.height} x {weak.grid.width} pixels of these images",
+            "masks in boxes from GrabCut and segment proposals, without learned boundaries",
+        ]
+        if self.full_ids:
+            used.append(f"pixel masks of {len(self.full_ids)} further training images")
+        init = self.config.segmenter.init
+        used.append(f"initial weights of the encoder: {Path(init).name if init else 'random'}")
+        return used
+
+
+def prepare(config: TrainConfig, run_folder: Path) -> Experiment:
+    """Find the data, make or read the weak annotations, and hold everything against each other.
+
+    Raises:
+        DataError: anything that is missing, damaged or contradictory; nothing has been trained or written by then
+            except the generated data set and the weak-annotation file.
+    """
+    data = config.data
+    catalog = load_catalog(data.classes)
+    root = Path(data.root)
+    if data.toy is not None:
+        ensure_toy_city(root, data.toy)
+    train = CityscapesSplit(root, data.train_split, catalog, data.files, _ids(data.train_list))
+    val = None
+    if data.val_split is not None:
+        val = CityscapesSplit(root, data.val_split, catalog, data.files, _ids(data.val_list))
+        _require_truth(val, val.ids, "data.val_split=null trains without scores")
+    full_ids = _full_ids(config, train)
+    _require_truth(train, sorted(full_ids), "full supervision needs them")
+    layout = RunLayout(run_folder)
+    annotations = None
+    if config.supervision is not Supervision.full:
+        annotations = _annotations(config, layout, train)
+        check_annotations(annotations, train)
+    for split in (train, val) if val else (train,):
+        for image_id in split.ids:
+            split.image_size(image_id)
+    return Experiment(config, layout, catalog, train, val, annotations, full_ids)
+
+
+def _ids(path: str | None) -> tuple[str, ...] | None:
+    return None if path is None else read_id_list(Path(path))
+
+
+def _full_ids(config: TrainConfig, train: CityscapesSplit) -> frozenset[str]:
+    if config.supervision is Supervision.full:
+        return frozenset(train.ids)
+    if config.full_list is None:
+        return frozenset()
+    listed = read_id_list(Path(config.full_list))
+    unknown = sorted(set(listed) - set(train.ids))
+    if unknown:
+        raise DataError(f"full_list={config.full_list}: {unknown[0]} is not in split {train.split} of {train.root}")
+    return frozenset(listed)
+
+
+def _require_truth(split: CityscapesSplit, ids: tuple[str, ...] | list[str], why: str) -> None:
+    for image_id in ids:
+        if not split.has_truth(image_id):
+            raise DataError(f"{split.image_path(image_id)}: no real labels beside it; {why}")
+
+
+def _annotations(config: TrainConfig, layout: RunLayout, train: CityscapesSplit) -> WeakAnnotations:
+    """The run's own copy; made from the given file, or derived from real labels, the first time."""
+    grid = CropGrid(config.data.crop.height, config.data.crop.width)
+    own = layout.weak_annotations
+    if not own.is_file():
+        if config.data.weak_annotations is not None:
+            given = read_weak_annotations(Path(config.data.weak_annotations), train.catalog)
+        else:
+            given = derive_annotations(train, grid, config.cues.workers)
+        given.write(own)
+    annotations = read_weak_annotations(own, train.catalog)
+    if annotations.grid != grid:
+        found = annotations.grid
+        raise DataError(
+            f"{own}: tags belong to crops of {found.height} x {found.width}; data.crop says {grid.height} x "
+            f"{grid.width}; set data.crop.height and data.crop.width to the file's"
+        )
+    return annotations

@@ -1,0 +1,26 @@
+"""Stage: the labels of round 0, from CAM label maps and masks in boxes."""
+
+from __future__ import annotations
+
+from weakpan.labels.inputs import LabelInput
+from weakpan.labels.pipeline import make_labels
+from weakpan.stages.experiment import Experiment
+from weakpan.stages.relabel import label_settings, refuse_changed_labels, seal_labels
+
+
+def make_first_labels(experiment: Experiment) -> None:
+    """Merge and clean CAM label maps; what is sealed is not made again."""
+    store, weak = experiment.labels(0), experiment.weak
+    settings = label_settings(experiment)
+    if store.is_sealed():
+        refuse_changed_labels(store, settings)
+        return
+    for image_id in experiment.weak_ids:
+        inp = LabelInput(
+            prediction=experiment.cams.read(image_id),
+            score=None,
+            masks=experiment.masks.read(image_id),
+            annotation=weak.images[image_id],
+        )
+        store.write(image_id, make_labels(inp, experiment.config.labels, weak.catalog, weak.grid, round_index=0))
+    seal_labels(store, experiment.weak_ids, settings, checkpoint=None)

@@ -1,0 +1,94 @@
+"""Stage: train the segmenter on the labels of one round."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+
+from weakpan.data.cityscapes import CityscapesSplit
+from weakpan.data.panoptic_datamodule import PanopticDataModule, TrainingViews
+from weakpan.data.targets import LabelledImage, label_pseudo, label_truth
+from weakpan.errors import RunError
+from weakpan.labels.store import LabelStore
+from weakpan.stages.build import build_segmenter, build_trainer, load_weights, save_weights
+from weakpan.stages.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class RoundLabels:
+    """Labels of one round by image id: real ones for the fully labelled images, pseudo labels for the others."""
+
+    experiment: Experiment
+    store: LabelStore
+    train: CityscapesSplit
+
+    def __call__(self, image_id: str) -> LabelledImage:
+        """Labels of one image at the photograph's size."""
+        if image_id in self.experiment.full_ids:
+            return label_truth(self.train.truth(image_id), self.train.catalog)
+        labels = self.store.read(image_id)
+        return label_pseudo(labels.semantic, labels.instances, self.experiment.weak.images[image_id].boxes)
+
+
+def fit_round(
+    experiment: Experiment, round_index: int, loggers: list[Logger]
+) -> tuple[pl.LightningModule, float | None]:
+    """Train the segmenter of one round, or load it if that was done.
+
+    Returns:
+        The trained module, and the training loss of the last epoch (None if it was loaded).
+    """
+    config, layout = experiment.config, experiment.layout.round(round_index)
+    pl.seed_everything(config.seed + 1 + round_index, workers=True, verbose=False)
+    warm = config.rounds.warm_start and round_index > 0
+    module = build_segmenter(config.segmenter, experiment.catalog, with_init=not warm)
+    if layout.checkpoint.is_file():
+        load_weights(module, layout.checkpoint)
+        return module, None
+    if warm:
+        load_weights(module, experiment.layout.round(round_index - 1).checkpoint)
+    # Rounds differ in the order and the augmentation of what they see, not only in labels.
+    seed = config.seed * 1000 + round_index
+    views = TrainingViews(
+        experiment.train,
+        RoundLabels(experiment, experiment.labels(round_index), experiment.train),
+        experiment.annotations,
+        experiment.full_ids,
+        config.segmenter.views,
+        seed,
+    )
+    data = PanopticDataModule(views, None, config.segmenter.views.batch_size, config.data.workers, seed)
+    keep = ModelCheckpoint(layout.folder, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True)
+    trainer = build_trainer(
+        config,
+        experiment.layout,
+        f"round {round_index} fit",
+        [keep],
+        loggers,
+        max_epochs=config.rounds.epochs,
+        enable_checkpointing=True,
+    )
+    resume = str(layout.resume) if layout.resume.is_file() else None
+    trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+    if trainer.interrupted:
+        raise RunError(f"round {round_index}: training was interrupted; the same command goes on from there")
+    loss = float(trainer.callback_metrics["segmenter/loss_total"])
+    if trainer.is_global_zero:
+        save_weights(module, layout.checkpoint, about_segmenter(experiment, round_index))
+        layout.resume.unlink(missing_ok=True)
+    trainer.strategy.barrier("segmenter is saved")
+    return module, loss
+
+
+def about_segmenter(experiment: Experiment, round_index: int) -> dict[str, Any]:
+    """What a checkpoint says of itself, in plain containers."""
+    return {
+        "kind": "segmenter",
+        "round": round_index,
+        "classes": [asdict(c) for c in experiment.catalog.classes],
+        "supervision": experiment.config.supervision.value,
+    }

@@ -1,0 +1,115 @@
+"""Stage: the pictures of the report, for the same few images each time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import BasePredictionWriter
+from pytorch_lightning.loggers import Logger
+
+from weakpan.arrays import RGBImage
+from weakpan.data.cityscapes import CityscapesSplit
+from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
+from weakpan.panoptic import PanopticMap, PanopticTruth
+from weakpan.report.page import PanelRow
+from weakpan.report.pictures import color_instances, color_masks, color_panoptic, draw_boundaries, draw_boxes
+from weakpan.report.pictures import color_semantic as color
+from weakpan.stages.build import build_trainer
+from weakpan.stages.experiment import Experiment
+from weakpan.training.segmenter_module import Prediction
+
+
+def make_gallery(
+    experiment: Experiment, module: pl.LightningModule, last_round: int, loggers: list[Logger]
+) -> list[PanelRow]:
+    """Rows of pictures: training images with every step of their labels, validation images with the result."""
+    config, train = experiment.config, experiment.train
+    chosen = _spread(train.ids, config.report.train_images)
+    predictions = _predict(experiment, module, train, chosen, loggers)
+    rows = [_train_row(experiment, image_id, last_round, predictions[image_id]) for image_id in chosen]
+    if experiment.val is not None:
+        val, chosen = experiment.val, _spread(experiment.val.ids, config.report.val_images)
+        predictions = _predict(experiment, module, val, chosen, loggers)
+        for image_id in chosen:
+            columns = [("image", val.image(image_id)), *_result(val, image_id, predictions[image_id])]
+            rows.append(PanelRow(image_id, tuple(columns)))
+    return rows
+
+
+def _train_row(experiment: Experiment, image_id: str, last_round: int, prediction: PanopticMap) -> PanelRow:
+    train, catalog = experiment.train, experiment.catalog
+    image = train.image(image_id)
+    columns: list[tuple[str, RGBImage]] = []
+    if image_id in experiment.full_ids:
+        columns.append(("image", image))
+    else:
+        boxes = experiment.weak.images[image_id].boxes
+        columns.append(("image and boxes", draw_boxes(image, boxes, catalog)))
+        columns.append(("CAM", color(experiment.cams.read(image_id), catalog)))
+        columns.append(("masks in boxes", color_masks(experiment.masks.read(image_id), catalog)))
+        for index in sorted({0, last_round}):
+            labels = experiment.labels(index).read(image_id)
+            picture = color_instances(labels.semantic, labels.instances, catalog)
+            columns.append((f"labels of round {index}", draw_boundaries(picture, labels.instances)))
+    return PanelRow(image_id, (*columns, *_result(train, image_id, prediction)))
+
+
+def _result(split: CityscapesSplit, image_id: str, prediction: PanopticMap) -> list[tuple[str, RGBImage]]:
+    columns = [("prediction", draw_boundaries(color_panoptic(prediction, split.catalog), prediction.ids))]
+    if split.has_truth(image_id):
+        truth: PanopticTruth = split.truth(image_id)
+        picture = color_instances(truth.semantic, truth.instances, split.catalog)
+        columns.append(("truth", draw_boundaries(picture, truth.semantic, truth.instances)))
+    return columns
+
+
+def _spread(ids: Sequence[str], count: int) -> list[str]:
+    """Ids evenly spread over a split."""
+    if not ids or count < 1:
+        return []
+    positions = np.linspace(0, len(ids) - 1, min(count, len(ids)) + 2)[1:-1] if count < len(ids) else range(len(ids))
+    return [ids[round(float(p))] for p in positions]
+
+
+class _Collect(BasePredictionWriter):
+    """Keeps the panoptic maps of a few images."""
+
+    def __init__(self) -> None:
+        super().__init__(write_interval="batch")
+        self.maps: dict[str, PanopticMap] = {}
+
+    def write_on_batch_end(
+        self,
+        trainer: pl.Trainer,  # noqa: ARG002
+        pl_module: pl.LightningModule,  # noqa: ARG002
+        prediction: Prediction,
+        batch_indices: Sequence[int] | None,  # noqa: ARG002
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+        dataloader_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Keep one."""
+        assert prediction.panoptic is not None
+        self.maps[prediction.image_id] = prediction.panoptic
+
+
+def _predict(
+    experiment: Experiment, module: pl.LightningModule, split: CityscapesSplit, ids: list[str], loggers: list[Logger]
+) -> dict[str, PanopticMap]:
+    if not ids:
+        return {}
+    import torch.distributed as dist
+
+    config, collect = experiment.config, _Collect()
+    images = WholeImages(split, ids, config.segmenter.views.scale, annotations=None)
+    trainer = build_trainer(config, experiment.layout, "gallery", [collect], loggers)
+    module.decode_panoptic = True
+    trainer.predict(module, PanopticDataModule(None, images, 1, 0, config.seed), return_predictions=False)
+    if trainer.world_size > 1:
+        gathered: list[Any] = [None] * trainer.world_size
+        dist.all_gather_object(gathered, collect.maps)
+        return {image_id: panoptic for maps in gathered for image_id, panoptic in maps.items()}
+    return collect.maps

@@ -1,0 +1,71 @@
+"""Stage: masks in boxes of every training image, shared over processes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from weakpan.callbacks.progress import clock
+from weakpan.config import settings_of
+from weakpan.cues.box_masks import BoxMaskResult, Fallback, MaskSettings, masks_in_boxes
+from weakpan.data.annotations import ImageAnnotation
+from weakpan.images import read_rgb
+from weakpan.map_store import MapStore, read_manifest, refuse_changed_settings
+from weakpan.stages.experiment import Experiment
+
+_SAY_EVERY = 10.0
+"""Seconds between two lines of progress."""
+
+
+def run_masks(experiment: Experiment) -> dict[str, Any]:
+    """Make the masks in boxes that are not there yet and seal them.
+
+    Returns:
+        `boxes`, `without_mask`, `fallback` (boxes by reason) and `seconds`, as in metrics.json.
+    """
+    store, weak = experiment.masks, experiment.weak
+    settings = {**settings_of(experiment.config, "cues"), **settings_of(experiment.config, "data")}
+    settings = {k: v for k, v in settings.items() if k.startswith(("cues.masks", "data.classes"))}
+    if store.is_sealed():
+        manifest = read_manifest(store.manifest_path)
+        refuse_changed_settings(store.manifest_path, manifest["settings"], settings)
+        return dict(manifest["summary"])
+    start = last = time.monotonic()
+    counts: Counter[str] = Counter()
+    ids = experiment.weak_ids
+    with ProcessPoolExecutor(experiment.config.cues.workers, mp_context=get_context("spawn")) as pool:
+        jobs = [
+            pool.submit(_make, experiment.train.image_path(i), weak.images[i], experiment.config.cues.masks, store)
+            for i in ids
+        ]
+        for done, job in enumerate(as_completed(jobs), start=1):
+            counts.update(job.result())
+            if time.monotonic() - last > _SAY_EVERY or done == len(ids):
+                last = time.monotonic()
+                left = (last - start) / done * (len(ids) - done)
+                print(f"masks: image {done}/{len(ids)} [{clock(last - start)}, {clock(left)} left]", flush=True)
+    summary = {
+        "boxes": counts["boxes"],
+        "without_mask": counts["without mask"],
+        "fallback": {str(reason): counts[str(reason)] for reason in Fallback if reason is not Fallback.NOT_NEEDED},
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    store.seal(ids, settings, summary=summary)
+    return summary
+
+
+def _make(path: Path, annotation: ImageAnnotation, settings: MaskSettings, store: MapStore) -> dict[str, int]:
+    # One image a process: OpenCV's own threads would only get in each other's way.
+    cv2.setNumThreads(1)
+    result: BoxMaskResult = masks_in_boxes(read_rgb(path), annotation.boxes, settings)
+    store.write(annotation.image_id, result.semantic)
+    counts = Counter(str(record.fallback) for record in result.records)
+    counts["boxes"] = len(result.records)
+    counts["without mask"] = sum(record.cover == 0 for record in result.records)
+    return dict(counts)

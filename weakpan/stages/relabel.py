@@ -1,0 +1,67 @@
+"""Stage: predict the training images and make the labels of the next round."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import Logger
+
+from weakpan.callbacks.write_labels import WriteLabels
+from weakpan.config import settings_of
+from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
+from weakpan.labels.store import LabelStore
+from weakpan.map_store import refuse_changed_settings
+from weakpan.stages.build import build_trainer
+from weakpan.stages.experiment import Experiment
+
+
+def label_settings(experiment: Experiment) -> dict[str, Any]:
+    """Settings that would make other labels."""
+    groups = settings_of(
+        experiment.config, "seed", "supervision", "data", "cues", "labels", "classifier", "segmenter", "rounds"
+    )
+    # More rounds, another place for the data or other scores leave the labels of a round as they are.
+    elsewhere = ("rounds.n", "rounds.stop", "rounds.min_loss", "data.root", "data.val", "segmenter.decode")
+    return {k: v for k, v in groups.items() if not k.startswith(elsewhere)}
+
+
+def seal_labels(store: LabelStore, ids: Sequence[str], settings: dict[str, Any], checkpoint: Path | None) -> None:
+    """Declare the labels of a round complete."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    name = None if checkpoint is None else f"{checkpoint.parent.name}/{checkpoint.name}"
+    store.seal({"ids": list(ids), "settings_hash": digest, "settings": settings, "checkpoint": name})
+
+
+def refuse_changed_labels(store: LabelStore, settings: dict[str, Any]) -> None:
+    """Raise RunError if sealed labels were made with other settings."""
+    refuse_changed_settings(store.manifest_path, store.manifest().get("settings", {}), settings)
+
+
+def relabel(experiment: Experiment, module: pl.LightningModule, next_round: int, loggers: list[Logger]) -> None:
+    """Make the labels of the next round with the segmenter of the one before; what is sealed is not made again."""
+    store, settings = experiment.labels(next_round), label_settings(experiment)
+    if store.is_sealed():
+        refuse_changed_labels(store, settings)
+        return
+    config, weak = experiment.config, experiment.weak
+    images = WholeImages(
+        experiment.train,
+        experiment.weak_ids,
+        config.segmenter.views.scale,
+        weak if config.rounds.candidates else None,
+    )
+    writer = WriteLabels(store, experiment.masks, weak, config.labels, next_round)
+    trainer = build_trainer(config, experiment.layout, f"round {next_round - 1} relabel", [writer], loggers)
+    module.decode_panoptic = False
+    trainer.predict(
+        module, PanopticDataModule(None, images, 1, config.data.workers, config.seed), return_predictions=False
+    )
+    trainer.strategy.barrier("labels are written")
+    if trainer.is_global_zero:
+        seal_labels(store, experiment.weak_ids, settings, experiment.layout.round(next_round - 1).checkpoint)
+    trainer.strategy.barrier("labels are sealed")

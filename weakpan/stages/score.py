@@ -1,0 +1,62 @@
+"""Stage: scores of a segmenter on the validation split, and of pseudo labels against real ones. Read-only."""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import Logger
+
+from weakpan.callbacks.score_predictions import ScorePredictions
+from weakpan.data.annotations import ImageAnnotation
+from weakpan.data.cityscapes import CityscapesSplit
+from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
+from weakpan.evaluation.label_quality import LabelQuality
+from weakpan.labels.store import LabelStore
+from weakpan.stages.build import build_trainer
+from weakpan.stages.experiment import Experiment
+
+
+def score_segmenter(
+    experiment: Experiment, module: pl.LightningModule, round_index: int, loggers: list[Logger]
+) -> dict[str, Any] | None:
+    """Scores on the validation split as metrics.json holds them; None without one."""
+    if experiment.val is None:
+        return None
+    config, val = experiment.config, experiment.val
+    images = WholeImages(val, val.ids, config.segmenter.views.scale, annotations=None)
+    scorer = ScorePredictions(val)
+    trainer = build_trainer(config, experiment.layout, f"round {round_index} score", [scorer], loggers)
+    module.decode_panoptic = True
+    trainer.predict(
+        module, PanopticDataModule(None, images, 1, config.data.workers, config.seed), return_predictions=False
+    )
+    return scorer.scorer.result().as_dict()
+
+
+def score_labels(experiment: Experiment, round_index: int) -> dict[str, Any] | None:
+    """Quality of the pseudo labels of a round over the training images that have real labels; None without any."""
+    weak, store = experiment.weak, experiment.labels(round_index)
+    ids = [i for i in experiment.weak_ids if experiment.train.has_truth(i)]
+    if not ids:
+        return None
+    parts = [ids[start::8] for start in range(8)]
+    quality = LabelQuality(experiment.catalog)
+    with ProcessPoolExecutor(experiment.config.cues.workers, mp_context=get_context("spawn")) as pool:
+        jobs = [
+            pool.submit(_score_part, [weak.images[i] for i in part], experiment.train, store) for part in parts if part
+        ]
+        for job in jobs:
+            quality.merge(job.result())
+    return quality.result()
+
+
+def _score_part(images: list[ImageAnnotation], split: CityscapesSplit, store: LabelStore) -> LabelQuality:
+    quality = LabelQuality(split.catalog)
+    for image in images:
+        labels = store.read(image.image_id)
+        truth = split.truth(image.image_id)
+        quality.add(image.image_id, labels.semantic, labels.instances, truth, image.boxes)
+    return quality

@@ -1,0 +1,98 @@
+"""Losses of the segmenter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from weakpan.arrays import IGNORE
+from weakpan.models.panoptic_net import PanopticOutput
+
+
+@dataclass
+class LossWeights:
+    """Weights of the parts of the loss.
+
+    Attributes:
+        candidates: of the candidate-set loss on unlabelled pixels; 0 is the published scheme, in which they count
+            nothing.
+        centre: of the centre heatmap.
+        offset: of the offsets, whose error is measured in pixels.
+        auxiliary: of the second semantic classifier, where the network has one (0.4 in PSPNet).
+    """
+
+    candidates: float = 0.5
+    centre: float = 100.0
+    offset: float = 0.02
+    auxiliary: float = 0.4
+
+
+def candidate_loss(logits: Tensor, allowed: Tensor) -> Tensor:
+    """Negative log of the probability that the network gives to a pixel's candidate classes together.
+
+    The maximum-likelihood loss for partial labels (Jin and Ghahramani, NeurIPS 2002): exact where tags and boxes leave
+    one class, silent where they leave all.
+
+    Args:
+        logits: (N, C) of the pixels.
+        allowed: (N, C) bool, at least one True a row.
+
+    Returns:
+        Mean over the pixels; 0 if there are none.
+    """
+    within = logits.masked_fill(~allowed, float("-inf")).logsumexp(dim=1)
+    return (logits.logsumexp(dim=1) - within).sum() / max(1, len(logits))
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of the values where the mask is True; 0 if it is nowhere."""
+    return (values * mask).sum() / mask.sum().clamp_min(1)
+
+
+def segmenter_losses(output: PanopticOutput, batch: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
+    """All parts of the loss at the size of the views, unweighted, and their weighted sum as `total`.
+
+    Args:
+        output: of the network, at any stride.
+        batch: as made by `collate_views`.
+        weights: of the sum; parts of weight 0 are not computed.
+    """
+    size = batch["semantic"].shape[-2:]
+    semantic = batch["semantic"]
+    logits = _enlarge(output.semantic, size)
+    parts = {"semantic": _cross_entropy(logits, semantic)}
+    if weights.candidates > 0:
+        flat = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
+        sets = batch["set_index"].flatten()
+        unlabelled = semantic.flatten() == IGNORE
+        table = batch["set_table"]
+        # Rows that allow everything teach nothing; leaving them out saves most of padding and void.
+        informative = unlabelled & ~table.all(dim=1)[sets]
+        chosen = informative.nonzero().flatten()
+        parts["candidates"] = candidate_loss(flat[chosen], table[sets[chosen]])
+    if weights.centre > 0:
+        error = (_enlarge(output.centre, size)[:, 0] - batch["centre"]) ** 2
+        parts["centre"] = masked_mean(error, batch["centre_known"])
+    if weights.offset > 0:
+        distance = (_enlarge(output.offset, size) - batch["offset"]).abs().sum(dim=1)
+        parts["offset"] = masked_mean(distance, batch["offset_known"])
+    if output.auxiliary is not None and weights.auxiliary > 0:
+        parts["auxiliary"] = _cross_entropy(_enlarge(output.auxiliary, size), semantic)
+    total = parts["semantic"] + sum(
+        (getattr(weights, name) * value for name, value in parts.items() if name != "semantic"),
+        start=torch.zeros_like(parts["semantic"]),
+    )
+    return {**parts, "total": total}
+
+
+def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    # The mean of no pixels is nan; a view without any label must count 0 instead.
+    summed = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="sum")
+    return summed / (target != IGNORE).sum().clamp_min(1)
+
+
+def _enlarge(values: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(values.float(), size, mode="bilinear", align_corners=False)

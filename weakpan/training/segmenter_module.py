@@ -1,0 +1,147 @@
+"""The segmenter as a LightningModule: fit on labels, predict semantic and panoptic maps at the photograph's size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from weakpan.arrays import FloatMap, SemanticMap
+from weakpan.catalog import Catalog
+from weakpan.models.decode import DecodeSettings, decode_panoptic
+from weakpan.models.encoder import freeze_batch_norm
+from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
+from weakpan.panoptic import PanopticMap
+from weakpan.training.losses import LossWeights, segmenter_losses
+from weakpan.training.optimisers import OptimiserSettings, configure
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the segmenter says of one image, at the photograph's size.
+
+    Attributes:
+        image_id: of the image.
+        semantic: (H, W) uint8 train ids; where candidate sets were given, the most likely class of each pixel's set.
+        score: (H, W) float32, probability of that class, 0..1; among the pixel's candidates where sets were given.
+        panoptic: without overlaps; from the network alone, never from candidate sets. None where not asked for.
+    """
+
+    image_id: str
+    semantic: SemanticMap
+    score: FloatMap
+    panoptic: PanopticMap | None
+
+
+class SegmenterModule(pl.LightningModule):
+    """A thin adapter around `PanopticNet`.
+
+    Args:
+        network: the plain module.
+        catalog: class table.
+        optimiser: settings.
+        losses: weights of the parts.
+        decode: settings of the panoptic decoder.
+        frozen_batch_norm: keep BatchNorm as it was initialised, as published.
+        flip_average: predict the mirrored image too and average.
+        channels_last: memory format of the images; faster on GPUs with half precision.
+    """
+
+    def __init__(
+        self,
+        network: PanopticNet,
+        catalog: Catalog,
+        optimiser: OptimiserSettings,
+        losses: LossWeights,
+        decode: DecodeSettings,
+        frozen_batch_norm: bool = False,
+        flip_average: bool = True,
+        channels_last: bool = False,
+    ) -> None:
+        super().__init__()
+        self.network, self.catalog, self.optimiser = network, catalog, optimiser
+        self.losses, self.decode = losses, decode
+        self.frozen_batch_norm, self.flip_average = frozen_batch_norm, flip_average
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.decode_panoptic = True
+        if frozen_batch_norm:
+            freeze_batch_norm(network)
+
+    def train(self, mode: bool = True) -> SegmenterModule:
+        """Switch to training; frozen BatchNorm stays in evaluation mode."""
+        super().train(mode)
+        if mode and self.frozen_batch_norm:
+            freeze_batch_norm(self.network)
+        return self
+
+    def _see(self, images: Tensor) -> PanopticOutput:
+        output: PanopticOutput = self.network((images.float() / 255).to(memory_format=self.memory_format))
+        return output
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
+        """Weighted sum of the losses on a batch of views."""
+        parts = segmenter_losses(self._see(batch["image"]), batch, self.losses)
+        for name, value in parts.items():
+            self.log(
+                f"segmenter/loss_{name}",
+                value,
+                on_step=False,
+                on_epoch=True,
+                sync_dist=True,
+                batch_size=len(batch["image"]),
+            )
+        return parts["total"]
+
+    def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> Prediction:  # noqa: ARG002
+        """Predict one photograph of any size."""
+        size: tuple[int, int] = batch["size"]
+        logits, centre, offset = self._predict_maps(batch["image"])
+        probabilities = F.interpolate(logits, size, mode="bilinear", align_corners=False)[0].softmax(dim=0)
+        panoptic = self._decode(probabilities, centre, offset, size) if self.decode_panoptic else None
+        if "set_table" in batch:
+            allowed = batch["set_table"].T[:, batch["set_index"]]
+            probabilities = probabilities * allowed
+            probabilities = probabilities / probabilities.sum(dim=0, keepdim=True).clamp_min(1e-12)
+        score, semantic = probabilities.max(dim=0)
+        return Prediction(
+            batch["image_id"],
+            semantic.to(torch.uint8).cpu().numpy().astype(np.uint8, copy=False),
+            score.float().cpu().numpy().astype(np.float32, copy=False),
+            panoptic,
+        )
+
+    def _predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        output = self._see(images)
+        semantic, centre, offset = output.semantic.float(), output.centre.float(), output.offset.float()
+        if self.flip_average:
+            mirrored = self._see(images.flip(-1))
+            # A mirrored offset points the other way horizontally.
+            sign = torch.tensor([1.0, -1.0], device=offset.device).view(1, 2, 1, 1)
+            semantic = (semantic + mirrored.semantic.float().flip(-1)) / 2
+            centre = (centre + mirrored.centre.float().flip(-1)) / 2
+            offset = (offset + mirrored.offset.float().flip(-1) * sign) / 2
+        working = images.shape[-2:]
+        return (
+            semantic,
+            F.interpolate(centre, working, mode="bilinear", align_corners=False),
+            F.interpolate(offset, working, mode="bilinear", align_corners=False),
+        )
+
+    def _decode(self, probabilities: Tensor, centre: Tensor, offset: Tensor, size: tuple[int, int]) -> PanopticMap:
+        """Decode at the photograph's size: offsets grow with the image."""
+        factor = torch.tensor([size[0] / centre.shape[-2], size[1] / centre.shape[-1]], device=offset.device)
+        enlarged = F.interpolate(offset, size, mode="bilinear", align_corners=False)[0] * factor.view(2, 1, 1)
+        heatmap = F.interpolate(centre, size, mode="bilinear", align_corners=False)[0, 0]
+        is_thing = torch.from_numpy(self.catalog.is_thing[: self.catalog.num_classes]).to(heatmap.device)
+        return decode_panoptic(probabilities, heatmap, enlarged, is_thing, self.decode)
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and poly schedule over the whole fit."""
+        steps = int(self.trainer.estimated_stepping_batches)
+        return configure(self.network, self.network.encoder, self.optimiser, steps)
