@@ -86,8 +86,8 @@ def _segmenter_seconds(experiment: Experiment) -> tuple[float, float]:
         "set_table": torch.ones(1, experiment.catalog.num_classes, dtype=torch.bool),
     }
     batch = {k: v.to(device) for k, v in collate_views([view] * config.views.batch_size).items()}
-    module.log = _ignore  # type: ignore[method-assign, assignment]
-    step = _time(lambda: module.training_step(batch, 0).backward())
+    module.log = _ignore  # type: ignore[method-assign]
+    step = _time(lambda: torch.autograd.backward(module.training_step(batch, 0)))
     size = experiment.train.image_size(experiment.train.ids[0])
     working = tuple(max(1, round(n * config.views.scale)) for n in size)
     image = torch.randint(0, 255, (1, 3, *working), dtype=torch.uint8, device=device)
@@ -108,8 +108,8 @@ def _classifier_seconds(experiment: Experiment) -> float:
         "tiles": torch.randint(0, 255, (tiles * config.crops.images_per_batch, 3, *size), dtype=torch.uint8).to(device),
         "tags": torch.zeros(tiles * config.crops.images_per_batch, experiment.catalog.num_classes).to(device),
     }
-    module.log = _ignore  # type: ignore[method-assign, assignment]
-    return _time(lambda: module.training_step(batch, 0).backward()) / config.crops.images_per_batch
+    module.log = _ignore  # type: ignore[method-assign]
+    return _time(lambda: torch.autograd.backward(module.training_step(batch, 0))) / config.crops.images_per_batch
 
 
 def _ignore(*_: object, **__: object) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
@@ -29,22 +28,8 @@ from weakpan.stages.relabel import label_settings, relabel
 from weakpan.stages.score import score_labels, score_segmenter
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a finished run has to say.
-
-    Attributes:
-        metrics: content of metrics.json.
-        seconds: of the whole run.
-    """
-
-    metrics: Mapping[str, Any]
-    seconds: float
-
-
-def run_loop(experiment: Experiment, command: str) -> Outcome:
-    """Run everything that is not done yet and write the results."""
-    start = time.monotonic()
+def run_loop(experiment: Experiment, command: str) -> dict[str, Any]:
+    """Run everything that is not done yet, write the results and return the content of metrics.json."""
     config = experiment.config
     loggers = build_loggers(config, experiment.layout)
     kept = list(loggers.values())
@@ -66,8 +51,7 @@ def run_loop(experiment: Experiment, command: str) -> Outcome:
             break
     module, _ = fit_round(experiment, records[-1]["round"], kept)
     panels = make_gallery(experiment, module, records[-1]["round"], kept)
-    metrics = write_results(experiment, cues, records, warnings, stopped, command, panels)
-    return Outcome(metrics, time.monotonic() - start)
+    return write_results(experiment, cues, records, warnings, stopped, command, panels)
 
 
 def run_round(experiment: Experiment, index: int, loggers: list[Logger], warnings: list[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import hydra.utils
 import pytorch_lightning as pl
@@ -20,6 +20,8 @@ from weakpan.config import ClassifierConfig, SegmenterConfig, TrainConfig
 from weakpan.errors import ConfigError, DataError, WeakpanError
 from weakpan.files import replacing
 from weakpan.layout import RunLayout
+from weakpan.training.classifier_module import ClassifierModule
+from weakpan.training.segmenter_module import SegmenterModule
 
 
 def quieten_lightning() -> None:
@@ -33,19 +35,20 @@ def quieten_lightning() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def build_classifier(config: ClassifierConfig, catalog: Catalog) -> pl.LightningModule:
+def build_classifier(config: ClassifierConfig, catalog: Catalog) -> ClassifierModule:
     """The crop classifier with its initial weights."""
     network = _instantiate("classifier.network", asdict(config.network), num_classes=catalog.num_classes)
-    return _module("classifier.module", config.module, network=network, optimiser=config.optimiser)
+    return _module(ClassifierModule, "classifier.module", config.module, network=network, optimiser=config.optimiser)
 
 
-def build_segmenter(config: SegmenterConfig, catalog: Catalog, with_init: bool = True) -> pl.LightningModule:
+def build_segmenter(config: SegmenterConfig, catalog: Catalog, with_init: bool = True) -> SegmenterModule:
     """The segmenter; `with_init=False` leaves out the initial weights because a checkpoint will be loaded."""
     arguments = asdict(config.network)
     if not with_init:
         arguments["init"] = None
     network = _instantiate("segmenter.network", arguments, num_classes=catalog.num_classes)
     return _module(
+        SegmenterModule,
         "segmenter.module",
         config.module,
         network=network,
@@ -59,13 +62,16 @@ def build_segmenter(config: SegmenterConfig, catalog: Catalog, with_init: bool =
     )
 
 
-def _module(key: str, target: str, **arguments: Any) -> pl.LightningModule:
+Module = TypeVar("Module", bound=pl.LightningModule)
+
+
+def _module(base: type[Module], key: str, target: str, **arguments: Any) -> Module:
     try:
         module = hydra.utils.get_class(target)(**arguments)
     except (ImportError, ValueError, TypeError) as error:
         raise ConfigError(f"{key}={target} cannot be built: {error}") from error
-    if not isinstance(module, pl.LightningModule):
-        raise ConfigError(f"{key}={target} is a {type(module).__name__}; expected a LightningModule")
+    if not isinstance(module, base):
+        raise ConfigError(f"{key}={target} is a {type(module).__name__}; expected a {base.__name__} or a subclass")
     return module
 
 

@@ -16,6 +16,7 @@ from weakpan.errors import RunError
 from weakpan.labels.store import LabelStore
 from weakpan.stages.build import build_segmenter, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
+from weakpan.training.segmenter_module import SegmenterModule
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,7 @@ class RoundLabels:
         return label_pseudo(labels.semantic, labels.instances, self.experiment.weak.images[image_id].boxes)
 
 
-def fit_round(
-    experiment: Experiment, round_index: int, loggers: list[Logger]
-) -> tuple[pl.LightningModule, float | None]:
+def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -> tuple[SegmenterModule, float | None]:
     """Train the segmenter of one round, or load it if that was done.
 
     Returns:

@@ -19,11 +19,11 @@ from weakpan.report.pictures import color_instances, color_masks, color_panoptic
 from weakpan.report.pictures import color_semantic as color
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
-from weakpan.training.segmenter_module import Prediction
+from weakpan.training.segmenter_module import Prediction, SegmenterModule
 
 
 def make_gallery(
-    experiment: Experiment, module: pl.LightningModule, last_round: int, loggers: list[Logger]
+    experiment: Experiment, module: SegmenterModule, last_round: int, loggers: list[Logger]
 ) -> list[PanelRow]:
     """Rows of pictures: training images with every step of their labels, validation images with the result."""
     config, train = experiment.config, experiment.train
@@ -97,7 +97,7 @@ class _Collect(BasePredictionWriter):
 
 
 def _predict(
-    experiment: Experiment, module: pl.LightningModule, split: CityscapesSplit, ids: list[str], loggers: list[Logger]
+    experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, ids: list[str], loggers: list[Logger]
 ) -> dict[str, PanopticMap]:
     if not ids:
         return {}

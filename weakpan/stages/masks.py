@@ -6,17 +6,13 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
-
-import cv2
 
 from weakpan.callbacks.progress import clock
 from weakpan.config import settings_of
-from weakpan.cues.box_masks import BoxMaskResult, Fallback, MaskSettings, masks_in_boxes
-from weakpan.data.annotations import ImageAnnotation
-from weakpan.images import read_rgb
-from weakpan.map_store import MapStore, read_manifest, refuse_changed_settings
+from weakpan.cues.box_masks import Fallback
+from weakpan.cues.mask_stage import BOXES, WITHOUT_MASK, write_masks
+from weakpan.map_store import read_manifest, refuse_changed_settings
 from weakpan.stages.experiment import Experiment
 
 _SAY_EVERY = 10.0
@@ -41,7 +37,9 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
     ids = experiment.weak_ids
     with ProcessPoolExecutor(experiment.config.cues.workers, mp_context=get_context("spawn")) as pool:
         jobs = [
-            pool.submit(_make, experiment.train.image_path(i), weak.images[i], experiment.config.cues.masks, store)
+            pool.submit(
+                write_masks, experiment.train.image_path(i), weak.images[i], experiment.config.cues.masks, store
+            )
             for i in ids
         ]
         for done, job in enumerate(as_completed(jobs), start=1):
@@ -51,21 +49,10 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
                 left = (last - start) / done * (len(ids) - done)
                 print(f"masks: image {done}/{len(ids)} [{clock(last - start)}, {clock(left)} left]", flush=True)
     summary = {
-        "boxes": counts["boxes"],
-        "without_mask": counts["without mask"],
+        "boxes": counts[BOXES],
+        "without_mask": counts[WITHOUT_MASK],
         "fallback": {str(reason): counts[str(reason)] for reason in Fallback if reason is not Fallback.NOT_NEEDED},
         "seconds": round(time.monotonic() - start, 1),
     }
     store.seal(ids, settings, summary=summary)
     return summary
-
-
-def _make(path: Path, annotation: ImageAnnotation, settings: MaskSettings, store: MapStore) -> dict[str, int]:
-    # One image a process: OpenCV's own threads would only get in each other's way.
-    cv2.setNumThreads(1)
-    result: BoxMaskResult = masks_in_boxes(read_rgb(path), annotation.boxes, settings)
-    store.write(annotation.image_id, result.semantic)
-    counts = Counter(str(record.fallback) for record in result.records)
-    counts["boxes"] = len(result.records)
-    counts["without mask"] = sum(record.cover == 0 for record in result.records)
-    return dict(counts)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
 from weakpan.callbacks.write_labels import WriteLabels
@@ -18,6 +17,7 @@ from weakpan.labels.store import LabelStore
 from weakpan.map_store import refuse_changed_settings
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
+from weakpan.training.segmenter_module import SegmenterModule
 
 
 def label_settings(experiment: Experiment) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def refuse_changed_labels(store: LabelStore, settings: dict[str, Any]) -> None:
     refuse_changed_settings(store.manifest_path, store.manifest().get("settings", {}), settings)
 
 
-def relabel(experiment: Experiment, module: pl.LightningModule, next_round: int, loggers: list[Logger]) -> None:
+def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, loggers: list[Logger]) -> None:
     """Make the labels of the next round with the segmenter of the one before; what is sealed is not made again."""
     store, settings = experiment.labels(next_round), label_settings(experiment)
     if store.is_sealed():

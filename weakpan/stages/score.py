@@ -6,21 +6,19 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
-import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
 from weakpan.callbacks.score_predictions import ScorePredictions
-from weakpan.data.annotations import ImageAnnotation
-from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.evaluation.label_quality import LabelQuality
-from weakpan.labels.store import LabelStore
+from weakpan.evaluation.stored_labels import score_stored_labels
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
+from weakpan.training.segmenter_module import SegmenterModule
 
 
 def score_segmenter(
-    experiment: Experiment, module: pl.LightningModule, round_index: int, loggers: list[Logger]
+    experiment: Experiment, module: SegmenterModule, round_index: int, loggers: list[Logger]
 ) -> dict[str, Any] | None:
     """Scores on the validation split as metrics.json holds them; None without one."""
     if experiment.val is None:
@@ -46,17 +44,10 @@ def score_labels(experiment: Experiment, round_index: int) -> dict[str, Any] | N
     quality = LabelQuality(experiment.catalog)
     with ProcessPoolExecutor(experiment.config.cues.workers, mp_context=get_context("spawn")) as pool:
         jobs = [
-            pool.submit(_score_part, [weak.images[i] for i in part], experiment.train, store) for part in parts if part
+            pool.submit(score_stored_labels, [weak.images[i] for i in part], experiment.train, store)
+            for part in parts
+            if part
         ]
         for job in jobs:
             quality.merge(job.result())
     return quality.result()
-
-
-def _score_part(images: list[ImageAnnotation], split: CityscapesSplit, store: LabelStore) -> LabelQuality:
-    quality = LabelQuality(split.catalog)
-    for image in images:
-        labels = store.read(image.image_id)
-        truth = split.truth(image.image_id)
-        quality.add(image.image_id, labels.semantic, labels.instances, truth, image.boxes)
-    return quality
