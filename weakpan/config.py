@@ -224,20 +224,24 @@ class PredictConfig:
     """Everything that predict.py can be told.
 
     Attributes:
-        run: run folder of train.py; its last finished round is used unless `checkpoint` names another.
-        round: use this round of the run; null for the last one.
+        run: run folder of train.py; null where `checkpoint` is given.
+        round: use this round of the run; null for the last finished one.
+        checkpoint: last.ckpt of a round, in its place within the run folder; null where `run` is given.
         input: folder of photographs of any size; null for a split of the run's data set.
         split: folder name of that split.
+        data_root: where the run's data set lies now; null for where the run had it.
         out: folder that results are written to; must be empty or not there.
         overlays: write pictures with the prediction on top.
         workers: loader processes.
-        trainer: arguments of the Lightning Trainer.
+        trainer: arguments of the Lightning Trainer in place of the run's; null leaves an argument as it was.
     """
 
-    run: str = MISSING
+    run: str | None = None
     round: int | None = None
+    checkpoint: str | None = None
     input: str | None = None
     split: str | None = None
+    data_root: str | None = None
     out: str = MISSING
     overlays: bool = True
     workers: int = 2
@@ -269,14 +273,21 @@ def to_predict_config(composed: DictConfig) -> PredictConfig:
     assert isinstance(config, PredictConfig)
     if (config.input is None) == (config.split is None):
         raise ConfigError("give either input=FOLDER or split=NAME (a split of the run's data set), and not both")
+    if (config.run is None) == (config.checkpoint is None):
+        raise ConfigError("give either run=FOLDER (a run folder of train.py) or checkpoint=FILE, and not both")
+    if config.checkpoint is not None and config.round is not None:
+        raise ConfigError(f"round={config.round} belongs to run=FOLDER; checkpoint={config.checkpoint} is of one round")
+    if config.data_root is not None and config.split is None:
+        raise ConfigError(f"data_root={config.data_root} belongs to split=NAME, and not to input=FOLDER")
+    _check({"round": config.round or 0, "workers": config.workers}, lambda v: v >= 0, "0 or more")
     return config
 
 
 def _to_object(composed: Any) -> Any:
-    missing = OmegaConf.missing_keys(composed)
-    if missing:
-        raise ConfigError(f"no value for {', '.join(sorted(missing))}; give one as KEY=VALUE on the command line")
     try:
+        missing = OmegaConf.missing_keys(composed)
+        if missing:
+            raise ConfigError(f"no value for {', '.join(sorted(missing))}; give one as KEY=VALUE on the command line")
         return OmegaConf.to_object(composed)
     except WeakpanError:
         raise
@@ -310,47 +321,8 @@ def _flatten(prefix: str, value: Any, into: dict[str, Any]) -> None:
 
 def check_train(config: TrainConfig) -> None:
     """Refuse values that have the right type and still make no sense; raises ConfigError naming the key."""
-    views, rounds, classifier = config.segmenter.views, config.rounds, config.classifier
-    at_least_one = {
-        "rounds.n": rounds.n,
-        "rounds.epochs": rounds.epochs,
-        "classifier.epochs": classifier.epochs,
-        "classifier.crops.images_per_batch": classifier.crops.images_per_batch,
-        "segmenter.views.batch_size": views.batch_size,
-        "segmenter.views.crop_height": views.crop_height,
-        "segmenter.views.crop_width": views.crop_width,
-        "segmenter.network.channels": config.segmenter.network.channels,
-        "data.crop.height": config.data.crop.height,
-        "data.crop.width": config.data.crop.width,
-        "cues.workers": config.cues.workers,
-    }
-    above_zero = {
-        "segmenter.views.scale": views.scale,
-        "segmenter.views.min_scale": views.min_scale,
-        "segmenter.views.centre_sigma": views.centre_sigma,
-        "segmenter.optimiser.learning_rate": config.segmenter.optimiser.learning_rate,
-        "classifier.optimiser.learning_rate": classifier.optimiser.learning_rate,
-    }
-    share = {
-        "cues.cam.threshold": config.cues.cam.threshold,
-        "rounds.min_loss_drop": rounds.min_loss_drop,
-        "segmenter.network.dropout": config.segmenter.network.dropout,
-        "classifier.network.dropout": classifier.network.dropout,
-        "segmenter.optimiser.warmup": config.segmenter.optimiser.warmup,
-        "classifier.optimiser.warmup": classifier.optimiser.warmup,
-    }
-    not_negative = {
-        "seed": config.seed,
-        "data.workers": config.data.workers,
-        "segmenter.views.colour_jitter": views.colour_jitter,
-        "report.train_images": config.report.train_images,
-        "report.val_images": config.report.val_images,
-        **{f"segmenter.losses.{k}": v for k, v in asdict(config.segmenter.losses).items()},
-    }
-    _check(at_least_one, lambda v: v >= 1, "1 or more")
-    _check(above_zero, lambda v: v > 0, "more than 0")
-    _check(share, lambda v: 0 <= v <= 1, "0 to 1")
-    _check(not_negative, lambda v: v >= 0, "0 or more")
+    _check_ranges(config)
+    views, classifier = config.segmenter.views, config.classifier
     if views.max_scale < views.min_scale:
         raise ConfigError(
             f"segmenter.views.max_scale={views.max_scale} is below segmenter.views.min_scale={views.min_scale}"
@@ -374,6 +346,62 @@ def check_train(config: TrainConfig) -> None:
             f"supervision={config.supervision.value} with full_list={config.full_list}: the list of fully labelled "
             "images belongs to supervision=semi, and to nothing else"
         )
+
+
+def _check_ranges(config: TrainConfig) -> None:
+    views, rounds, classifier = config.segmenter.views, config.rounds, config.classifier
+    at_least_one = {
+        "rounds.n": rounds.n,
+        "rounds.epochs": rounds.epochs,
+        "classifier.epochs": classifier.epochs,
+        "classifier.crops.images_per_batch": classifier.crops.images_per_batch,
+        "segmenter.views.batch_size": views.batch_size,
+        "segmenter.views.crop_height": views.crop_height,
+        "segmenter.views.crop_width": views.crop_width,
+        "segmenter.network.channels": config.segmenter.network.channels,
+        "data.crop.height": config.data.crop.height,
+        "data.crop.width": config.data.crop.width,
+        "cues.workers": config.cues.workers,
+        "classifier.crops.height": 1 if classifier.crops.height is None else classifier.crops.height,
+        "classifier.crops.width": 1 if classifier.crops.width is None else classifier.crops.width,
+        "segmenter.network.bins": min(config.segmenter.network.bins, default=0),
+        "segmenter.network.finest_stride": config.segmenter.network.finest_stride,
+        "segmenter.decode.centre_window": config.segmenter.decode.centre_window,
+        "segmenter.decode.max_instances": config.segmenter.decode.max_instances,
+    }
+    above_zero = {
+        "segmenter.views.scale": views.scale,
+        "segmenter.views.min_scale": views.min_scale,
+        "segmenter.views.centre_sigma": views.centre_sigma,
+        "segmenter.optimiser.learning_rate": config.segmenter.optimiser.learning_rate,
+        "classifier.optimiser.learning_rate": classifier.optimiser.learning_rate,
+    }
+    share = {
+        "cues.cam.threshold": config.cues.cam.threshold,
+        "rounds.min_loss_drop": rounds.min_loss_drop,
+        "segmenter.network.dropout": config.segmenter.network.dropout,
+        "classifier.network.dropout": classifier.network.dropout,
+        "segmenter.optimiser.warmup": config.segmenter.optimiser.warmup,
+        "classifier.optimiser.warmup": classifier.optimiser.warmup,
+    }
+    not_negative = {
+        "seed": config.seed,
+        "data.workers": config.data.workers,
+        "segmenter.views.colour_jitter": views.colour_jitter,
+        "report.train_images": config.report.train_images,
+        "report.val_images": config.report.val_images,
+        "classifier.crops.colour_jitter": classifier.crops.colour_jitter,
+        **{f"segmenter.losses.{k}": v for k, v in asdict(config.segmenter.losses).items()},
+        **{
+            f"{group}.optimiser.{key}": getattr(settings, key)
+            for group, settings in (("segmenter", config.segmenter.optimiser), ("classifier", classifier.optimiser))
+            for key in ("encoder_factor", "weight_decay", "power")
+        },
+    }
+    _check(at_least_one, lambda v: v >= 1, "1 or more")
+    _check(above_zero, lambda v: v > 0, "more than 0")
+    _check(share, lambda v: 0 <= v <= 1, "0 to 1")
+    _check(not_negative, lambda v: v >= 0, "0 or more")
 
 
 def _check(values: Mapping[str, float], valid: Any, expected: str) -> None:

@@ -86,6 +86,11 @@ class RunLayout:
         return self.folder / "metrics.json"
 
     @property
+    def gallery(self) -> Path:
+        """The pictures of the report, one file an image."""
+        return self.folder / "gallery"
+
+    @property
     def report(self) -> Path:
         """All numbers and pictures of the run on one page."""
         return self.folder / "report.html"

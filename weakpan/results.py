@@ -1,4 +1,4 @@
-"""What a run leaves behind: metrics.json and report.html; and the checks that its labels are worth training on."""
+"""What a run leaves behind: metrics.json, report.html, gallery/; and checks that its labels are worth training on."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from pytorch_lightning.utilities import rank_zero_only
 from weakpan.arrays import IGNORE
 from weakpan.errors import RunError
 from weakpan.files import write_text_atomically
+from weakpan.images import write_png
 from weakpan.report.page import PanelRow, write_report
+from weakpan.report.panels import panel
 from weakpan.stages.experiment import Experiment
+
+GALLERY_HEIGHT = 180
+"""Height of the pictures in the gallery folder, pixels."""
 
 MIN_LABELLED = 0.01
 """Share of labelled pixels over all training images below which there is nothing to learn from."""
@@ -62,6 +67,8 @@ def check_label_classes(experiment: Experiment, round_index: int) -> list[str]:
 def _write(experiment: Experiment, metrics: Mapping[str, Any], panels: Sequence[PanelRow]) -> None:
     write_text_atomically(experiment.layout.metrics, json.dumps(metrics, indent=1) + "\n")
     write_report(experiment.layout.report, metrics, panels, experiment.catalog)
+    for row in panels:
+        write_png(experiment.layout.gallery / f"{row.image_id}.png", panel(row.columns, GALLERY_HEIGHT))
 
 
 def write_results(

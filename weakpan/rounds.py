@@ -64,17 +64,18 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
     weak = config.supervision is not Supervision.full
     more_to_come = weak and index + 1 < config.rounds.n
     settings = {**label_settings(experiment)}
-    quality = None
+    quality, found = None, []
     if layout.manifest.is_file():
         manifest = read_manifest(layout.manifest)
         refuse_changed_settings(layout.manifest, manifest["settings"], settings)
+        warnings += manifest["warnings"]
         record: dict[str, Any] = manifest["record"]
         if more_to_come and not experiment.labels(index + 1).is_sealed():
             module, _ = fit_round(experiment, index, loggers)
             relabel(experiment, module, index + 1, loggers)
         return record
     if weak:
-        warnings += check_label_classes(experiment, index)
+        found = check_label_classes(experiment, index)
         if index == 0:
             check_first_labels(experiment)
         quality = score_labels(experiment, index)
@@ -95,7 +96,8 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
         "labels": quality,
         "val": val,
     }
-    rank_zero_only(write_manifest)(layout.manifest, {"record": record, "settings": settings})
+    warnings += found
+    rank_zero_only(write_manifest)(layout.manifest, {"record": record, "settings": settings, "warnings": found})
     _say(record)
     return record
 

@@ -81,13 +81,13 @@ class MaskSettings:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise ConfigError(f"masks in boxes: {name}={value} is outside {low} to {high}")
+                raise ConfigError(f"cues.masks.{name}={value}: expected {low} to {high}")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
-                raise ConfigError(f"masks in boxes: {name}={value!r}; choose one of {', '.join(choices)}")
+                raise ConfigError(f"cues.masks.{name}={value!r}: choose one of {', '.join(choices)}")
         if self.core >= self.corner:
-            raise ConfigError(f"masks in boxes: core={self.core} has to be below corner={self.corner}")
+            raise ConfigError(f"cues.masks.core={self.core} has to be below cues.masks.corner={self.corner}")
 
 
 class Fallback(StrEnum):

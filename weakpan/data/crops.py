@@ -31,7 +31,8 @@ class CropGrid:
 
     On 1024 x 2048 with crops of 400 x 500 this is the grid of the released code (15 tiles). There the overlap is
     rounded up, so that on sizes that do not divide evenly the last tiles would end short of the border; here the last
-    tile of an axis is moved to the border. An image smaller than a crop is one tile.
+    tile of an axis is moved to the border, and where that leaves a hole the tiles of the axis are spread evenly. An
+    image smaller than a crop is one tile.
 
     Attributes:
         height: of a tile, pixels.
@@ -66,4 +67,8 @@ def _starts(size: int, crop: int) -> list[int]:
     if count == 1:
         return [0]
     overlap = math.ceil((count * crop - size) / (count - 1))
-    return [i * (crop - overlap) for i in range(count - 1)] + [size - crop]
+    starts = [i * (crop - overlap) for i in range(count - 1)] + [size - crop]
+    if starts[-1] - starts[-2] > crop:
+        # So many tiles that what was rounded off adds up to a hole before the last one.
+        starts = [i * (size - crop) // (count - 1) for i in range(count)]
+    return starts

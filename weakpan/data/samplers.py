@@ -34,8 +34,9 @@ class EpochSampler(Sampler[tuple[int, int]]):
         """Pairs of this rank."""
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
         order = torch.randperm(self.length, generator=generator).tolist()
-        order += order[: -len(order) % self.world]
-        return iter([(self.epoch, index) for index in order[self.rank :: self.world]])
+        # Around again and again, because there may be more ranks than indices.
+        positions = range(self.rank, len(self) * self.world, self.world)
+        return iter([(self.epoch, order[position % self.length]) for position in positions])
 
     def __len__(self) -> int:
         """Number of pairs on each rank."""

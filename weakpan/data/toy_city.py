@@ -75,7 +75,7 @@ class ToyCitySpec:
         ):  # fmt: skip
             value = getattr(self, key)
             if not least <= value <= limit:
-                raise ConfigError(f"toy city: {key} is {value}; choose a value from {least} to {limit}")
+                raise ConfigError(f"data.toy.{key}={value}: expected {least} to {limit}")
 
 
 @dataclass(frozen=True)

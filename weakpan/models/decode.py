@@ -100,7 +100,7 @@ def decode_panoptic(
 
     ids = torch.zeros_like(semantic, dtype=torch.int32)
     segments: list[Segment] = []
-    for group in torch.nonzero(votes.sum(dim=1) >= settings.min_thing_area).flatten().tolist():
+    for group in torch.nonzero(votes.sum(dim=1) >= max(1, settings.min_thing_area)).flatten().tolist():
         class_id = int(votes[group].argmax())
         inside = groups == group
         score = probabilities[class_id][inside].mean() * strength[group - 1].clamp(0, 1)

@@ -11,6 +11,10 @@ from weakpan.models.encoder import Encoder
 from weakpan.models.pspnet import PyramidPooling, TopDown, conv_bn_relu
 
 
+OFFSET_UNIT = 32.0
+"""Pixels that the offset head's output of 1 stands for: offsets are tens of pixels, activations are near 1."""
+
+
 class PanopticOutput(NamedTuple):
     """What the network says, all at the stride of its finest level (h, w).
 
@@ -88,4 +92,4 @@ class PanopticNet(nn.Module):
         semantic = self.semantic_head(self.semantic_path(context, finer))
         instance = self.instance_path(self.instance_entry(context), finer)
         auxiliary = self.auxiliary_head(levels[-2]) if self.auxiliary_head is not None and self.training else None
-        return PanopticOutput(semantic, self.centre_head(instance), self.offset_head(instance), auxiliary)
+        return PanopticOutput(semantic, self.centre_head(instance), self.offset_head(instance) * OFFSET_UNIT, auxiliary)

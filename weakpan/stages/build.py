@@ -149,11 +149,19 @@ def save_weights(module: pl.LightningModule, path: Path, about: dict[str, Any]) 
         torch.save({"state_dict": state, "weakpan": about}, temporary)
 
 
-def load_weights(module: pl.LightningModule, path: Path) -> None:
-    """Load weights that `save_weights` wrote; raises DataError for a damaged file or one of another network."""
+def load_weights(module: pl.LightningModule, path: Path) -> dict[str, Any]:
+    """Load weights that `save_weights` wrote.
+
+    Returns:
+        What `save_weights` was told about them.
+
+    Raises:
+        DataError: a missing or damaged file, or one of another network.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         module.load_state_dict(content["state_dict"])
+        return dict(content["weakpan"])
     except FileNotFoundError:
         raise DataError(f"{path}: no such checkpoint; the round was not finished") from None
     except Exception as error:  # torch raises half a dozen types for a damaged file

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
+from weakpan.callbacks.seed_steps import SeedSteps
 from weakpan.callbacks.write_cams import WriteCams
 from weakpan.config import settings_of
 from weakpan.data.crop_datamodule import CropDataModule
@@ -58,22 +59,21 @@ def _fit(
     folder = experiment.layout.classifier
     weights, resume = folder / "last.ckpt", folder / "resume.ckpt"
     if weights.is_file():
-        load_weights(module, weights)
-        return None
+        return load_weights(module, weights).get("loss")
     keep = ModelCheckpoint(folder, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True)
     trainer = build_trainer(
         experiment.config,
         experiment.layout,
         "classifier",
-        [keep],
+        [keep, SeedSteps(experiment.config.seed)],
         loggers,
         max_epochs=experiment.config.classifier.epochs,
         enable_checkpointing=True,
     )
     trainer.fit(module, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True)
-    loss = trainer.callback_metrics.get("classifier/loss")
+    loss = float(trainer.callback_metrics["classifier/loss"])
     if trainer.is_global_zero:
-        save_weights(module, weights, {"kind": "crop classifier"})
+        save_weights(module, weights, {"kind": "crop classifier", "loss": loss})
         resume.unlink(missing_ok=True)
     trainer.strategy.barrier("classifier is saved")
-    return None if loss is None else float(loss)
+    return loss

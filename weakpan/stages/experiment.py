@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from weakpan.errors import DataError
 from weakpan.labels.store import LabelStore
 from weakpan.layout import RunLayout
 from weakpan.map_store import MapStore
+from weakpan.stages.build import build_classifier, build_segmenter
 
 
 @dataclass(frozen=True)
@@ -105,15 +108,39 @@ def prepare(config: TrainConfig, run_folder: Path) -> Experiment:
         _require_truth(val, val.ids, "data.val_split=null trains without scores")
     full_ids = _full_ids(config, train)
     _require_truth(train, sorted(full_ids), "full supervision needs them")
-    layout = RunLayout(run_folder)
-    annotations = None
-    if config.supervision is not Supervision.full:
-        annotations = _annotations(config, layout, train)
-        check_annotations(annotations, train)
     for split in (train, val) if val else (train,):
         for image_id in split.ids:
             split.image_size(image_id)
-    return Experiment(config, layout, catalog, train, val, annotations, full_ids)
+    layout = RunLayout(run_folder)
+    annotations = None if config.supervision is Supervision.full else _annotations(config, layout, train)
+    experiment = Experiment(config, layout, catalog, train, val, annotations, full_ids)
+    if not layout.round(0).checkpoint.is_file():
+        _check_truth(experiment)
+        _check_networks(experiment)
+    return experiment
+
+
+def _check_truth(experiment: Experiment) -> None:
+    """Read every real label that the run will use: one that is damaged must not be found after hours of training."""
+    used = [(experiment.train, image_id) for image_id in sorted(experiment.full_ids)]
+    if experiment.val is not None:
+        used += [(experiment.val, image_id) for image_id in experiment.val.ids]
+    with ThreadPoolExecutor() as pool:
+        # Only errors matter here; maps of a whole split must not pile up in memory.
+        deque(pool.map(_read_truth, used), maxlen=0)
+
+
+def _read_truth(used: tuple[CityscapesSplit, str]) -> None:
+    split, image_id = used
+    split.truth(image_id)
+
+
+def _check_networks(experiment: Experiment) -> None:
+    """Build both networks once, for the errors in their settings and initial weights."""
+    config = experiment.config
+    build_segmenter(config.segmenter, experiment.catalog)
+    if config.supervision is not Supervision.full and not (experiment.layout.classifier / "last.ckpt").is_file():
+        build_classifier(config.classifier, experiment.catalog)
 
 
 def _ids(path: str | None) -> tuple[str, ...] | None:
@@ -142,17 +169,22 @@ def _annotations(config: TrainConfig, layout: RunLayout, train: CityscapesSplit)
     """The run's own copy; made from the given file, or derived from real labels, the first time."""
     grid = CropGrid(config.data.crop.height, config.data.crop.width)
     own = layout.weak_annotations
-    if not own.is_file():
-        if config.data.weak_annotations is not None:
-            given = read_weak_annotations(Path(config.data.weak_annotations), train.catalog)
-        else:
-            given = derive_annotations(train, grid, config.cues.workers)
-        given.write(own)
-    annotations = read_weak_annotations(own, train.catalog)
+    known = own.is_file()
+    if known:
+        source, annotations = own, read_weak_annotations(own, train.catalog)
+    elif config.data.weak_annotations is not None:
+        source = Path(config.data.weak_annotations)
+        annotations = read_weak_annotations(source, train.catalog)
+    else:
+        source, annotations = own, derive_annotations(train, grid, config.cues.workers)
     if annotations.grid != grid:
         found = annotations.grid
         raise DataError(
-            f"{own}: tags belong to crops of {found.height} x {found.width}; data.crop says {grid.height} x "
+            f"{source}: tags belong to crops of {found.height} x {found.width}; data.crop says {grid.height} x "
             f"{grid.width}; set data.crop.height and data.crop.width to the file's"
         )
+    check_annotations(annotations, train)
+    if not known:
+        # Last, because a file that is corrected after an error has to be read again.
+        annotations.write(own)
     return annotations

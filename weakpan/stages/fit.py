@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
+from weakpan.callbacks.seed_steps import SeedSteps
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.panoptic_datamodule import PanopticDataModule, TrainingViews
 from weakpan.data.targets import LabelledImage, label_pseudo, label_truth
@@ -39,15 +40,14 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
     """Train the segmenter of one round, or load it if that was done.
 
     Returns:
-        The trained module, and the training loss of the last epoch (None if it was loaded).
+        The trained module, and the training loss of the last epoch (None if the checkpoint does not know it).
     """
     config, layout = experiment.config, experiment.layout.round(round_index)
     pl.seed_everything(config.seed + 1 + round_index, workers=True, verbose=False)
     warm = config.rounds.warm_start and round_index > 0
     module = build_segmenter(config.segmenter, experiment.catalog, with_init=not warm)
     if layout.checkpoint.is_file():
-        load_weights(module, layout.checkpoint)
-        return module, None
+        return module, load_weights(module, layout.checkpoint).get("loss")
     if warm:
         load_weights(module, experiment.layout.round(round_index - 1).checkpoint)
     # Rounds differ in the order and the augmentation of what they see, not only in labels.
@@ -66,7 +66,7 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
         config,
         experiment.layout,
         f"round {round_index} fit",
-        [keep],
+        [keep, SeedSteps(seed)],
         loggers,
         max_epochs=config.rounds.epochs,
         enable_checkpointing=True,
@@ -77,7 +77,7 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
         raise RunError(f"round {round_index}: training was interrupted; the same command goes on from there")
     loss = float(trainer.callback_metrics["segmenter/loss_total"])
     if trainer.is_global_zero:
-        save_weights(module, layout.checkpoint, about_segmenter(experiment, round_index))
+        save_weights(module, layout.checkpoint, {**about_segmenter(experiment, round_index), "loss": loss})
         layout.resume.unlink(missing_ok=True)
     trainer.strategy.barrier("segmenter is saved")
     return module, loss

@@ -1,0 +1,333 @@
+"""predict.py on a tiny run: what it writes, that its scores are the run's, and what it refuses before it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from PIL import Image
+
+from predict import one_line
+from weakpan.catalog import TOY_CITY
+from weakpan.config import PredictConfig, to_predict_config
+from weakpan.data.coco import CocoPanoptic
+from weakpan.errors import ConfigError, DataError, RunError
+from weakpan.predict.photographs import open_source
+from weakpan.predict.run import predict
+from weakpan.predict.trained import find_round
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run predict.py as people do."""
+    script = [sys.executable, str(ROOT / "predict.py"), *arguments]
+    alone = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "RANK", "WORLD_SIZE")}
+    return subprocess.run(script, cwd=folder, capture_output=True, text=True, timeout=300, env=alone)
+
+
+def settings(**values: Any) -> PredictConfig:
+    """Checked as from the command line; no loader processes, no pictures."""
+    return to_predict_config(OmegaConf.create({"workers": 0, "overlays": False, **values}))
+
+
+def photograph(path: Path, height: int, width: int, mode: str = "RGB", **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(height * 1000 + width)
+    Image.fromarray(rng.integers(0, 256, (height, width, 3)).astype(np.uint8)).convert(mode).save(path, **options)
+    return path
+
+
+def copy_of(run: Path, to: Path) -> Path:
+    """The parts of a run that predictions need."""
+    for part in (".hydra", "round_00", "round_01"):
+        shutil.copytree(run / part, to / part, ignore=shutil.ignore_patterns("labels"))
+    return to
+
+
+def check_files(out: Path) -> dict[str, Any]:
+    """Every PNG and the JSON say the same; returns the JSON."""
+    content = json.loads((out / "panoptic.json").read_text())
+    images = {i["id"]: i for i in content["images"]}
+    categories = {c["id"] for c in content["categories"]}
+    assert sorted(p.name for p in (out / "panoptic").iterdir()) == sorted(f"{i}.png" for i in images)
+    for annotation in content["annotations"]:
+        image = images.pop(annotation["image_id"])
+        with Image.open(out / "panoptic" / annotation["file_name"]) as png:
+            assert png.size == (image["width"], image["height"])
+            ids = np.asarray(png).astype(int) @ [1, 256, 65536]
+        records = {s["id"]: s for s in annotation["segments_info"]}
+        assert set(np.unique(ids)) - {0} == set(records)
+        for number, record in records.items():
+            rows, columns = np.nonzero(ids == number)
+            x, y, wide, tall = record["bbox"]
+            assert record["area"] == len(rows)
+            assert (x, y, x + wide - 1, y + tall - 1) == (columns.min(), rows.min(), columns.max(), rows.max())
+            assert record["category_id"] in categories
+            assert record["iscrowd"] == 0
+            assert 0 <= record["score"] <= 1
+        again = CocoPanoptic(out / "panoptic.json", TOY_CITY).read(annotation["image_id"])
+        np.testing.assert_array_equal(again.ids, ids)
+        assert [s.segment_id for s in again.segments] == list(records)
+    assert not images
+    return content
+
+
+@pytest.fixture(scope="session")
+def val_predicted(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of `split=val`, from the command line, started elsewhere."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    done = command(f"run={tiny_run}", "split=val", "out=results", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "image 4/4" in done.stdout
+    assert [p.name for p in folder.iterdir()] == ["results"], "nothing but the results may be left behind"
+    return folder / "results"
+
+
+def test_a_split_has_the_scores_of_the_run(tiny_run: Path, val_predicted: Path) -> None:
+    scores = json.loads((val_predicted / "scores.json").read_text())
+    rounds = json.loads((tiny_run / "metrics.json").read_text())["rounds"]
+    assert scores["images"] == 4
+    assert scores["miou"] > 0
+    assert scores == rounds[-1]["val"]
+
+
+def test_a_split_is_written_as_coco_panoptic_with_pictures(val_predicted: Path) -> None:
+    content = check_files(val_predicted)
+    assert len(content["annotations"]) == 4
+    assert sum(len(a["segments_info"]) for a in content["annotations"]) > 4
+    assert content["info"]["round"] == 1
+    assert content["images"][0]["file_name"].startswith("leftImg8bit/val/")
+    for image in content["images"]:
+        with Image.open(val_predicted / "overlays" / f"{image['id']}.jpg") as picture:
+            assert picture.size == (image["width"], image["height"])
+
+
+def test_a_folder_of_mixed_photographs(tiny_run: Path, tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    photos = tmp_path / "photos"
+    photograph(photos / "b.png", 70, 33, "RGBA")
+    photograph(photos / "x" / "a.JPG", 40, 64, exif=turned)
+    photograph(photos / "x" / "y" / "c.bmp", 1, 1)
+    photograph(photos / "d.webp", 97, 131)
+    photograph(photos / "e.tif", 50, 50, "L")
+    predict(settings(run=str(tiny_run), input=str(photos), out=str(tmp_path / "out")))
+    content = check_files(tmp_path / "out")
+    assert {i["id"]: (i["file_name"], i["height"], i["width"]) for i in content["images"]} == {
+        "a": ("x/a.JPG", 64, 40),  # upright
+        "b": ("b.png", 70, 33),
+        "c": ("x/y/c.bmp", 1, 1),
+        "d": ("d.webp", 97, 131),
+        "e": ("e.tif", 50, 50),
+    }
+    assert [i["id"] for i in content["images"]] == ["a", "b", "c", "d", "e"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["panoptic", "panoptic.json"]
+
+
+def test_a_round_and_its_checkpoint_are_the_same(tiny_run: Path, val_predicted: Path, tmp_path: Path) -> None:
+    predict(settings(run=str(tiny_run), round=0, split="val", out=str(tmp_path / "by_round")))
+    checkpoint = tiny_run / "round_00" / "last.ckpt"
+    predict(settings(checkpoint=str(checkpoint), split="val", out=str(tmp_path / "by_file")))
+    by_round, by_file = (json.loads((tmp_path / n / "panoptic.json").read_text()) for n in ("by_round", "by_file"))
+    assert by_round == by_file
+    assert by_round["info"]["round"] == 0
+    assert by_round["annotations"] != json.loads((val_predicted / "panoptic.json").read_text())["annotations"]
+    first = json.loads((tiny_run / "metrics.json").read_text())["rounds"][0]
+    assert json.loads((tmp_path / "by_round" / "scores.json").read_text()) == first["val"]
+
+
+def test_a_split_without_all_real_labels_has_no_scores(
+    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(tiny_run.parent / "data" / "leftImg8bit" / "val", root / "leftImg8bit" / "val")
+    predict(settings(run=str(tiny_run), split="val", data_root=str(root), out=str(tmp_path / "out")))
+    assert "no scores" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "scores.json").exists()
+    assert len(check_files(tmp_path / "out")["images"]) == 4
+
+
+def test_a_relative_data_root_is_meant_from_where_the_run_was_started(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = copy_of(tiny_run, tmp_path / "run")
+    config = OmegaConf.load(run / ".hydra" / "config.yaml")
+    OmegaConf.update(config, "data.root", "data")
+    OmegaConf.update(config, "run", "runs/${oc.env:NO_SUCH_VARIABLE}")
+    OmegaConf.save(config, run / ".hydra" / "config.yaml")
+    record = OmegaConf.load(run / ".hydra" / "hydra.yaml")
+    asked = settings(run=str(run), split="val", out=str(tmp_path / "out"))
+
+    OmegaConf.update(record, "hydra.runtime.cwd", str(tiny_run.parent))
+    OmegaConf.save(record, run / ".hydra" / "hydra.yaml")
+    source = open_source(asked, find_round(asked))
+    assert source.photographs.root == tiny_run.parent / "data"
+    assert len(source.ids) == 4
+
+    # On another machine that folder is not there; what counts then is the present one.
+    (run / ".hydra" / "hydra.yaml").unlink()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="data_root=FOLDER"):
+        open_source(asked, find_round(asked))
+    monkeypatch.chdir(tiny_run.parent)
+    assert open_source(asked, find_round(asked)).photographs.root == Path("data")
+
+
+def test_a_list_that_the_run_was_scored_on_counts_here_too(tiny_run: Path, tmp_path: Path) -> None:
+    run = copy_of(tiny_run, tmp_path / "run")
+    (tmp_path / "val.txt").write_text("toyville_500002_000019\n")
+    config = OmegaConf.load(run / ".hydra" / "config.yaml")
+    OmegaConf.update(config, "data.val_list", str(tmp_path / "val.txt"))
+    OmegaConf.save(config, run / ".hydra" / "config.yaml")
+    asked = settings(run=str(run), split="val", out=str(tmp_path / "out"))
+    assert open_source(asked, find_round(asked)).ids == ("toyville_500002_000019",)
+    other = settings(run=str(run), split="train", out=str(tmp_path / "out"))
+    assert len(open_source(other, find_round(other)).ids) == 8
+
+
+def refused(asked: dict[str, Any], kind: type[Exception], *parts: str) -> None:
+    """Predicting raises one clear error and has written nothing."""
+    out = Path(asked["out"])
+    before = sorted(out.rglob("*")) if out.is_dir() else []
+    with pytest.raises(kind) as error:
+        predict(settings(**asked))
+    for part in parts:
+        assert part in str(error.value)
+    assert (sorted(out.rglob("*")) if out.is_dir() else []) == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "parts"),
+    [
+        ({"run": "r"}, ("input=", "split=")),
+        ({"run": "r", "input": "i", "split": "val"}, ("input=", "split=")),
+        ({"input": "i"}, ("run=", "checkpoint=")),
+        ({"run": "r", "checkpoint": "c", "input": "i"}, ("run=", "checkpoint=")),
+        ({"checkpoint": "c", "round": 1, "input": "i"}, ("round=1", "checkpoint=c")),
+        ({"run": "r", "input": "i", "data_root": "d"}, ("data_root=d", "input")),
+        ({"run": "r", "input": "i", "workers": -1}, ("workers=-1",)),
+        ({"run": "r", "input": "i", "round": -1}, ("round=-1",)),
+    ],
+)
+def test_keys_at_odds_are_refused(tmp_path: Path, asked: dict[str, Any], parts: tuple[str, ...]) -> None:
+    refused({**asked, "out": str(tmp_path / "out")}, ConfigError, *parts)
+
+
+def test_bad_places_are_refused(tiny_run: Path, tmp_path: Path) -> None:
+    photos, out, run = tmp_path / "photos", str(tmp_path / "out"), str(tiny_run)
+    photograph(photos / "a.png", 20, 20)
+    base = {"run": run, "input": str(photos), "out": out}
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+
+    refused({**base, "out": str(photos)}, RunError, f"out={photos}", "a.png")
+    refused({**base, "out": str(tmp_path / "file")}, RunError, f"out={tmp_path / 'file'}")
+    refused({**base, "input": str(tmp_path / "empty")}, DataError, f"input={tmp_path / 'empty'}", "no photograph")
+    refused({**base, "run": str(tmp_path / "gone")}, RunError, f"run={tmp_path / 'gone'}", "no such folder")
+    refused({**base, "run": str(photos)}, RunError, "config.yaml", "run=")
+    refused({**base, "round": 7}, RunError, "round=7", "0, 1")
+    refused({"run": run, "split": "night", "out": out}, DataError, "split=night", "leftImg8bit/night")
+    refused({**base, "input": None, "split": "val", "data_root": str(tmp_path / "gone")}, DataError, "data_root=")
+    by_file = {"input": str(photos), "out": out}
+    refused({**by_file, "checkpoint": str(tmp_path / "gone.ckpt")}, RunError, "checkpoint=", "no such file")
+    stray = shutil.copy(tiny_run / "round_01" / "last.ckpt", tmp_path / "last.ckpt")
+    refused({**by_file, "checkpoint": str(stray)}, RunError, "round_NN/last.ckpt")
+
+
+def test_damaged_and_doubled_photographs_are_refused(tiny_run: Path, tmp_path: Path) -> None:
+    for name in ("cut", "twice"):
+        photograph(tmp_path / name / "a.png", 20, 20)
+    cut = photograph(tmp_path / "cut" / "b.jpg", 60, 60)
+    cut.write_bytes(cut.read_bytes()[:-200])
+    twin = photograph(tmp_path / "twice" / "sub" / "a.jpg", 20, 20)
+    base = {"run": str(tiny_run), "out": str(tmp_path / "out")}
+    refused({**base, "input": str(tmp_path / "cut")}, DataError, str(cut), "truncated")
+    refused({**base, "input": str(tmp_path / "twice")}, DataError, str(twin), str(tmp_path / "twice" / "a.png"))
+
+
+def test_runs_that_are_not_ready_are_refused(tiny_run: Path, tmp_path: Path) -> None:
+    photograph(tmp_path / "photos" / "a.png", 20, 20)
+    run = copy_of(tiny_run, tmp_path / "run")
+    base = {"run": str(run), "input": str(tmp_path / "photos"), "out": str(tmp_path / "out")}
+
+    weights = run / "round_01" / "last.ckpt"
+    shutil.copy(tiny_run / "classifier" / "last.ckpt", weights)
+    refused(base, RunError, str(weights), "crop classifier")
+    weights.write_bytes(weights.read_bytes()[:1000])
+    refused(base, DataError, str(weights), "not a checkpoint")
+    weights.unlink()
+    refused(base, DataError, str(weights), "no such checkpoint")
+
+    config = OmegaConf.load(run / ".hydra" / "config.yaml")
+    shutil.copy(tiny_run / "round_01" / "last.ckpt", weights)
+    OmegaConf.save(OmegaConf.merge(config, {"data": {"classes": "camvid"}}), run / ".hydra" / "config.yaml")
+    refused(base, RunError, str(weights), "class table 'camvid'")
+    OmegaConf.save(OmegaConf.merge(config, {"nonsense": 1}), run / ".hydra" / "config.yaml")
+    refused(base, RunError, "config.yaml", "nonsense")
+    OmegaConf.save(config, run / ".hydra" / "config.yaml")
+
+    (run / "round_00" / "manifest.json").unlink()
+    refused(base, RunError, f"run={run}", "no round of it is finished")
+
+
+def test_a_photograph_that_proves_damaged_on_the_way_is_named_in_one_line(tiny_run: Path, tmp_path: Path) -> None:
+    path = photograph(tmp_path / "photos" / "a.png", 60, 60)
+    content = bytearray(path.read_bytes())
+    content[60:400] = bytes(340)  # the end marker is there, the pixels are not
+    path.write_bytes(content)
+    out = tmp_path / "out"
+    with pytest.raises(DataError) as error:
+        predict(settings(run=str(tiny_run), input=str(path.parent), out=str(out), workers=1))
+    assert "\n" in str(error.value), "a loader process sends its traceback along"
+    assert one_line(str(error.value)) == f"{path}: not a readable image; it may be truncated: write it again"
+    assert not (out / "panoptic.json").exists()
+
+
+def test_photographs_that_the_trainer_leaves_out_are_noticed(tiny_run: Path, tmp_path: Path) -> None:
+    asked = settings(
+        run=str(tiny_run), split="val", out=str(tmp_path / "out"), trainer={"limit_predict_batches": 1, "devices": None}
+    )
+    with pytest.raises(RunError, match="only 1 of 4"):
+        predict(asked)
+    assert not (tmp_path / "out" / "panoptic.json").exists()
+
+
+def test_devices_that_are_not_there_are_a_matter_of_the_configuration(tiny_run: Path, tmp_path: Path) -> None:
+    asked = settings(run=str(tiny_run), split="val", out=str(tmp_path / "out"), trainer={"accelerator": "abacus"})
+    with pytest.raises(ConfigError, match="trainer=cpu"):
+        predict(asked)
+
+
+def test_an_error_is_one_line_and_status_2(tiny_run: Path, tmp_path: Path) -> None:
+    done = command(f"run={tiny_run}", "split=night", f"out={tmp_path / 'out'}", "trainer=cpu", "trainer.devices=1")
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: split=night")
+
+
+@pytest.mark.slow
+def test_two_ranks_write_what_one_writes(tiny_run: Path, val_predicted: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = command(
+        f"run={tiny_run}", "split=val", f"out={out}", "trainer=cpu", "trainer.devices=2", "trainer.strategy=ddp"
+    )
+    assert done.returncode == 0, done.stderr
+    one, two = check_files(val_predicted), check_files(out)
+    assert [i["id"] for i in one["images"]] == [i["id"] for i in two["images"]]
+    for png in (val_predicted / "panoptic").iterdir():
+        assert png.read_bytes() == (out / "panoptic" / png.name).read_bytes()
+    for mine, theirs in zip(one["annotations"], two["annotations"], strict=True):
+        for a, b in zip(mine["segments_info"], theirs["segments_info"], strict=True):
+            assert {**a, "score": 0} == {**b, "score": 0}
+            # The number of threads decides the order of sums.
+            assert a["score"] == pytest.approx(b["score"], rel=1e-5)
+    assert json.loads((out / "scores.json").read_text()) == json.loads((val_predicted / "scores.json").read_text())

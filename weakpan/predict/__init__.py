@@ -1,0 +1,1 @@
+"""Use a trained run on photographs: find the weights, predict, write COCO panoptic and pictures."""

@@ -1,0 +1,68 @@
+"""What is to be predicted: a folder of photographs, or a split of the run's data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from weakpan.config import PredictConfig
+from weakpan.data.cityscapes import CityscapesSplit, read_id_list
+from weakpan.data.folder import PhotoFolder
+from weakpan.errors import DataError
+from weakpan.predict.trained import TrainedRound
+
+
+@dataclass(frozen=True)
+class Source:
+    """Photographs to predict, all of them looked at.
+
+    Attributes:
+        photographs: by id.
+        truth: the same as `photographs` where every one of them has real labels; None otherwise.
+        name: of the folder or the split, for messages.
+    """
+
+    photographs: PhotoFolder | CityscapesSplit
+    truth: CityscapesSplit | None
+    name: str
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Image ids."""
+        return self.photographs.ids
+
+    def file_name(self, image_id: str) -> str:
+        """Path of a photograph below the folder, with forward slashes."""
+        return self.photographs.image_path(image_id).relative_to(self.photographs.root).as_posix()
+
+
+def open_source(config: PredictConfig, trained: TrainedRound) -> Source:
+    """Find the photographs and look at every file.
+
+    Raises:
+        DataError: no folder, no photograph, two with the same id, no such split, or a file that is damaged.
+    """
+    truth = None
+    photographs = PhotoFolder(Path(config.input)) if config.input is not None else _open_split(config, trained)
+    for image_id in photographs.ids:
+        photographs.image_size(image_id)
+    if isinstance(photographs, CityscapesSplit) and all(map(photographs.has_truth, photographs.ids)):
+        truth = photographs
+    name = f"split {config.split} of {photographs.root}" if config.input is None else str(photographs.root)
+    return Source(photographs, truth, name)
+
+
+def _open_split(config: PredictConfig, trained: TrainedRound) -> CityscapesSplit:
+    data, name = trained.config.data, str(config.split)
+    root = Path(config.data_root) if config.data_root is not None else trained.locate(data.root)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder (the data.root of the run); give its place with data_root=FOLDER")
+    listed = {data.train_split: data.train_list, data.val_split: data.val_list}.get(name)
+    only = None if listed is None else read_id_list(trained.locate(listed))
+    split = CityscapesSplit(root, name, trained.catalog, data.files, only)
+    try:
+        split.ids  # noqa: B018  (reads the folder)
+    except DataError as error:
+        raise DataError(f"split={name}: {error} (or data_root=FOLDER, if the data set has moved)") from error
+    return split
