@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 def main(composed: DictConfig) -> None:
     """Compose, check, predict."""
     from weakpan.config import to_predict_config
-    from weakpan.errors import WeakpanError
+    from weakpan.errors import WeakpanError, one_line
     from weakpan.predict.run import predict
     from weakpan.stages.build import quieten_lightning
 
@@ -26,14 +26,6 @@ def main(composed: DictConfig) -> None:
     except WeakpanError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr, flush=True)
         sys.exit(2)
-
-
-def one_line(message: str) -> str:
-    """The message without line breaks; of an error in a loader process, what it said without its traceback."""
-    lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
-    if any(line.startswith("Original Traceback") for line in lines):
-        lines = [lines[-1].partition(": ")[2] or lines[-1]]
-    return " ".join(lines)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 def main(composed: DictConfig) -> float | None:
     """Compose, check, run; returns the figure that sweeps optimise."""
     from weakpan.config import to_train_config
-    from weakpan.errors import WeakpanError
+    from weakpan.errors import WeakpanError, one_line
     from weakpan.plan import print_plan
     from weakpan.results import metric_named
     from weakpan.rounds import run_loop
@@ -33,7 +33,7 @@ def main(composed: DictConfig) -> float | None:
         metrics = run_loop(experiment, shlex.join(["train.py", *sys.argv[1:]]))
         return metric_named(config.metric, metrics)
     except WeakpanError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(f"error: {one_line(str(error))}", file=sys.stderr, flush=True)
         sys.exit(2)
 
 

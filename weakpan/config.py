@@ -27,6 +27,12 @@ from weakpan.models.decode import DecodeSettings
 from weakpan.training.losses import LossWeights
 from weakpan.training.optimisers import OptimiserSettings
 
+_FIGURES = {
+    "val": ("miou", "pq", "sq", "rq", "pq_things", "pq_stuff", "ap", "ap50"),
+    "labels": ("labelled", "accuracy", "miou", "pq"),
+}
+"""Figures of a round that a sweep can optimise."""
+
 
 class Supervision(Enum):
     """Whose labels the segmenter is trained on."""
@@ -261,7 +267,7 @@ def to_train_config(composed: DictConfig) -> TrainConfig:
     Raises:
         ConfigError: a missing value, an interpolation that leads nowhere, or a value out of range.
     """
-    config = _to_object(OmegaConf.merge(OmegaConf.structured(TrainConfig), composed))
+    config = _to_object(TrainConfig, composed)
     assert isinstance(config, TrainConfig)
     check_train(config)
     return config
@@ -269,7 +275,7 @@ def to_train_config(composed: DictConfig) -> TrainConfig:
 
 def to_predict_config(composed: DictConfig) -> PredictConfig:
     """The composed configuration as typed objects, checked; raises ConfigError."""
-    config = _to_object(OmegaConf.merge(OmegaConf.structured(PredictConfig), composed))
+    config = _to_object(PredictConfig, composed)
     assert isinstance(config, PredictConfig)
     if (config.input is None) == (config.split is None):
         raise ConfigError("give either input=FOLDER or split=NAME (a split of the run's data set), and not both")
@@ -283,8 +289,9 @@ def to_predict_config(composed: DictConfig) -> PredictConfig:
     return config
 
 
-def _to_object(composed: Any) -> Any:
+def _to_object(schema: type[TrainConfig] | type[PredictConfig], given: DictConfig) -> Any:
     try:
+        composed = OmegaConf.merge(OmegaConf.structured(schema), given)
         missing = OmegaConf.missing_keys(composed)
         if missing:
             raise ConfigError(f"no value for {', '.join(sorted(missing))}; give one as KEY=VALUE on the command line")
@@ -341,6 +348,10 @@ def check_train(config: TrainConfig) -> None:
             raise ConfigError(f"{key}.optimiser.name={name}: expected adamw or sgd")
     if config.segmenter.decode.centre_window % 2 == 0:
         raise ConfigError(f"segmenter.decode.centre_window={config.segmenter.decode.centre_window}: must be odd")
+    group, _, figure = config.metric.partition(".")
+    if config.metric != "train_loss" and (group not in ("val", "labels") or figure not in _FIGURES[group]):
+        names = ", ".join(f"{g}.{name}" for g, names in _FIGURES.items() for name in names)
+        raise ConfigError(f"metric={config.metric}: expected train_loss or one of {names}")
     if (config.supervision is Supervision.semi) != (config.full_list is not None):
         raise ConfigError(
             f"supervision={config.supervision.value} with full_list={config.full_list}: the list of fully labelled "
@@ -377,7 +388,6 @@ def _check_ranges(config: TrainConfig) -> None:
         "classifier.optimiser.learning_rate": classifier.optimiser.learning_rate,
     }
     share = {
-        "cues.cam.threshold": config.cues.cam.threshold,
         "rounds.min_loss_drop": rounds.min_loss_drop,
         "segmenter.network.dropout": config.segmenter.network.dropout,
         "classifier.network.dropout": classifier.network.dropout,

@@ -21,3 +21,11 @@ class DataError(WeakpanError):
 
 class RunError(WeakpanError):
     """A run folder that cannot be continued as asked, or labels that nothing can be learned from."""
+
+
+def one_line(message: str) -> str:
+    """The message without line breaks; of an error in a loader process, what it said without its traceback."""
+    lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
+    if any(line.startswith("Original Traceback") for line in lines):
+        lines = [lines[-1].partition(": ")[2] or lines[-1]]
+    return " ".join(lines)

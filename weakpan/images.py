@@ -32,7 +32,7 @@ def read_map(path: Path) -> npt.NDArray[np.integer]:
             values = np.asarray(image)
     except FileNotFoundError:
         raise DataError(f"{path}: no such label map") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a readable image ({error}); it may be truncated: write it again") from error
     if values.ndim != 2:
         raise DataError(f"{path}: a label map has one channel, found shape {values.shape}")
@@ -64,7 +64,7 @@ def inspect_image(path: Path) -> tuple[int, int]:
             tail = file.read()
     except FileNotFoundError:
         raise DataError(f"{path}: no such image") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path}: not a readable image ({error}); write it again") from error
     _check_end(path, kind, tail)
     return height, width

@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.config import Supervision
 from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
+from weakpan.ranks import wait_for_all_ranks
 from weakpan.results import check_first_labels, check_label_classes, write_results
 from weakpan.stages.build import build_loggers
 from weakpan.stages.cams import run_cams
@@ -38,6 +39,7 @@ def run_loop(experiment: Experiment, command: str) -> dict[str, Any]:
         cues["masks"] = run_masks(experiment)
         cues["classifier"] = run_cams(experiment, kept)
         rank_zero_only(make_first_labels)(experiment)
+        wait_for_all_ranks()
     records: list[dict[str, Any]] = []
     warnings: list[str] = []
     stopped = f"after rounds.n={config.rounds.n} rounds"
@@ -98,6 +100,7 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
     }
     warnings += found
     rank_zero_only(write_manifest)(layout.manifest, {"record": record, "settings": settings, "warnings": found})
+    wait_for_all_ranks()
     _say(record)
     return record
 

@@ -15,11 +15,10 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from predict import one_line
 from weakpan.catalog import TOY_CITY
 from weakpan.config import PredictConfig, to_predict_config
 from weakpan.data.coco import CocoPanoptic
-from weakpan.errors import ConfigError, DataError, RunError
+from weakpan.errors import ConfigError, DataError, RunError, one_line
 from weakpan.predict.photographs import open_source
 from weakpan.predict.run import predict
 from weakpan.predict.trained import find_round

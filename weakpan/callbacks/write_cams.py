@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import BasePredictionWriter
+from torch import Tensor
 
-from weakpan.cues.grad_cam import CamSettings, cam_labels, stitch_cams
-from weakpan.data.annotations import WeakAnnotations
+from weakpan.cues.grad_cam import CamSettings, cam_labels, cam_labels_among, stitch_cams
+from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
+from weakpan.data.candidates import candidate_sets
 from weakpan.map_store import MapStore
 
 
@@ -19,7 +23,7 @@ class WriteCams(BasePredictionWriter):
     The loop adds it to the prediction stage of the classifier; its settings are the group `cues.cam`:
 
         cues:
-          cam: {threshold: 0.5, tile_normalised: true}
+          cam: {rule: candidates, threshold: 0.3, tile_normalised: false}
 
     Args:
         store: that the maps go to; every rank writes its own images.
@@ -52,4 +56,14 @@ class WriteCams(BasePredictionWriter):
             self.annotations.catalog.num_classes,
             self.settings,
         )
-        self.store.write(entry.image_id, cam_labels(cams, self.settings))
+        if self.settings.rule == "published":
+            labels = cam_labels(cams, self.settings)
+        else:
+            labels = cam_labels_among(cams, self._allowed(entry).to(cams.device), self.settings)
+        self.store.write(entry.image_id, labels)
+
+    def _allowed(self, entry: ImageAnnotation) -> Tensor:
+        """(C, H, W) bool, the classes that tags and boxes leave to each pixel."""
+        rows, columns = np.arange(entry.height), np.arange(entry.width)
+        sets = candidate_sets(entry, self.annotations.grid, self.annotations.catalog, rows, columns)
+        return torch.from_numpy(sets.table)[torch.from_numpy(sets.index).long()].permute(2, 0, 1)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from weakpan.arrays import IGNORE, SemanticMap
 from weakpan.data.crops import Tile
+from weakpan.errors import ConfigError
 
 
 @dataclass
@@ -19,14 +20,24 @@ class CamSettings:
     """How heatmaps become labels.
 
     Attributes:
+        rule: `published`: a class keeps what is above the threshold, and where classes collide the one with the
+            smaller area wins; `candidates`: each pixel takes the strongest of the classes that tags and boxes leave it.
         threshold: share of the class's maximum above which a pixel is kept, 0..1 (the paper uses 0.5).
         tile_normalised: divide each tile's heatmap by its own maximum before overlapping tiles are averaged, so that a
             tile in which the class answers weakly keeps its share of the labels; otherwise one maximum counts for the
             whole image.
     """
 
-    threshold: float = 0.5
-    tile_normalised: bool = True
+    rule: str = "candidates"
+    threshold: float = 0.3
+    tile_normalised: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the choices; raises ConfigError."""
+        if self.rule not in ("published", "candidates"):
+            raise ConfigError(f"cues.cam.rule={self.rule}: expected published or candidates")
+        if not 0 <= self.threshold <= 1:
+            raise ConfigError(f"cues.cam.threshold={self.threshold}: expected 0 to 1")
 
 
 def grad_cam(features: Tensor, head: Callable[[Tensor], Tensor], tags: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,4 +120,25 @@ def cam_labels(cams: Tensor, settings: CamSettings) -> SemanticMap:
     labels = torch.full(cams.shape[1:], IGNORE, dtype=torch.uint8, device=cams.device)
     for class_id in torch.argsort(areas, descending=True, stable=True).tolist():
         labels[kept[class_id]] = class_id
+    return labels.cpu().numpy().astype(np.uint8, copy=False)
+
+
+def cam_labels_among(cams: Tensor, allowed: Tensor, settings: CamSettings) -> SemanticMap:
+    """The label map of a stack of heatmaps, each pixel among the classes that it can have.
+
+    Heatmaps are divided by their maximum over the image; a pixel takes the class with the highest value among its
+    candidates if that reaches the threshold. Unlike `cam_labels` no class is ever put where tags or boxes rule it out,
+    and a small class does not win where another one answers more strongly.
+
+    Args:
+        cams: (C, H, W), 0 or larger.
+        allowed: (C, H, W) bool, the candidates of every pixel.
+        settings: see `CamSettings`.
+
+    Returns:
+        (H, W) uint8 train ids, 255 unlabelled.
+    """
+    relative = cams / cams.amax(dim=(1, 2), keepdim=True).clamp_min(1e-12)
+    strongest, labels = (relative * allowed).max(dim=0)
+    labels = labels.to(torch.uint8).masked_fill((strongest < settings.threshold) | (strongest <= 0), IGNORE)
     return labels.cpu().numpy().astype(np.uint8, copy=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from weakpan.arrays import IGNORE
+from weakpan.arrays import IGNORE, RGBImage
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.data.candidates import CandidateSets, candidate_sets
 from weakpan.data.cityscapes import CityscapesSplit
@@ -123,6 +123,14 @@ def collate_views(items: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torc
     return batch
 
 
+class Photographs(Protocol):
+    """Anything that gives photographs by id: a split, or a folder."""
+
+    def image(self, image_id: str, /) -> RGBImage:
+        """The photograph as (H, W, 3) uint8, RGB."""
+        ...
+
+
 class WholeImages(Dataset[dict[str, Any]]):
     """Whole photographs at working scale.
 
@@ -131,7 +139,7 @@ class WholeImages(Dataset[dict[str, Any]]):
     """
 
     def __init__(
-        self, split: CityscapesSplit, ids: Sequence[str], scale: float, annotations: WeakAnnotations | None
+        self, split: Photographs, ids: Sequence[str], scale: float, annotations: WeakAnnotations | None
     ) -> None:
         self.split, self.ids, self.scale, self.annotations = split, tuple(ids), scale, annotations
 

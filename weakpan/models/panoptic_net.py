@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from weakpan.models.encoder import Encoder
 from weakpan.models.pspnet import PyramidPooling, TopDown, conv_bn_relu
 
-
 OFFSET_UNIT = 32.0
 """Pixels that the offset head's output of 1 stands for: offsets are tens of pixels, activations are near 1."""
 

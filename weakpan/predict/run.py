@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
@@ -15,7 +15,6 @@ from pytorch_lightning.utilities import rank_zero_only
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.score_predictions import ScorePredictions
 from weakpan.config import PredictConfig
-from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.coco import write_panoptic_json
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.errors import ConfigError, RunError
@@ -48,9 +47,7 @@ def predict(config: PredictConfig) -> None:
     writer = WritePanoptic(source, trained.catalog, out, config.overlays)
     scorer = ScorePredictions(source.truth) if source.truth is not None else None
     trainer = _trainer(config, trained, [writer, *([scorer] if scorer else [])])
-    # WholeImages asks its split for nothing but photographs by id.
-    photographs = cast(CityscapesSplit, source.photographs)
-    images = WholeImages(photographs, source.ids, trained.config.segmenter.views.scale, annotations=None)
+    images = WholeImages(source.photographs, source.ids, trained.config.segmenter.views.scale, annotations=None)
     data = PanopticDataModule(None, images, 1, config.workers, trained.config.seed)
     trainer.predict(module, data, return_predictions=False)
     if len(writer.images) != len(source.ids):

@@ -117,6 +117,9 @@ def prepare(config: TrainConfig, run_folder: Path) -> Experiment:
     if not layout.round(0).checkpoint.is_file():
         _check_truth(experiment)
         _check_networks(experiment)
+    if annotations is not None and not layout.weak_annotations.is_file():
+        # Last, because a file that is corrected after an error has to be read again.
+        annotations.write(layout.weak_annotations)
     return experiment
 
 
@@ -166,11 +169,10 @@ def _require_truth(split: CityscapesSplit, ids: tuple[str, ...] | list[str], why
 
 
 def _annotations(config: TrainConfig, layout: RunLayout, train: CityscapesSplit) -> WeakAnnotations:
-    """The run's own copy; made from the given file, or derived from real labels, the first time."""
+    """The run's own copy; the first time those of the given file, or derived from real labels."""
     grid = CropGrid(config.data.crop.height, config.data.crop.width)
     own = layout.weak_annotations
-    known = own.is_file()
-    if known:
+    if own.is_file():
         source, annotations = own, read_weak_annotations(own, train.catalog)
     elif config.data.weak_annotations is not None:
         source = Path(config.data.weak_annotations)
@@ -184,7 +186,4 @@ def _annotations(config: TrainConfig, layout: RunLayout, train: CityscapesSplit)
             f"{grid.width}; set data.crop.height and data.crop.width to the file's"
         )
     check_annotations(annotations, train)
-    if not known:
-        # Last, because a file that is corrected after an error has to be read again.
-        annotations.write(own)
     return annotations

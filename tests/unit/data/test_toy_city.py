@@ -256,5 +256,5 @@ def test_a_failing_process_leaves_no_seal(tmp_path, monkeypatch):
 @pytest.mark.parametrize("change", [{"height": 63}, {"width": 0}, {"train": 0}, {"val": 500_001}, {"seed": -1}])
 def test_a_spec_out_of_range_is_refused(change):
     key, value = next(iter(change.items()))
-    with pytest.raises(ConfigError, match=f"{key} is {value};"):
+    with pytest.raises(ConfigError, match=f"data.toy.{key}={value}:"):
         ToyCitySpec(**change)

@@ -1,0 +1,144 @@
+"""Every shipped YAML composes with the schema, and the networks that it names can be built and run."""
+
+from pathlib import Path
+
+import hydra.errors
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from weakpan.catalog import CITYSCAPES, TOY_CITY, load_catalog
+from weakpan.config import Supervision, TrainConfig, register, to_predict_config, to_train_config
+from weakpan.stages.build import build_classifier, build_segmenter
+
+CONF = Path(__file__).parents[2] / "conf"
+GROUPS = {p.parent.name for p in CONF.glob("*/*.yaml")}
+OPTIONS = sorted((p.parent.name, p.stem) for p in CONF.glob("*/*.yaml"))
+
+ALWAYS = ["run=somewhere", "data.root=data"]
+
+
+def composed(*overrides, name="train"):
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(name, list(overrides))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_defaults_compose(monkeypatch):
+    monkeypatch.setenv("WEAKPAN_STAMP", "now")
+    config = to_train_config(composed())
+    assert isinstance(config, TrainConfig)
+    assert config.run == "runs/now"
+    assert config.supervision is Supervision.weak
+    assert config.data.toy is not None
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids=[f"{g}={o}" for g, o in OPTIONS])
+def test_every_option_composes(group, option):
+    config = to_train_config(composed(f"{group}={option}", *ALWAYS))
+    load_catalog(config.data.classes)
+
+
+def test_no_option_was_missed():
+    assert {p.relative_to(CONF).parts[0] for p in CONF.rglob("*.yaml") if p.parent != CONF} == GROUPS
+    assert {p.stem for p in CONF.glob("*.yaml")} >= {"train", "predict"}
+    assert len(OPTIONS) >= 15
+
+
+def test_predict_composes():
+    config = to_predict_config(composed("run=r", "input=photos", "out=o", name="predict"))
+    assert (config.run, config.input, config.out) == ("r", "photos", "o")
+
+
+def test_options_say_what_they_promise():
+    published = to_train_config(composed("labels=published", *ALWAYS)).labels
+    assert (published.score_threshold, published.fill_threshold, published.mask_rounds) == (0.99, 0.5, 5)
+    cityscapes = to_train_config(composed("data=cityscapes", *ALWAYS)).data
+    assert (cityscapes.crop.height, cityscapes.crop.width, cityscapes.toy) == (400, 500, None)
+    camvid = to_train_config(composed("experiment=camvid", *ALWAYS, "segmenter.init=w.pth"))
+    assert (camvid.data.name, camvid.segmenter.network.init, camvid.classifier.network.init) == (
+        "camvid", "w.pth", "w.pth",
+    )  # fmt: skip
+    assert to_train_config(composed("trainer=gpu", *ALWAYS)).trainer["precision"] == "bf16-mixed"
+    assert list(to_train_config(composed("logger=wandb", *ALWAYS)).logger) == ["wandb"]
+
+
+@pytest.mark.parametrize(
+    ("override", "part"),
+    [
+        ("rounds.number=3", "number"),
+        ("segmentr.init=x", "segmentr"),
+        ("data.toy.hight=96", "hight"),
+        ("labels.score_treshold=0.9", "score_treshold"),
+        ("segmenter=huge", "segmenter/huge"),
+        ("optimizer=adam", "optimizer"),
+    ],
+)
+def test_unknown_keys_are_refused_by_name(override, part):
+    with pytest.raises(hydra.errors.HydraException) as caught:
+        composed(override)
+    chain = f"{caught.value} {caught.value.__cause__}"
+    assert part in chain
+
+
+@pytest.mark.parametrize(
+    ("override", "part"),
+    [
+        ("rounds.n=many", "rounds.n"),
+        ("segmenter.views.scale=[1,2]", "segmenter.views.scale"),
+        ("rounds.warm_start=perhaps", "rounds.warm_start"),
+        ("supervision=strong", "supervision"),
+        ("rounds.n=1.5", "rounds.n"),
+    ],
+)
+def test_wrong_types_are_refused_by_name(override, part):
+    with pytest.raises(hydra.errors.HydraException) as caught:
+        composed(override)
+    assert part in f"{caught.value} {caught.value.__cause__}"
+
+
+def shapes(module, height, width, classes):
+    output = module.network(torch.rand(1, 3, height, width))
+    assert output.semantic.shape[:2] == (1, classes)
+    return [tuple(o.shape[-2:]) for o in output[:3]]
+
+
+@pytest.mark.parametrize("option", sorted(p.stem for p in (CONF / "segmenter").glob("*.yaml")))
+def test_segmenters_build_and_run(option):
+    config = to_train_config(composed(f"segmenter={option}", "segmenter.init=null", *ALWAYS))
+    module = build_segmenter(config.segmenter, TOY_CITY).eval()
+    with torch.no_grad():
+        found = shapes(module, 65, 97, TOY_CITY.num_classes)
+    stride = config.segmenter.network.finest_stride
+    assert found == [(-(-65 // stride), -(-97 // stride))] * 3
+
+
+def test_the_published_network_trains_with_frozen_batch_norm():
+    config = to_train_config(composed("segmenter=pspnet_r101", "segmenter.init=null", *ALWAYS))
+    assert (config.segmenter.views.crop_height, config.segmenter.views.batch_size) == (713, 1)
+    module = build_segmenter(config.segmenter, CITYSCAPES).train()
+    output = module.network(torch.rand(1, 3, 33, 41))
+    assert output.semantic.shape == (1, 19, 5, 6)
+    assert output.auxiliary.shape[:2] == (1, 19)
+    norms = [m for m in module.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert len(norms) > 100
+    assert not any(m.training for m in norms)
+
+
+@pytest.mark.parametrize("option", sorted(p.stem for p in (CONF / "classifier").glob("*.yaml")))
+def test_classifiers_build_and_run(option):
+    config = to_train_config(composed(f"classifier={option}", "classifier.init=null", *ALWAYS))
+    module = build_classifier(config.classifier, TOY_CITY).eval()
+    with torch.no_grad():
+        features = module.network.features(torch.rand(2, 3, 64, 96))
+        assert features.shape[-2:] == (4, 6)
+        assert module.network.head(features).shape == (2, TOY_CITY.num_classes)

@@ -1,0 +1,120 @@
+"""The loop without a new interpreter: compose, check, prepare and run as train.py does, on a city of a few pixels."""
+
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+import weakpan.stages.masks
+import weakpan.stages.score
+from weakpan.config import TrainConfig, register, to_train_config
+from weakpan.data.toy_city import ToyCitySpec, ensure_toy_city
+from weakpan.images import read_map
+from weakpan.rounds import run_loop
+from weakpan.stages.build import quieten_lightning
+from weakpan.stages.experiment import Experiment, prepare
+
+ROOT = Path(__file__).parents[2]
+
+SPEC = ToyCitySpec(height=64, width=96, train=4, val=2)
+
+TINY = (
+    "debug=fast", "trainer=cpu", "cues.workers=1", "report.train_images=0", "report.val_images=0",
+    "data.toy.height=64", "data.toy.width=96", "data.toy.train=4", "data.toy.val=2",
+    "data.crop.height=40", "data.crop.width=60", "segmenter.views.crop_height=48", "segmenter.views.crop_width=48",
+)  # fmt: skip
+
+
+class InlineExecutor:
+    """Does at once what a pool of fresh processes would do: starting those takes longer than the whole tiny loop."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def submit(self, function, *arguments):
+        future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def toy_city(root: Path) -> Path:
+    """The city that `TINY` speaks of."""
+    ensure_toy_city(root, SPEC, processes=1)
+    return root
+
+
+def tiny_config(run: Path, data: Path, *overrides: str) -> TrainConfig:
+    """Composed from conf/ and checked; `overrides` win over those of `TINY`."""
+    register()
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return to_train_config(compose("train", [*TINY, f"run={run}", f"data.root={data}", *overrides]))
+
+
+def tiny_experiment(run: Path, data: Path, *overrides: str) -> Experiment:
+    """Ready to start."""
+    return prepare(tiny_config(run, data, *overrides), run)
+
+
+def run_tiny(run: Path, data: Path, *overrides: str) -> dict:
+    """Content of metrics.json of a whole run."""
+    quieten_lightning()
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        for stage in (weakpan.stages.masks, weakpan.stages.score):
+            patch.setattr(stage, "ProcessPoolExecutor", InlineExecutor)
+        torch.set_num_threads(1)
+        try:
+            return run_loop(tiny_experiment(run, data, *overrides), "train.py")
+        finally:
+            torch.set_num_threads(threads)
+
+
+def maps_of(run: Path) -> dict[str, np.ndarray]:
+    """Every map that a run has written, by its place in the run folder; pictures for people are left out."""
+    paths = [p for pattern in ("masks/*.png", "cams/*.png", "round_*/labels/*.png") for p in run.glob(pattern)]
+    return {str(p.relative_to(run)): read_map(p) for p in sorted(paths)}
+
+
+def weights_of(run: Path, index: int) -> dict[str, torch.Tensor]:
+    """Weights that a round ended with."""
+    path = run / f"round_{index:02d}" / "last.ckpt"
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def assert_same_maps(one: Path, other: Path) -> None:
+    """Bit by bit."""
+    first, second = maps_of(one), maps_of(other)
+    assert first.keys() == second.keys()
+    assert first
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, second[name], err_msg=name)
+
+
+def assert_same_weights(one: Path, other: Path, rounds: int = 2) -> None:
+    """Bit by bit."""
+    for index in range(rounds):
+        first, second = weights_of(one, index), weights_of(other, index)
+        assert first.keys() == second.keys()
+        for name, values in first.items():
+            assert torch.equal(values, second[name]), f"round {index}: {name}"
+
+
+def without_times(value):
+    """A copy without what the clock says and what the command line was."""
+    if isinstance(value, dict):
+        return {k: without_times(v) for k, v in value.items() if k not in ("seconds", "command", "config_yaml")}
+    if isinstance(value, list):
+        return [without_times(v) for v in value]
+    return value

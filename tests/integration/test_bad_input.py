@@ -1,0 +1,293 @@
+"""One clear error for each kind of bad input, before anything is trained."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import cv2
+import pytest
+import timm
+import torch
+from loop_in_process import ROOT, TINY, tiny_config, tiny_experiment, toy_city
+
+from weakpan.errors import ConfigError, DataError
+from weakpan.stages.experiment import prepare
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory):
+    return toy_city(tmp_path_factory.mktemp("city") / "data")
+
+
+@pytest.fixture
+def city(tmp_path, pristine):
+    """A copy to damage."""
+    shutil.copytree(pristine, tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def good_file(tmp_path_factory, pristine):
+    """Weak annotations of the city."""
+    run = tmp_path_factory.mktemp("derive") / "run"
+    tiny_experiment(run, pristine)
+    return run / "weak_annotations.json"
+
+
+@pytest.fixture
+def refused(tmp_path, city):
+    """Prepare a run, expect one error, return its message; nothing may have been trained."""
+
+    def check(*overrides, error=DataError):
+        run = tmp_path / "run"
+        with pytest.raises(error) as caught:
+            tiny_experiment(run, city, *overrides)
+        assert not [p for p in run.rglob("*") if p.is_file()]
+        return str(caught.value)
+
+    return check
+
+
+def photographs(root, split="train"):
+    return sorted((root / "leftImg8bit" / split).rglob("*.png"))
+
+
+def maps(root, kind, split="train"):
+    return sorted((root / "gtFine" / split).rglob(f"*_{kind}.png"))
+
+
+def cut(path, share=0.6):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+
+
+def contains(message, *parts):
+    for part in parts:
+        assert str(part) in message, message
+
+
+class TestTheTree:
+    """Folders and photographs."""
+
+    def test_a_good_tree_passes(self, tmp_path, city):
+        experiment = tiny_experiment(tmp_path / "run", city)
+        assert len(experiment.train.ids) == 4
+
+    def test_a_missing_root(self, refused, tmp_path):
+        contains(refused("data.toy=null", f"data.root={tmp_path / 'gone'}"), "data.root=", "gone: no such folder")
+
+    def test_a_split_without_images(self, refused):
+        contains(refused("data.train_split=trian"), "no image matches", "leftImg8bit/trian")
+        contains(refused("data.val_split=test"), "no image matches", "leftImg8bit/test")
+
+    @pytest.mark.parametrize("split", ["train", "val"])
+    def test_a_truncated_png(self, refused, city, split):
+        path = photographs(city, split)[1]
+        cut(path)
+        contains(refused(), path, "truncated")
+
+    @pytest.mark.parametrize("split", ["train", "val"])
+    def test_a_truncated_jpeg(self, refused, city, split):
+        for path in photographs(city, "train") + photographs(city, "val"):
+            cv2.imwrite(str(path.with_suffix(".jpg")), cv2.imread(str(path)))
+        path = photographs(city, split)[0].with_suffix(".jpg")
+        cut(path)
+        template = "leftImg8bit/{split}/{group}/{id}_leftImg8bit.jpg"
+        contains(refused(f"data.files.image='{template}'"), path, "truncated")
+
+    def test_a_photograph_that_is_something_else(self, refused, city):
+        path = photographs(city)[0]
+        path.write_bytes(b"hello")
+        contains(refused(), path, "not a readable image")
+
+    def test_a_list_with_unknown_ids(self, refused, tmp_path):
+        for key in ("data.train_list", "data.val_list"):
+            (tmp_path / "ids.txt").write_text("nobody\n")
+            contains(refused(f"{key}={tmp_path / 'ids.txt'}"), "nobody", "list")
+        contains(refused(f"data.train_list={tmp_path / 'none.txt'}"), "none.txt")
+
+
+class TestRealLabels:
+    """Label maps that are needed: all of them to derive boxes and tags, later those of scores."""
+
+    def test_an_image_without_labels(self, refused, city):
+        for kind in ("labelIds", "instanceIds"):
+            maps(city, kind)[2].unlink()
+        contains(refused(), photographs(city)[2], "no annotation", "data.weak_annotations")
+
+    def test_a_validation_image_without_labels(self, refused, city):
+        maps(city, "instanceIds", "val")[0].unlink()
+        contains(refused(), photographs(city, "val")[0], "no real labels", "data.val_split=null")
+
+    @pytest.mark.parametrize("split", ["train", "val"])
+    @pytest.mark.parametrize("kind", ["labelIds", "instanceIds"])
+    def test_a_map_of_another_size(self, refused, city, split, kind):
+        path = maps(city, kind, split)[1]
+        cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:-1])
+        contains(refused(), path, "63", "64")
+
+    @pytest.mark.parametrize("split", ["train", "val"])
+    @pytest.mark.parametrize("kind", ["labelIds", "instanceIds"])
+    def test_an_unknown_label_id(self, refused, city, split, kind):
+        path = maps(city, kind, split)[1]
+        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        values[0, 0] = 77
+        cv2.imwrite(str(path), values)
+        contains(refused(), path, "label id 77", "toy_city")
+
+    @pytest.mark.parametrize("split", ["train", "val"])
+    @pytest.mark.parametrize("kind", ["labelIds", "instanceIds"])
+    def test_a_truncated_map(self, refused, city, split, kind):
+        path = maps(city, kind, split)[0]
+        cut(path)
+        contains(refused(), path, "truncated")
+
+    def test_a_damaged_map_of_a_fully_labelled_image(self, refused, city):
+        path = maps(city, "instanceIds")[3]
+        cut(path)
+        contains(refused("supervision=full"), path, "truncated")
+
+    def test_maps_of_weakly_labelled_images_are_not_looked_at(self, tmp_path, city, good_file):
+        for path in maps(city, "instanceIds") + maps(city, "labelIds"):
+            path.write_bytes(b"nobody reads this")
+        tiny_experiment(tmp_path / "run", city, f"data.weak_annotations={good_file}")
+
+
+class TestTheWeakAnnotationFile:
+    """Boxes and tags from a file."""
+
+    @pytest.fixture
+    def file_with(self, tmp_path, good_file):
+        def write(edit):
+            content = json.loads(good_file.read_text())
+            edit(content)
+            (tmp_path / "weak.json").write_text(json.dumps(content))
+            return f"data.weak_annotations={tmp_path / 'weak.json'}"
+
+        return write
+
+    def test_a_good_file_passes(self, tmp_path, city, file_with):
+        tiny_experiment(tmp_path / "run", city, file_with(dict))
+
+    @pytest.mark.parametrize(
+        ("edit", "parts"),
+        [
+            (lambda c: c.update(version=9), ["version 9", "version 1"]),
+            (lambda c: c.update(format="coco"), ["not a weak-annotation file"]),
+            (lambda c: c["classes"].reverse(), ["made with classes bicycle", "data.classes=toy_city"]),
+            (lambda c: c["images"][1]["tags"].pop(), ["toyville_000001_000019", "lists of tags", "tiles"]),
+            (lambda c: c["images"][2]["boxes"][-1].update(box=[0, 0, 96, 10]),
+             ["toyville_000002_000019", "outside its 96 x 64 image"]),
+            (lambda c: c["images"].pop(0), ["toyville_000000_000019", "no entry in the weak-annotation file"]),
+            (lambda c: c["images"].append({**c["images"][0], "id": "ghost"}), ["name ghost", "no image"]),
+            (lambda c: c["images"][0].update(id=c["images"][1]["id"]), ["occurs twice"]),
+        ],
+    )  # fmt: skip
+    def test_a_wrong_entry(self, refused, file_with, edit, parts):
+        contains(refused(file_with(edit)), *parts)
+
+    def test_an_entry_of_another_size(self, refused, file_with):
+        def edit(content):
+            content["images"][0].update(height=63)
+
+        contains(refused(file_with(edit)), "toyville_000000_000019")
+
+    def test_another_crop_grid(self, refused, file_with):
+        contains(refused(file_with(dict), "data.crop.width=61"), "weak.json", "40 x 60", "data.crop")
+
+    @pytest.mark.parametrize("text", ["", "{", "[]"])
+    def test_what_is_not_json(self, refused, tmp_path, text):
+        (tmp_path / "weak.json").write_text(text)
+        contains(refused(f"data.weak_annotations={tmp_path / 'weak.json'}"), "weak.json")
+
+    def test_no_file(self, refused, tmp_path):
+        contains(refused(f"data.weak_annotations={tmp_path / 'no.json'}"), "no.json", "data.weak_annotations")
+
+    def test_a_file_that_is_corrected_is_read_again(self, tmp_path, city, file_with):
+        run = tmp_path / "run"
+        with pytest.raises(DataError, match="no entry"):
+            tiny_experiment(run, city, file_with(lambda c: c["images"].pop()))
+        experiment = tiny_experiment(run, city, file_with(dict))
+        assert len(experiment.weak.images) == 4
+
+
+class TestSupervision:
+    """Lists of fully labelled images."""
+
+    def test_semi_without_a_list(self, refused):
+        contains(refused("supervision=semi", error=ConfigError), "supervision=semi", "full_list=None")
+
+    def test_a_list_without_semi(self, refused, tmp_path):
+        contains(refused(f"full_list={tmp_path / 'ids.txt'}", error=ConfigError), "supervision=weak", "ids.txt")
+
+    @pytest.mark.parametrize(
+        ("content", "part"),
+        [("toyville_000000_000019\nnobody\n", "nobody is not in split train"), ("", "no image id"), (None, "readable")],
+    )
+    def test_a_wrong_list(self, refused, tmp_path, content, part):
+        if content is not None:
+            (tmp_path / "ids.txt").write_text(content)
+        contains(refused("supervision=semi", f"full_list={tmp_path / 'ids.txt'}"), "ids.txt", part)
+
+    @pytest.mark.parametrize("key", ["classifier", "segmenter"])
+    def test_initial_weights_that_are_missing(self, refused, tmp_path, key):
+        contains(refused(f"{key}.init={tmp_path / 'w.pth'}"), f"{key}.init=", "w.pth: no such weights file")
+
+    @pytest.mark.parametrize("key", ["classifier", "segmenter"])
+    def test_initial_weights_of_another_architecture(self, refused, tmp_path, key):
+        torch.save(timm.create_model("test_vit").state_dict(), tmp_path / "w.pth")
+        contains(refused(f"{key}.init={tmp_path / 'w.pth'}"), f"{key}.init=", "w.pth", "another architecture")
+
+    def test_initial_weights_that_are_damaged(self, refused, tmp_path):
+        torch.save({"a": torch.zeros(1000)}, tmp_path / "w.pth")
+        cut(tmp_path / "w.pth", 0.5)
+        contains(refused(f"segmenter.init={tmp_path / 'w.pth'}"), "w.pth: not a readable weights file")
+
+    def test_an_unknown_encoder(self, refused):
+        message = refused("segmenter.network.encoder=resnet9000", error=ConfigError)
+        contains(message, "segmenter", "resnet9000", "no such timm model")
+
+    @pytest.mark.parametrize("key", ["classifier", "segmenter"])
+    @pytest.mark.parametrize("target", ["weakpan.nowhere.Module", "torch.nn.Identity"])
+    def test_a_module_of_another_kind(self, refused, key, target):
+        contains(refused(f"{key}.module={target}", error=ConfigError), f"{key}.module={target}")
+
+
+def test_other_class_tables(tmp_path, city):
+    with pytest.raises(DataError, match=r"data\.classes=animals"):
+        tiny_experiment(tmp_path / "run", city, "data.classes=animals")
+
+
+def test_initial_weights_are_not_needed_to_go_on(tmp_path, city):
+    """Once a round is trained, its own checkpoint counts."""
+    run = tmp_path / "run"
+    (run / "round_00").mkdir(parents=True)
+    (run / "round_00" / "last.ckpt").write_bytes(b"stands for a finished training")
+    prepare(tiny_config(run, city, f"segmenter.init={tmp_path / 'gone.pth'}"), run)
+
+
+def train(folder, *arguments):
+    alone = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "RANK", "WORLD_SIZE", "WEAKPAN_STAMP")}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *TINY, f"run={folder / 'run'}", *arguments],
+        cwd=folder, env=alone, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def test_the_script_prints_one_line_and_exits_with_2(tmp_path, city):
+    path = photographs(city)[0]
+    cut(path)
+    done = train(tmp_path, f"data.root={city}")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.strip()]
+    assert line.startswith(f"error: {path}: ")
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_script_names_an_unknown_key(tmp_path, city):
+    done = train(tmp_path, f"data.root={city}", "rounds.nummber=3")
+    assert done.returncode != 0
+    contains(done.stderr, "nummber")
+    assert not (tmp_path / "run" / "weak_annotations.json").exists()

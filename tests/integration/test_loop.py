@@ -1,0 +1,347 @@
+"""The whole loop: repeats, goes on, refuses, and never needs a training mask."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from loop_in_process import (
+    ROOT,
+    assert_same_maps,
+    assert_same_weights,
+    maps_of,
+    run_tiny,
+    tiny_experiment,
+    toy_city,
+    weights_of,
+    without_times,
+)
+
+from weakpan.callbacks.write_labels import WriteLabels
+from weakpan.catalog import TOY_CITY
+from weakpan.data.annotations import read_weak_annotations
+from weakpan.errors import RunError, WeakpanError
+from weakpan.images import read_map
+from weakpan.results import metric_named
+from weakpan.training.classifier_module import ClassifierModule
+from weakpan.training.segmenter_module import SegmenterModule
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    return toy_city(tmp_path_factory.mktemp("city") / "data")
+
+
+@pytest.fixture(scope="module")
+def weak_run(tmp_path_factory, city):
+    """Folder and metrics of a finished run of two rounds; tests work on copies."""
+    folder = tmp_path_factory.mktemp("weak") / "run"
+    return folder, run_tiny(folder, city)
+
+
+@pytest.fixture
+def copy(tmp_path, weak_run):
+    shutil.copytree(weak_run[0], tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def refuse_to_train(*_):
+    raise AssertionError("a finished run must not train or predict labels again")
+
+
+def test_a_run_leaves_what_the_layout_says(weak_run, city):
+    folder, metrics = weak_run
+    ids = sorted(p.name.removesuffix("_leftImg8bit.png") for p in city.rglob("leftImg8bit/train/*/*.png"))
+    expected = {f"masks/{i}.png" for i in ids} | {f"cams/{i}.png" for i in ids}
+    for index in (0, 1):
+        expected |= {f"round_{index:02d}/labels/{i}_{kind}.png" for i in ids for kind in ("semantic", "instances")}
+    assert set(maps_of(folder)) == expected
+    for name in ("metrics.json", "report.html", "weak_annotations.json", "round_00/manifest.json",
+                 "round_01/last.ckpt", "round_01/labels/manifest.json", "cams/manifest.json"):  # fmt: skip
+        assert (folder / name).is_file(), name
+    assert not list(folder.rglob("resume.ckpt"))
+    assert json.loads((folder / "metrics.json").read_text()) == metrics
+    assert [r["round"] for r in metrics["rounds"]] == [0, 1]
+    assert metrics["stopped"] == "after rounds.n=2 rounds"
+    assert metric_named("val.pq", metrics) == metrics["rounds"][1]["val"]["pq"]
+    assert metric_named("train_loss", metrics) == metrics["rounds"][1]["train_loss"] > 0
+
+
+def test_labels_keep_what_boxes_and_tags_say(weak_run):
+    folder, _ = weak_run
+    weak = read_weak_annotations(folder / "weak_annotations.json", TOY_CITY)
+    for index in (0, 1):
+        for image_id, entry in weak.images.items():
+            semantic = read_map(folder / f"round_{index:02d}" / "labels" / f"{image_id}_semantic.png")
+            for tile, tags in zip(weak.grid.tiles(entry.height, entry.width), entry.tags, strict=True):
+                # A filled box may spill a class into a tile; stuff comes from nowhere but its tags.
+                stuff = {int(v) for v in np.unique(semantic[tile.slices]) if v < 255 and not TOY_CITY.is_thing[v]}
+                assert stuff <= tags
+            for class_id in TOY_CITY.thing_ids:
+                inside = np.zeros(semantic.shape, bool)
+                for box in entry.boxes:
+                    if box.class_id == class_id:
+                        inside[box.slices] = True
+                assert not ((semantic == class_id) & ~inside).any()
+
+
+def test_the_same_command_gives_the_same_labels_weights_and_scores(tmp_path, weak_run, city):
+    folder, metrics = weak_run
+    again = run_tiny(tmp_path / "again", city)
+    assert_same_maps(folder, tmp_path / "again")
+    assert_same_weights(folder, tmp_path / "again")
+    assert without_times(again) == without_times(metrics)
+
+
+def test_loader_processes_change_nothing(tmp_path, weak_run, city):
+    folder, metrics = weak_run
+    shared = run_tiny(tmp_path / "shared", city, "data.workers=2")
+    assert_same_maps(folder, tmp_path / "shared")
+    assert_same_weights(folder, tmp_path / "shared")
+    assert without_times(shared) == without_times(metrics)
+
+
+def test_another_seed_gives_another_run(tmp_path, weak_run, city):
+    run_tiny(tmp_path / "other", city, "seed=1", "rounds.n=1")
+    one, other = weights_of(weak_run[0], 0), weights_of(tmp_path / "other", 0)
+    assert any(not np.array_equal(one[k], other[k]) for k in one)
+
+
+def test_a_finished_run_started_again_does_no_work(monkeypatch, copy, weak_run, city):
+    times = {p: p.stat().st_mtime_ns for p in copy.rglob("*") if p.suffix in (".png", ".ckpt")}
+    times |= {p: p.stat().st_mtime_ns for p in copy.rglob("manifest.json")}
+    for module in (ClassifierModule, SegmenterModule):
+        monkeypatch.setattr(module, "training_step", refuse_to_train)
+        monkeypatch.setattr(module, "predict_step", refuse_to_train)
+    again = run_tiny(copy, city)
+    # To the last digit, warnings and times included.
+    assert again == weak_run[1]
+    assert json.loads((copy / "metrics.json").read_text()) == weak_run[1]
+    assert times == {p: p.stat().st_mtime_ns for p in times}
+
+
+def finish_and_compare(copy, weak_run, city):
+    again = run_tiny(copy, city)
+    assert_same_maps(weak_run[0], copy)
+    assert_same_weights(weak_run[0], copy)
+    assert without_times(again) == without_times(weak_run[1])
+
+
+def test_a_run_killed_while_labels_are_written_goes_on(copy, weak_run, city):
+    shutil.rmtree(copy / "round_01")
+    (copy / "round_01" / "labels").mkdir(parents=True)
+    name = sorted(p.name for p in (weak_run[0] / "round_01" / "labels").glob("*.png"))[0]
+    (copy / "round_01" / "labels" / name).write_bytes(b"half a file")
+    for path in ("round_00/manifest.json", "metrics.json", "report.html"):
+        (copy / path).unlink()
+    finish_and_compare(copy, weak_run, city)
+
+
+def test_a_run_killed_after_the_first_round_goes_on(monkeypatch, copy, weak_run, city):
+    for path in ("round_01/manifest.json", "round_01/labels/manifest.json", "round_01/last.ckpt", "metrics.json"):
+        (copy / path).unlink()
+    monkeypatch.setattr(ClassifierModule, "training_step", refuse_to_train)
+    first = (copy / "round_00" / "last.ckpt").stat().st_mtime_ns
+    finish_and_compare(copy, weak_run, city)
+    assert (copy / "round_00" / "last.ckpt").stat().st_mtime_ns == first
+
+
+def test_a_run_killed_between_training_and_its_record_goes_on(monkeypatch, copy, weak_run, city):
+    (copy / "round_01" / "manifest.json").unlink()
+    monkeypatch.setattr(SegmenterModule, "training_step", refuse_to_train)
+    finish_and_compare(copy, weak_run, city)
+
+
+def test_a_run_killed_before_the_cams_are_sealed_goes_on(monkeypatch, copy, weak_run, city):
+    (copy / "cams" / "manifest.json").unlink()
+    monkeypatch.setattr(ClassifierModule, "training_step", refuse_to_train)
+    finish_and_compare(copy, weak_run, city)
+
+
+def test_a_training_killed_between_epochs_goes_on(tmp_path, monkeypatch, city):
+    two_epochs = ("rounds.n=1", "rounds.epochs=2")
+    whole = run_tiny(tmp_path / "whole", city, *two_epochs)
+    step, calls = SegmenterModule.training_step, []
+
+    def dies_in_the_second_epoch(self, batch, batch_idx):
+        calls.append(self.current_epoch)
+        if self.current_epoch == 1:
+            raise RuntimeError("power cut")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(SegmenterModule, "training_step", dies_in_the_second_epoch)
+    with pytest.raises(RuntimeError, match="power cut"):
+        run_tiny(tmp_path / "killed", city, *two_epochs)
+    assert (tmp_path / "killed" / "round_00" / "resume.ckpt").is_file()
+    epochs = []
+
+    def counted(self, batch, batch_idx):
+        epochs.append(self.current_epoch)
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(SegmenterModule, "training_step", counted)
+    again = run_tiny(tmp_path / "killed", city, *two_epochs)
+    assert set(epochs) == {1}
+    assert_same_maps(tmp_path / "whole", tmp_path / "killed")
+    assert_same_weights(tmp_path / "whole", tmp_path / "killed", rounds=1)
+    assert without_times(again) == without_times(whole)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "labels.score_threshold=0.7", "cues.cam.threshold=0.4", "cues.masks.core=0.5", "seed=3",
+        "rounds.candidates=false", "segmenter.optimiser.learning_rate=0.1", "classifier.crops.flip=false",
+        "data.classes=cityscapes",
+    ],
+)  # fmt: skip
+def test_changed_settings_on_a_sealed_run_are_refused_by_name(copy, city, change):
+    before = maps_of(copy)
+    key = change.partition("=")[0]
+    with pytest.raises(WeakpanError, match=key.replace(".", r"\.")):
+        run_tiny(copy, city, change)
+    after = maps_of(copy)
+    assert all(np.array_equal(before[k], after[k]) for k in before)
+
+
+def test_one_more_round_goes_on_from_the_last_one(copy, weak_run, city):
+    more = run_tiny(copy, city, "rounds.n=3")
+    assert without_times(more["rounds"][:2]) == without_times(weak_run[1]["rounds"])
+    assert more["rounds"][2]["round"] == 2
+    assert (copy / "round_02" / "labels" / "manifest.json").is_file()
+
+
+def test_training_works_with_the_masks_deleted(tmp_path, weak_run, city):
+    blind = tmp_path / "blind"
+    shutil.copytree(city, blind)
+    shutil.rmtree(blind / "gtFine" / "train")
+    file = tmp_path / "weak.json"
+    shutil.copy(weak_run[0] / "weak_annotations.json", file)
+    metrics = run_tiny(tmp_path / "run", blind, f"data.weak_annotations={file}", "report.train_images=1")
+    assert_same_maps(weak_run[0], tmp_path / "run")
+    assert_same_weights(weak_run[0], tmp_path / "run")
+    assert [r["labels"] for r in metrics["rounds"]] == [None, None]
+    assert [r["val"] for r in metrics["rounds"]] == [r["val"] for r in weak_run[1]["rounds"]]
+
+
+def test_training_masks_are_used_for_scores_alone(tmp_path, weak_run, city):
+    lying = tmp_path / "lying"
+    shutil.copytree(city, lying)
+    for path in (lying / "gtFine" / "train").rglob("*.png"):
+        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        cv2.imwrite(str(path), np.full_like(values, 7))  # road everywhere
+    file = weak_run[0] / "weak_annotations.json"
+    metrics = run_tiny(tmp_path / "run", lying, f"data.weak_annotations={file}")
+    assert_same_maps(weak_run[0], tmp_path / "run")
+    assert_same_weights(weak_run[0], tmp_path / "run")
+    assert metrics["rounds"][0]["labels"] != weak_run[1]["rounds"][0]["labels"]
+
+
+def test_without_validation_there_are_no_scores(tmp_path, city):
+    metrics = run_tiny(tmp_path / "run", city, "data.val_split=null", "rounds.n=1")
+    assert metrics["rounds"][0]["val"] is None
+
+
+def test_full_supervision_needs_no_cues(tmp_path, city):
+    metrics = run_tiny(tmp_path / "run", city, "supervision=full", "report.train_images=1")
+    assert (metrics["supervision"], metrics["masks"], metrics["classifier"]) == ("full", None, None)
+    assert metrics["supervision_used"] == ["pixel masks of all 4 training images"]
+    assert maps_of(tmp_path / "run") == {}
+    assert not (tmp_path / "run" / "weak_annotations.json").exists()
+    assert [r["labels"] for r in metrics["rounds"]] == [None, None]
+    assert metrics["rounds"][1]["val"]["images"] == 2
+
+
+def ids_of(city):
+    return sorted(p.name.removesuffix("_leftImg8bit.png") for p in (city / "leftImg8bit" / "train").rglob("*.png"))
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_semi_supervision_uses_the_masks_of_the_list(tmp_path, city, count):
+    listed = ids_of(city)[:count]
+    (tmp_path / "full.txt").write_text("\n".join(listed))
+    run = tmp_path / "run"
+    metrics = run_tiny(run, city, "supervision=semi", f"full_list={tmp_path / 'full.txt'}", "report.train_images=4")
+    assert metrics["supervision"] == "semi"
+    assert f"pixel masks of {count} further training images" in metrics["supervision_used"]
+    labelled = {p.name.removesuffix("_semantic.png") for p in (run / "round_01" / "labels").glob("*_semantic.png")}
+    assert labelled == set(ids_of(city)) - set(listed)
+    assert metrics["rounds"][1]["val"]["images"] == 2
+
+
+def test_labels_of_nothing_are_refused(tmp_path, city):
+    with pytest.raises(RunError, match=r"round_00/labels: only 0\.00% of the pixels .*at least 1%.*cues\.cam\.thr"):
+        run_tiny(tmp_path / "run", city, "labels.steps=[]", "cues.cam.threshold=1")
+    assert not (tmp_path / "run" / "round_00" / "last.ckpt").exists()
+
+
+def test_a_class_that_no_label_gets_is_warned_about_by_name(tmp_path, monkeypatch, capsys, city):
+    write, sky = WriteLabels.write_on_batch_end, TOY_CITY.train_id_named("sky")
+
+    def blind_to_the_sky(self, trainer, module, prediction, *rest):
+        prediction.semantic[prediction.semantic == sky] = 255
+        write(self, trainer, module, prediction, *rest)
+
+    monkeypatch.setattr(WriteLabels, "write_on_batch_end", blind_to_the_sky)
+    metrics = run_tiny(tmp_path / "run", city)
+    expected = "round 1: class sky has tags and no labelled pixel in any image; the network cannot learn it"
+    assert expected in metrics["warnings"]
+    assert f"warning: {expected}" in capsys.readouterr().out
+    assert not [w for w in metrics["warnings"] if w.startswith("round 0: class road")]
+
+
+def test_the_loop_stops_when_the_loss_no_longer_falls(tmp_path, city):
+    metrics = run_tiny(tmp_path / "run", city, "rounds.stop_on_loss=true", "rounds.min_loss_drop=1", "rounds.n=3")
+    assert len(metrics["rounds"]) == 2
+    assert metrics["stopped"] == "after round 1: the training loss no longer fell"
+
+
+def test_the_weak_annotations_are_derived_once(copy, city):
+    before = (copy / "weak_annotations.json").stat().st_mtime_ns
+    experiment = tiny_experiment(copy, city)
+    assert (copy / "weak_annotations.json").stat().st_mtime_ns == before
+    assert len(experiment.weak.images) == 4
+
+
+def train(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    alone = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "RANK", "WORLD_SIZE", "WEAKPAN_STAMP")}
+    return subprocess.run(
+        [sys.executable, "train.py", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600,
+        env={**alone, **environment},
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_sweep_makes_a_run_folder_a_job(tmp_path):
+    done = train(
+        "-m", "rounds.n=1,2", "debug=fast", "trainer=cpu", f"run={tmp_path / 'sweep'}", f"data.root={tmp_path / 'd'}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = [json.loads((tmp_path / "sweep" / str(job) / "metrics.json").read_text()) for job in (0, 1)]
+    assert [len(metrics["rounds"]) for metrics in found] == [1, 2]
+    assert "'n': 2" in found[1]["config_yaml"]
+
+
+@pytest.mark.slow
+def test_wandb_offline_gets_the_scores(tmp_path):
+    run = tmp_path / "run"
+    done = train(
+        "debug=fast", "trainer=cpu", "logger=wandb", "logger.wandb.offline=true", "rounds.n=1",
+        f"run={run}", f"data.root={tmp_path / 'd'}", WANDB_MODE="offline",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    (folder,) = (run / "wandb").glob("offline-run-*")
+    binary = Path(sys.executable).with_name("wandb")
+    shown = subprocess.run(
+        [str(binary), "leet", "inspect", "--summary", "--json", str(folder)],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert "val/miou" in shown.stdout
+    assert f"{metrics['rounds'][0]['val']['miou']:.6f}"[:7] in shown.stdout

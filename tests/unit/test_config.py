@@ -1,0 +1,141 @@
+"""Checks of the configuration that types cannot make, and the settings that manifests keep."""
+
+import dataclasses
+
+import pytest
+from omegaconf import OmegaConf
+
+from weakpan.config import (
+    PredictConfig,
+    Supervision,
+    TrainConfig,
+    check_train,
+    settings_of,
+    to_predict_config,
+    to_train_config,
+)
+from weakpan.data.toy_city import ToyCitySpec
+from weakpan.errors import ConfigError
+
+COMPLETE = (
+    "run=r", "data.name=d", "data.root=x", "data.classes=camvid", "classifier.network.encoder=resnet10t",
+    "segmenter.network.encoder=resnet10t",
+)  # fmt: skip
+
+
+def composed(*changes):
+    schema = OmegaConf.structured(TrainConfig)
+    return OmegaConf.merge(schema, OmegaConf.from_dotlist([*COMPLETE, *changes]))
+
+
+def test_defaults_are_valid_and_typed():
+    config = to_train_config(composed())
+    assert isinstance(config, TrainConfig)
+    assert config.supervision is Supervision.weak
+    assert isinstance(config.labels.steps, tuple)
+    assert config.data.toy is None
+
+
+OUT_OF_RANGE = {
+    "rounds.n=0": "rounds.n=0: expected 1 or more",
+    "rounds.epochs=0": "rounds.epochs=0",
+    "rounds.min_loss_drop=1.5": "rounds.min_loss_drop=1.5: expected 0 to 1",
+    "classifier.epochs=0": "classifier.epochs=0",
+    "classifier.crops.images_per_batch=0": "classifier.crops.images_per_batch=0",
+    "classifier.crops.height=0": "classifier.crops.height=0",
+    "classifier.optimiser.learning_rate=0": "classifier.optimiser.learning_rate=0",
+    "classifier.optimiser.name=adam": "classifier.optimiser.name=adam: expected adamw or sgd",
+    "classifier.network.output_stride=4": "classifier.network.output_stride=4",
+    "segmenter.views.batch_size=0": "segmenter.views.batch_size=0",
+    "segmenter.views.scale=0": "segmenter.views.scale=0",
+    "segmenter.views.scale=nan": "segmenter.views.scale=nan",
+    "segmenter.views.min_scale=3": "segmenter.views.max_scale=2.0 is below segmenter.views.min_scale=3",
+    "segmenter.views.centre_sigma=-1": "segmenter.views.centre_sigma=-1",
+    "segmenter.network.channels=0": "segmenter.network.channels=0",
+    "segmenter.network.dropout=2": "segmenter.network.dropout=2",
+    "segmenter.network.output_stride=7": "segmenter.network.output_stride=7: expected 8, 16 or 32",
+    "segmenter.network.bins=[2,0]": "segmenter.network.bins",
+    "segmenter.network.bins=[]": "segmenter.network.bins",
+    "segmenter.losses.centre=-1": "segmenter.losses.centre=-1",
+    "segmenter.optimiser.warmup=2": "segmenter.optimiser.warmup=2",
+    "segmenter.optimiser.weight_decay=-1": "segmenter.optimiser.weight_decay=-1",
+    "segmenter.decode.centre_window=4": "segmenter.decode.centre_window=4: must be odd",
+    "segmenter.decode.centre_window=-1": "segmenter.decode.centre_window=-1",
+    "cues.cam.threshold=1.2": "cues.cam.threshold=1.2: expected 0 to 1",
+    "cues.workers=0": "cues.workers=0",
+    "cues.masks.core=2": "cues.masks.core=2.*expected 0.0 to 1.0",
+    "cues.masks.iterations=0": "cues.masks.iterations=0",
+    "cues.masks.rule=best": "cues.masks.rule='best'",
+    "labels.score_threshold=1.1": "labels.score_threshold=1.1",
+    "labels.fill_threshold=-0.1": "labels.fill_threshold=-0.1",
+    "labels.mask_rounds=-1": "labels.mask_rounds=-1",
+    "labels.steps=[tag_chek]": "labels.steps: no step is called 'tag_chek'",
+    "labels.steps=[tag_check,tag_check]": "labels.steps: tag_check occurs twice",
+    "data.crop.height=0": "data.crop.height=0",
+    "data.workers=-1": "data.workers=-1",
+    "report.val_images=-1": "report.val_images=-1",
+    "seed=-1": "seed=-1",
+    "supervision=semi": "supervision=semi with full_list=None",
+    "full_list=ids.txt": "supervision=weak with full_list=ids.txt",
+}
+
+
+@pytest.mark.parametrize(("change", "message"), OUT_OF_RANGE.items(), ids=list(OUT_OF_RANGE))
+def test_a_value_out_of_range_names_its_key(change, message):
+    with pytest.raises(ConfigError, match=message.replace("[", r"\[")):
+        to_train_config(composed(change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["rounds.min_loss_drop=1", "segmenter.network.dropout=0", "cues.cam.threshold=0", "data.workers=0",
+     "classifier.network.output_stride=null", "labels.steps=[]", "segmenter.losses.candidates=0", "seed=0"],
+)  # fmt: skip
+def test_the_ends_of_ranges_are_allowed(change):
+    to_train_config(composed(change))
+
+
+def test_a_missing_value_names_its_key():
+    schema = OmegaConf.structured(TrainConfig)
+    given = OmegaConf.from_dotlist([c for c in COMPLETE if not c.startswith("data.root")])
+    with pytest.raises(ConfigError, match=r"no value for data\.root"):
+        to_train_config(OmegaConf.merge(schema, given))
+
+
+def test_an_interpolation_that_leads_nowhere_is_named():
+    with pytest.raises(ConfigError, match="nowhere"):
+        to_train_config(composed("segmenter.init=${nowhere}"))
+
+
+def test_checks_do_not_change_a_configuration():
+    config = to_train_config(composed())
+    before = dataclasses.asdict(config)
+    check_train(config)
+    assert dataclasses.asdict(config) == before
+
+
+def test_settings_are_flat_plain_and_without_workers():
+    config = to_train_config(composed("labels.mask_rounds=3"))
+    found = settings_of(config, "seed", "supervision", "data", "labels", "cues")
+    assert found["seed"] == 0
+    assert found["supervision"] == "weak"
+    assert found["labels.mask_rounds"] == 3
+    assert found["labels.steps"] == list(config.labels.steps)
+    assert found["data.crop.height"] == 400
+    assert found["data.toy"] is None
+    assert not [key for key in found if "workers" in key]
+    assert {type(v) for v in found.values()} <= {int, float, str, bool, list, type(None)}
+
+
+def test_settings_of_a_generated_data_set_are_listed_one_by_one():
+    config = dataclasses.replace(to_train_config(composed()))
+    config.data.toy = ToyCitySpec(train=3)
+    assert settings_of(config, "data")["data.toy.train"] == 3
+
+
+def test_predict_takes_a_folder_or_a_split():
+    given = {"run": "r", "out": "o"}
+    assert isinstance(to_predict_config(OmegaConf.create({**given, "input": "photos"})), PredictConfig)
+    for more in ({}, {"input": "photos", "split": "val"}):
+        with pytest.raises(ConfigError, match="either"):
+            to_predict_config(OmegaConf.create({**given, **more}))

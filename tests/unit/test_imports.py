@@ -1,0 +1,116 @@
+"""Imports go one way: nothing imports what lies above it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "weakpan"
+ORDER = (
+    ("errors", "ranks"),
+    ("arrays", "files"),
+    ("images", "catalog", "panoptic", "layout"),
+    ("map_store",),
+    ("data",),
+    ("cues",),
+    ("labels",),
+    ("evaluation",),
+    ("models",),
+    ("training",),
+    ("callbacks",),
+    ("config",),
+    ("report",),
+    ("stages",),
+    ("plan", "results"),
+    ("rounds", "predict", "make_gt"),
+)
+"""Lowest first; the members of a level may not import each other."""
+
+LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
+
+FORBIDDEN = {
+    "models": {"pytorch_lightning", "hydra", "omegaconf", "wandb", "cv2"},
+    "labels": {"torch", "pytorch_lightning", "hydra", "omegaconf", "timm"},
+    "evaluation": {"torch", "pytorch_lightning", "hydra", "omegaconf", "timm"},
+    "cues": {"pytorch_lightning", "timm", "torchvision", "hydra", "omegaconf"},
+    "data": {"hydra", "omegaconf", "timm", "wandb"},
+    "report": {"torch", "pytorch_lightning", "hydra", "omegaconf"},
+}
+"""Libraries that a room must do without."""
+
+NOT_IN_WORKERS = (
+    "cues/mask_stage.py", "evaluation/stored_labels.py", "data/derive.py", "data/toy_city.py", "labels/pipeline.py",
+)  # fmt: skip
+"""What worker processes import must stay clear of torch, which costs each of them seconds."""
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path):
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported(path):
+    """Names of the modules that a file imports, wherever the statement stands."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports are absolute"
+            names += [node.module] if node.module != "weakpan" else [f"weakpan.{a.name}" for a in node.names]
+    return names
+
+
+def test_every_room_has_a_level():
+    assert {room_of(p) for p in modules()} - {"__init__"} <= set(LEVEL)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nothing_imports_from_above(path):
+    room = room_of(path)
+    for name in imported(path):
+        if name.startswith("weakpan.") and name != "weakpan.__version__":
+            other = name.split(".")[1]
+            assert other == room or LEVEL[other] < LEVEL[room], f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("room", FORBIDDEN)
+def test_rooms_do_without_some_libraries(room):
+    for path in modules():
+        if room_of(path) == room:
+            used = {name.split(".")[0] for name in imported(path)}
+            # Grad-CAM works on tensors, the loaders of `data` are Lightning's: those are not in the lists above.
+            assert not used & FORBIDDEN[room], f"{path} imports {used & FORBIDDEN[room]}"
+
+
+def test_networks_know_nothing_but_errors_and_panoptic_maps():
+    allowed = {"weakpan.errors", "weakpan.panoptic", "weakpan.arrays"}
+    for path in modules():
+        if room_of(path) == "models":
+            ours = {n for n in imported(path) if n.startswith("weakpan.") and not n.startswith("weakpan.models")}
+            assert ours <= allowed, f"{path} imports {ours - allowed}"
+
+
+@pytest.mark.parametrize("start", NOT_IN_WORKERS)
+def test_worker_processes_do_not_import_torch(start):
+    seen, todo = set(), [PACKAGE / start]
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for name in imported(path):
+            assert name.split(".")[0] not in ("torch", "pytorch_lightning"), f"{start} reaches {path}, which does"
+            if name.startswith("weakpan."):
+                near = PACKAGE.parent / Path(*name.split("."))
+                todo += [p for p in (near.with_suffix(".py"), near / "__init__.py") if p.is_file()]
+    assert len(seen) > 1
+
+
+def test_nothing_imports_the_scripts():
+    scripts = {"train", "predict", "make_gt"}
+    assert not {(p, n) for p in modules() for n in imported(p) if n.split(".")[0] in scripts}

@@ -1,0 +1,130 @@
+"""Losses against plain arithmetic."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from weakpan.models.panoptic_net import PanopticOutput
+from weakpan.training.losses import LossWeights, candidate_loss, masked_mean, segmenter_losses
+
+CLASSES = 4
+
+
+def batch_of(semantic, table=None, index=None):
+    semantic = torch.as_tensor(semantic)
+    size = semantic.shape
+    generator = torch.Generator().manual_seed(3)
+    return {
+        "semantic": semantic,
+        "centre": torch.rand(size, generator=generator),
+        "centre_known": torch.rand(size, generator=generator) > 0.3,
+        "offset": torch.randn((size[0], 2, *size[1:]), generator=generator),
+        "offset_known": torch.rand(size, generator=generator) > 0.5,
+        "set_table": torch.ones(1, CLASSES, dtype=torch.bool) if table is None else table,
+        "set_index": torch.zeros(size, dtype=torch.int64) if index is None else index,
+    }
+
+
+def output_of(shape, auxiliary=False):
+    generator = torch.Generator().manual_seed(7)
+    n, height, width = shape
+
+    def values(channels):
+        return torch.randn(n, channels, height, width, generator=generator).requires_grad_(True)
+
+    return PanopticOutput(values(CLASSES), values(1), values(2), values(CLASSES) if auxiliary else None)
+
+
+def test_the_candidate_loss_is_minus_log_of_the_candidates_probability():
+    torch.manual_seed(0)
+    logits = torch.randn(6, CLASSES)
+    allowed = torch.tensor(
+        [[1, 0, 0, 0], [0, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 1], [1, 0, 1, 1], [0, 1, 0, 1]], dtype=torch.bool
+    )
+    probabilities = np.exp(logits.numpy()) / np.exp(logits.numpy()).sum(axis=1, keepdims=True)
+    expected = -np.log((probabilities * allowed.numpy()).sum(axis=1)).mean()
+    assert candidate_loss(logits, allowed).item() == pytest.approx(expected, rel=1e-5)
+    # One class left: cross-entropy. All classes left: nothing to learn.
+    one = candidate_loss(logits[:1], allowed[:1])
+    torch.testing.assert_close(one, F.cross_entropy(logits[:1], torch.tensor([0])))
+    assert candidate_loss(logits[2:3], allowed[2:3]).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_candidate_loss_moves_probability_into_the_set():
+    logits = torch.tensor([[0.0, 0.0, 0.0, 3.0]], requires_grad=True)
+    candidate_loss(logits, torch.tensor([[True, True, False, False]])).backward()
+    gradient = logits.grad[0]
+    assert (gradient[:2] < 0).all()
+    assert (gradient[2:] > 0).all()
+    assert torch.isfinite(gradient).all()
+
+
+def test_the_candidate_loss_of_no_pixels_is_zero():
+    logits = torch.zeros(0, CLASSES, requires_grad=True)
+    loss = candidate_loss(logits, torch.ones(0, CLASSES, dtype=torch.bool))
+    loss.backward()
+    assert loss.item() == 0
+
+
+def test_masked_mean():
+    values, mask = torch.tensor([1.0, 2.0, 30.0]), torch.tensor([True, True, False])
+    assert masked_mean(values, mask).item() == 1.5
+    assert masked_mean(values, ~mask & mask).item() == 0
+
+
+def test_every_part_against_plain_arithmetic():
+    semantic = torch.randint(0, CLASSES, (2, 5, 6), generator=torch.Generator().manual_seed(1))
+    semantic[0, :2] = 255
+    table = torch.tensor([[1, 1, 1, 1], [1, 0, 0, 1], [0, 1, 0, 0]], dtype=torch.bool)
+    index = torch.randint(0, 3, (2, 5, 6), generator=torch.Generator().manual_seed(2))
+    batch, output = batch_of(semantic, table, index), output_of((2, 5, 6), auxiliary=True)
+    weights = LossWeights(candidates=0.5, centre=2.0, offset=0.25, auxiliary=0.4)
+    parts = segmenter_losses(output, batch, weights)
+    torch.testing.assert_close(parts["semantic"], F.cross_entropy(output.semantic, semantic, ignore_index=255))
+    torch.testing.assert_close(parts["auxiliary"], F.cross_entropy(output.auxiliary, semantic, ignore_index=255))
+    known = batch["centre_known"]
+    expected = ((output.centre[:, 0] - batch["centre"]) ** 2)[known].mean()
+    torch.testing.assert_close(parts["centre"], expected)
+    dy, dx = (output.offset[:, k] - batch["offset"][:, k] for k in (0, 1))
+    torch.testing.assert_close(parts["offset"], (dy.abs() + dx.abs())[batch["offset_known"]].mean())
+    # Only unlabelled pixels whose set says something count for the candidates.
+    terms = [
+        -torch.log(output.semantic[b, :, y, x].softmax(0)[table[index[b, y, x]]].sum())
+        for b, y, x in torch.nonzero((semantic == 255) & (index > 0)).tolist()
+    ]
+    assert terms
+    torch.testing.assert_close(parts["candidates"], torch.stack(terms).mean())
+    expected = (
+        parts["semantic"] + 0.5 * parts["candidates"] + 2 * parts["centre"] + 0.25 * parts["offset"]
+        + 0.4 * parts["auxiliary"]
+    )  # fmt: skip
+    torch.testing.assert_close(parts["total"], expected)
+
+
+@pytest.mark.parametrize("weights", [LossWeights(), LossWeights(candidates=0, centre=0, offset=0)])
+def test_a_batch_without_any_label_counts_nothing_and_stays_finite(weights):
+    batch = batch_of(torch.full((2, 8, 8), 255))
+    batch["centre_known"][:] = False
+    batch["offset_known"][:] = False
+    output = output_of((2, 4, 4), auxiliary=True)
+    parts = segmenter_losses(output, batch, weights)
+    assert {name: value.item() for name, value in parts.items()} == dict.fromkeys(parts, 0.0)
+    parts["total"].backward()
+    assert torch.isfinite(output.semantic.grad).all()
+    assert not output.semantic.grad.any()
+
+
+def test_parts_without_weight_are_not_computed():
+    parts = segmenter_losses(
+        output_of((1, 4, 4), auxiliary=True), batch_of(torch.zeros(1, 4, 4, dtype=torch.int64)),
+        LossWeights(candidates=0, centre=0, offset=0, auxiliary=0),
+    )  # fmt: skip
+    assert set(parts) == {"semantic", "total"}
+    assert parts["total"] == parts["semantic"]
+
+
+def test_half_precision_output_gives_single_precision_losses():
+    output = PanopticOutput(*(o.detach().bfloat16() for o in output_of((1, 4, 4))[:3]))
+    parts = segmenter_losses(output, batch_of(torch.zeros(1, 16, 16, dtype=torch.int64)), LossWeights())
+    assert {value.dtype for value in parts.values()} == {torch.float32}

@@ -1,0 +1,172 @@
+"""The LightningModules: what they train and what they predict."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from weakpan.catalog import TOY_CITY
+from weakpan.models.crop_classifier import CropClassifier
+from weakpan.models.decode import DecodeSettings
+from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
+from weakpan.training.classifier_module import ClassifierModule
+from weakpan.training.losses import LossWeights
+from weakpan.training.optimisers import OptimiserSettings
+from weakpan.training.segmenter_module import SegmenterModule
+
+CLASSES = TOY_CITY.num_classes
+CAR = TOY_CITY.train_id_named("car")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(before)
+
+
+def segmenter(network=None, **more):
+    network = network or PanopticNet(CLASSES, "test_resnet", channels=16)
+    return SegmenterModule(network, TOY_CITY, OptimiserSettings(), LossWeights(), DecodeSettings(), **more)
+
+
+class Painted(nn.Module):
+    """Says what it is told, mirrored when its image is mirrored: a stand-in whose output is known."""
+
+    def __init__(self, semantic, centre, offset):
+        super().__init__()
+        self.maps = semantic, centre, offset
+
+    def forward(self, images):
+        semantic, centre, offset = self.maps
+        if images[0, 0, 0, 0] < images[0, 0, 0, -1]:  # the left edge is bright in the photograph as it is
+            semantic, centre = semantic.flip(-1), centre.flip(-1)
+            offset = offset.flip(-1) * torch.tensor([1.0, -1.0]).view(1, 2, 1, 1)
+        return PanopticOutput(semantic, centre, offset)
+
+
+def painted_maps(height=8, width=12):
+    semantic = torch.zeros(1, CLASSES, height, width)
+    semantic[:, 0] = 5.0
+    semantic[0, CAR, 2:6, 1:5] = 12.0
+    centre = torch.zeros(1, 1, height, width)
+    centre[0, 0, 4, 3] = 1.0
+    grid = torch.stack(torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")).float()
+    offset = torch.tensor([4.0, 3.0]).view(2, 1, 1) - grid
+    return semantic, centre, offset[None]
+
+
+def photograph(height=8, width=12):
+    image = torch.zeros(1, 3, height, width, dtype=torch.uint8)
+    image[..., 0] = 255
+    return image
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_averaging_with_the_mirror_image_changes_nothing_for_a_symmetric_network(flip):
+    module = segmenter(Painted(*painted_maps()), flip_average=flip).eval()
+    found = module._predict_maps(photograph())
+    for one, expected in zip(found, painted_maps(), strict=True):
+        torch.testing.assert_close(one, expected)
+
+
+def test_a_prediction_has_the_size_of_the_photograph():
+    module = segmenter(Painted(*painted_maps()), flip_average=True).eval()
+    found = module.predict_step({"image_id": "x", "image": photograph(), "size": (32, 48)}, 0)
+    assert found.image_id == "x"
+    assert found.semantic.shape == found.score.shape == found.panoptic.ids.shape == (32, 48)
+    assert (found.semantic.dtype, found.score.dtype) == (np.uint8, np.float32)
+    assert set(np.unique(found.semantic).tolist()) == {0, CAR}
+    assert 0 < found.score.min() <= found.score.max() <= 1
+    # One car, made of the car's pixels: offsets grew with the image.
+    assert [s.class_id for s in found.panoptic.segments] == [CAR, 0]
+    np.testing.assert_array_equal(found.panoptic.ids == 1, found.semantic == CAR)
+    module.decode_panoptic = False
+    assert module.predict_step({"image_id": "x", "image": photograph(), "size": (32, 48)}, 0).panoptic is None
+
+
+def test_candidate_sets_choose_among_the_classes_they_leave():
+    torch.manual_seed(1)
+    logits = torch.randn(1, CLASSES, 8, 12)
+    module = segmenter(Painted(logits, torch.zeros(1, 1, 8, 12), torch.zeros(1, 2, 8, 12)), flip_average=False).eval()
+    table = torch.rand(5, CLASSES) > 0.6
+    table[:, 2] = True
+    index = torch.randint(0, 5, (8, 12))
+    batch = {"image_id": "x", "image": photograph(), "size": (8, 12)}
+    free = module.predict_step(batch, 0)
+    bound = module.predict_step({**batch, "set_table": table, "set_index": index}, 0)
+    probabilities = logits[0].softmax(0).numpy()
+    for y, x in np.ndindex(8, 12):
+        allowed = np.where(table[index[y, x]].numpy(), probabilities[:, y, x], 0)
+        assert bound.semantic[y, x] == allowed.argmax()
+        assert bound.score[y, x] == pytest.approx(allowed.max() / allowed.sum(), rel=1e-4)
+    assert (free.semantic != bound.semantic).any()
+    # What is scored and shown comes from the network alone.
+    np.testing.assert_array_equal(free.panoptic.ids, bound.panoptic.ids)
+
+
+def training_batch():
+    semantic = torch.full((2, 32, 48), 255)
+    semantic[0, :16] = 1
+    return {
+        "image": torch.randint(0, 255, (2, 3, 32, 48), dtype=torch.uint8),
+        "semantic": semantic,
+        "centre": torch.zeros(2, 32, 48),
+        "centre_known": torch.ones(2, 32, 48, dtype=torch.bool),
+        "offset": torch.zeros(2, 2, 32, 48),
+        "offset_known": torch.zeros(2, 32, 48, dtype=torch.bool),
+        "set_index": torch.zeros(2, 32, 48, dtype=torch.int64),
+        "set_table": torch.ones(1, CLASSES, dtype=torch.bool),
+    }
+
+
+def batch_norm_state(module):
+    return {k: v.clone() for k, v in module.state_dict().items() if "running" in k or "tracked" in k}
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_frozen_batch_norm_stays_frozen_after_train(frozen):
+    module = segmenter(frozen_batch_norm=frozen)
+    module.eval().train()
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert {m.training for m in norms} == {not frozen}
+    assert {p.requires_grad for m in norms for p in m.parameters()} == {not frozen}
+    assert module.network.semantic_head[1].training  # dropout
+    before = batch_norm_state(module)
+    module.log = lambda *_, **__: None
+    module.training_step(training_batch(), 0).backward()
+    after = batch_norm_state(module)
+    assert all(torch.equal(after[k], before[k]) for k in before) == frozen
+
+
+def test_a_step_logs_every_part_of_the_loss():
+    module, logged = segmenter().train(), {}
+    module.log = lambda name, value, **_: logged.update({name: value.item()})
+    total = module.training_step(training_batch(), 0)
+    names = ("semantic", "candidates", "centre", "offset", "total")
+    assert set(logged) == {f"segmenter/loss_{name}" for name in names}
+    assert logged["segmenter/loss_total"] == pytest.approx(total.item())
+
+
+def test_the_classifier_learns_tags_and_predicts_heatmaps():
+    module = ClassifierModule(CropClassifier(CLASSES, "test_resnet"), OptimiserSettings())
+    logged = {}
+    module.log = lambda name, value, **_: logged.update({name: value.item()})
+    batch = {
+        "image_id": ["x"],
+        "tiles": torch.randint(0, 255, (3, 3, 32, 48), dtype=torch.uint8),
+        "tags": torch.rand(3, CLASSES) > 0.5,
+    }
+    loss = module.training_step(batch, 0)
+    logits = module.network(batch["tiles"].float() / 255)
+    assert logged == {"classifier/loss": pytest.approx(loss.item())}
+    assert logits.shape == (3, CLASSES)
+    module.eval()
+    found = module.predict_step(batch, 0)
+    logits = module.network(batch["tiles"].float() / 255)
+    torch.testing.assert_close(found["logits"], logits)
+    assert found["image_id"] == "x"
+    assert len(found["pairs"]) == len(found["heatmaps"]) == batch["tags"].sum()
+    assert (found["heatmaps"] >= 0).all()
