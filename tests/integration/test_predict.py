@@ -271,7 +271,7 @@ def test_runs_that_are_not_ready_are_refused(tiny_run: Path, tmp_path: Path) -> 
     OmegaConf.save(OmegaConf.merge(config, {"data": {"classes": "camvid"}}), run / ".hydra" / "config.yaml")
     refused(base, RunError, str(weights), "class table 'camvid'")
     OmegaConf.save(OmegaConf.merge(config, {"nonsense": 1}), run / ".hydra" / "config.yaml")
-    refused(base, RunError, "config.yaml", "nonsense")
+    refused(base, ConfigError, "config.yaml", "nonsense")
     OmegaConf.save(config, run / ".hydra" / "config.yaml")
 
     (run / "round_00" / "manifest.json").unlink()

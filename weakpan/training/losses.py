@@ -17,6 +17,9 @@ class LossWeights:
     """Weights of the parts of the loss.
 
     Attributes:
+        class_balance: exponent of the inverse class share that pixels are weighted with in the cross-entropy, 0..1; 0
+            counts every pixel the same, 1 every class. Rare classes such as people and signs need it in a short
+            training.
         candidates: of the candidate-set loss on unlabelled pixels; 0 is the published scheme, in which they count
             nothing.
         centre: of the centre heatmap.
@@ -24,6 +27,7 @@ class LossWeights:
         auxiliary: of the second semantic classifier, where the network has one (0.4 in PSPNet).
     """
 
+    class_balance: float = 0.5
     candidates: float = 0.5
     centre: float = 100.0
     offset: float = 0.02
@@ -52,18 +56,37 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / mask.sum().clamp_min(1)
 
 
-def segmenter_losses(output: PanopticOutput, batch: dict[str, Tensor], weights: LossWeights) -> dict[str, Tensor]:
+def class_weights(share: Tensor, balance: float) -> Tensor:
+    """Weights of the classes in the cross-entropy; 1 on the average over the pixels.
+
+    Args:
+        share: (C,) share of the labelled pixels that each class has, summing to 1. Shares below a thousandth of an
+            equal one are taken for that, so that a class that has hardly been seen does not drown the others.
+        balance: exponent, 0..1.
+
+    Returns:
+        (C,) weights proportional to `share ** -balance`.
+    """
+    floor = 1e-3 / len(share)
+    raw = share.clamp_min(floor) ** -balance
+    return raw / (raw * share).sum().clamp_min(1e-12)
+
+
+def segmenter_losses(
+    output: PanopticOutput, batch: dict[str, Tensor], weights: LossWeights, of_classes: Tensor | None = None
+) -> dict[str, Tensor]:
     """All parts of the loss at the size of the views, unweighted, and their weighted sum as `total`.
 
     Args:
         output: of the network, at any stride.
         batch: as made by `collate_views`.
         weights: of the sum; parts of weight 0 are not computed.
+        of_classes: (C,) weights in the cross-entropy, see `class_weights`; None for 1.
     """
     size = batch["semantic"].shape[-2:]
     semantic = batch["semantic"]
     logits = _enlarge(output.semantic, size)
-    parts = {"semantic": _cross_entropy(logits, semantic)}
+    parts = {"semantic": _cross_entropy(logits, semantic, of_classes)}
     if weights.candidates > 0:
         flat = logits.permute(0, 2, 3, 1).reshape(-1, logits.shape[1])
         sets = batch["set_index"].flatten()
@@ -80,7 +103,7 @@ def segmenter_losses(output: PanopticOutput, batch: dict[str, Tensor], weights: 
         distance = (_enlarge(output.offset, size) - batch["offset"]).abs().sum(dim=1)
         parts["offset"] = masked_mean(distance, batch["offset_known"])
     if output.auxiliary is not None and weights.auxiliary > 0:
-        parts["auxiliary"] = _cross_entropy(_enlarge(output.auxiliary, size), semantic)
+        parts["auxiliary"] = _cross_entropy(_enlarge(output.auxiliary, size), semantic, of_classes)
     total = parts["semantic"] + sum(
         (getattr(weights, name) * value for name, value in parts.items() if name != "semantic"),
         start=torch.zeros_like(parts["semantic"]),
@@ -88,9 +111,9 @@ def segmenter_losses(output: PanopticOutput, batch: dict[str, Tensor], weights: 
     return {**parts, "total": total}
 
 
-def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+def _cross_entropy(logits: Tensor, target: Tensor, weight: Tensor | None) -> Tensor:
     # The mean of no pixels is nan; a view without any label must count 0 instead.
-    summed = F.cross_entropy(logits, target, ignore_index=IGNORE, reduction="sum")
+    summed = F.cross_entropy(logits, target, weight=weight, ignore_index=IGNORE, reduction="sum")
     return summed / (target != IGNORE).sum().clamp_min(1)
 
 

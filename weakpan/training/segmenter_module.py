@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.arrays import FloatMap, SemanticMap
+from weakpan.arrays import IGNORE, FloatMap, SemanticMap
 from weakpan.catalog import Catalog
 from weakpan.models.decode import DecodeSettings, decode_panoptic
 from weakpan.models.encoder import freeze_batch_norm
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
 from weakpan.panoptic import PanopticMap
-from weakpan.training.losses import LossWeights, segmenter_losses
+from weakpan.training.losses import LossWeights, class_weights, segmenter_losses
 from weakpan.training.optimisers import OptimiserSettings, configure
+
+SHARE_UPDATE = 0.05
+"""How much of the running class shares a training step replaces."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,11 @@ class SegmenterModule(pl.LightningModule):
         self.frozen_batch_norm, self.flip_average = frozen_batch_norm, flip_average
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.decode_panoptic = True
+        self.register_buffer("class_share", torch.full((catalog.num_classes,), 1 / catalog.num_classes))
         if frozen_batch_norm:
             freeze_batch_norm(network)
+
+    class_share: Tensor
 
     def train(self, mode: bool = True) -> SegmenterModule:
         """Switch to training; frozen BatchNorm stays in evaluation mode."""
@@ -86,7 +92,8 @@ class SegmenterModule(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
         """Weighted sum of the losses on a batch of views."""
-        parts = segmenter_losses(self._see(batch["image"]), batch, self.losses)
+        of_classes = self._weigh_classes(batch["semantic"]) if self.losses.class_balance > 0 else None
+        parts = segmenter_losses(self._see(batch["image"]), batch, self.losses, of_classes)
         for name, value in parts.items():
             self.log(
                 f"segmenter/loss_{name}",
@@ -97,6 +104,14 @@ class SegmenterModule(pl.LightningModule):
                 batch_size=len(batch["image"]),
             )
         return parts["total"]
+
+    def _weigh_classes(self, semantic: Tensor) -> Tensor:
+        """Follow the share of the classes over the last steps and weigh them by it."""
+        labelled = semantic[semantic != IGNORE]
+        if labelled.numel() > 0:
+            counts = torch.bincount(labelled, minlength=len(self.class_share))
+            self.class_share.lerp_(counts / labelled.numel(), SHARE_UPDATE)
+        return class_weights(self.class_share, self.losses.class_balance)
 
     def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> Prediction:  # noqa: ARG002
         """Predict one photograph of any size."""

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from weakpan.models.panoptic_net import PanopticOutput
-from weakpan.training.losses import LossWeights, candidate_loss, masked_mean, segmenter_losses
+from weakpan.training.losses import LossWeights, candidate_loss, class_weights, masked_mean, segmenter_losses
 
 CLASSES = 4
 
@@ -128,3 +128,15 @@ def test_half_precision_output_gives_single_precision_losses():
     output = PanopticOutput(*(o.detach().bfloat16() for o in output_of((1, 4, 4))[:3]))
     parts = segmenter_losses(output, batch_of(torch.zeros(1, 16, 16, dtype=torch.int64)), LossWeights())
     assert {value.dtype for value in parts.values()} == {torch.float32}
+
+
+def test_class_weights_are_one_on_the_average_and_favour_rare_classes():
+    share = torch.tensor([0.9, 0.09, 0.01])
+    weights = class_weights(share, 0.5)
+    assert float((weights * share).sum()) == pytest.approx(1)
+    assert float(weights[2] / weights[0]) == pytest.approx((0.9 / 0.01) ** 0.5)
+    torch.testing.assert_close(class_weights(share, 0.0), torch.ones(3))
+
+
+def test_a_class_that_was_never_seen_keeps_a_finite_weight():
+    assert bool(torch.isfinite(class_weights(torch.tensor([1.0, 0.0]), 1.0)).all())
