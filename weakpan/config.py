@@ -157,7 +157,7 @@ class SegmenterConfig:
         optimiser: settings.
         losses: weights of the parts.
         decode: panoptic decoder.
-        frozen_batch_norm: keep BatchNorm as it was initialised.
+        frozen_batch_norm: keep the encoder's BatchNorm as it was initialised.
         flip_average: average predictions with those of the mirrored image.
         channels_last: memory format.
     """
@@ -348,6 +348,12 @@ def check_train(config: TrainConfig) -> None:
             raise ConfigError(f"{key}.optimiser.name={name}: expected adamw or sgd")
     if config.segmenter.decode.centre_window % 2 == 0:
         raise ConfigError(f"segmenter.decode.centre_window={config.segmenter.decode.centre_window}: must be odd")
+    own = [key for key in ("max_epochs", "logger", "callbacks", "default_root_dir") if key in config.trainer]
+    if own:
+        raise ConfigError(
+            f"trainer.{own[0]}={config.trainer[own[0]]}: set by the loop itself; use rounds.epochs and "
+            "classifier.epochs, logger, callbacks or run"
+        )
     group, _, figure = config.metric.partition(".")
     if config.metric != "train_loss" and (group not in ("val", "labels") or figure not in _FIGURES[group]):
         names = ", ".join(f"{g}.{name}" for g, names in _FIGURES.items() for name in names)

@@ -41,8 +41,18 @@ class RunLayout:
 
     @property
     def config(self) -> Path:
-        """The composed configuration, as Hydra writes it."""
-        return self.folder / ".hydra" / "config.yaml"
+        """The configuration that the run was last started with and that was accepted."""
+        return self.folder / "config.yaml"
+
+    @property
+    def settings(self) -> Path:
+        """The settings that the folder stands for; a run with others is refused."""
+        return self.folder / "settings.json"
+
+    @property
+    def hydra(self) -> Path:
+        """Hydra's own record, which tells where the command was started."""
+        return self.folder / ".hydra" / "hydra.yaml"
 
     @property
     def weak_annotations(self) -> Path:

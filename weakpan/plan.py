@@ -34,9 +34,9 @@ def print_plan(experiment: Experiment) -> None:
         boxes = sum(len(experiment.weak.images[i].boxes) for i in experiment.weak_ids)
         seconds = boxes * _MASK_SECONDS / config.cues.workers
         lines.append(f"masks in boxes: {boxes} boxes, about {clock(seconds)}")
-        tiles = config.classifier.epochs * images * _classifier_seconds(experiment)
-        lines.append(f"classifier and CAMs: {config.classifier.epochs} epochs, about {clock(tiles * 1.3)}")
-        total += seconds + tiles * 1.3
+        seconds_of_cams = 1.3 * config.classifier.epochs * images * _classifier_seconds(experiment)
+        lines.append(f"classifier and CAMs: {config.classifier.epochs} epochs, about {clock(seconds_of_cams)}")
+        total += seconds + seconds_of_cams
     again = image * images if weak else 0.0
     new_labels = ", new labels after each but the last" if weak else ""
     lines.append(

@@ -33,23 +33,30 @@ def label_counts(experiment: Experiment, round_index: int) -> np.ndarray[Any, np
     return counts
 
 
-def check_first_labels(experiment: Experiment) -> None:
-    """Stop before training on nothing; raises RunError naming the share of labelled pixels."""
-    if experiment.full_ids:
-        return
-    counts = label_counts(experiment, 0)
-    labelled = 1 - counts[IGNORE] / max(1, counts.sum())
-    if labelled < MIN_LABELLED:
-        raise RunError(
-            f"{experiment.layout.round(0).labels}: only {labelled:.2%} of the pixels have a label, at least "
-            f"{MIN_LABELLED:.0%} are needed; train the classifier longer (classifier.epochs), start it from weights "
-            "(classifier.init), or lower cues.cam.threshold"
-        )
+def check_labels(experiment: Experiment, round_index: int) -> list[str]:
+    """Look at the labels of a round before anything is trained on them.
 
+    Returns:
+        A warning for each class that has tags and no labelled pixel in any image; they are printed, too.
 
-def check_label_classes(experiment: Experiment, round_index: int) -> list[str]:
-    """A warning for each class that has tags and no labelled pixel in any image, printed and returned."""
+    Raises:
+        RunError: next to no pixel is labelled, and no image has real labels; the message names the share.
+        DataError: a label file that is missing, damaged or changed since it was written.
+    """
+    experiment.labels(round_index).verify(experiment.weak_ids)
     counts = label_counts(experiment, round_index)
+    labelled = 1 - counts[IGNORE] / max(1, counts.sum())
+    if labelled < MIN_LABELLED and not experiment.full_ids:
+        remedy = (
+            "train the classifier longer (classifier.epochs), start it from weights (classifier.init), or lower "
+            "cues.cam.threshold"
+            if round_index == 0
+            else "train longer (rounds.epochs) or lower labels.score_threshold"
+        )
+        raise RunError(
+            f"{experiment.layout.round(round_index).labels}: only {labelled:.2%} of the pixels have a label, at least "
+            f"{MIN_LABELLED:.0%} are needed; {remedy}"
+        )
     weak = experiment.weak
     tagged = frozenset().union(*(weak.images[i].image_tags for i in experiment.weak_ids))
     warnings = [
@@ -65,7 +72,7 @@ def check_label_classes(experiment: Experiment, round_index: int) -> list[str]:
 
 @rank_zero_only
 def _write(experiment: Experiment, metrics: Mapping[str, Any], panels: Sequence[PanelRow]) -> None:
-    write_text_atomically(experiment.layout.metrics, json.dumps(metrics, indent=1) + "\n")
+    write_text_atomically(experiment.layout.metrics, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
     write_report(experiment.layout.report, metrics, panels, experiment.catalog)
     for row in panels:
         write_png(experiment.layout.gallery / f"{row.image_id}.png", panel(row.columns, GALLERY_HEIGHT))
@@ -114,14 +121,9 @@ def write_results(
 
 
 def metric_named(name: str, metrics: Mapping[str, Any]) -> float | None:
-    """A figure of the last round, for sweeps: `val.pq`, `labels.miou`, `train_loss`.
-
-    Raises:
-        RunError: no figure of that name.
-    """
+    """A figure of the last round, for sweeps: `val.pq`, `labels.miou`, `train_loss`; None if there was none."""
     value: Any = metrics["rounds"][-1]
     for part in name.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            raise RunError(f"metric={name}: no such figure in the last round of metrics.json; for instance val.pq")
-        value = value[part]
+        if value is not None:
+            value = value[part]
     return None if value is None else float(value)

@@ -17,7 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from weakpan.config import Supervision
 from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
 from weakpan.ranks import wait_for_all_ranks
-from weakpan.results import check_first_labels, check_label_classes, write_results
+from weakpan.results import check_labels, write_results
 from weakpan.stages.build import build_loggers
 from weakpan.stages.cams import run_cams
 from weakpan.stages.experiment import Experiment
@@ -25,12 +25,18 @@ from weakpan.stages.first_labels import make_first_labels
 from weakpan.stages.fit import fit_round
 from weakpan.stages.gallery import make_gallery
 from weakpan.stages.masks import run_masks
-from weakpan.stages.relabel import label_settings, relabel
+from weakpan.stages.relabel import relabel
 from weakpan.stages.score import score_labels, score_segmenter
+from weakpan.stages.settings import claim_run_folder, run_settings
 
 
 def run_loop(experiment: Experiment, command: str) -> dict[str, Any]:
-    """Run everything that is not done yet, write the results and return the content of metrics.json."""
+    """Run everything that is not done yet, write the results and return the content of metrics.json.
+
+    Raises:
+        RunError: the run folder belongs to a run with other settings; nothing in it has been touched by then.
+    """
+    rank_zero_only(claim_run_folder)(experiment)
     config = experiment.config
     loggers = build_loggers(config, experiment.layout)
     kept = list(loggers.values())
@@ -65,7 +71,7 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
     config, layout = experiment.config, experiment.layout.round(index)
     weak = config.supervision is not Supervision.full
     more_to_come = weak and index + 1 < config.rounds.n
-    settings = {**label_settings(experiment)}
+    settings = run_settings(experiment)
     quality, found = None, []
     if layout.manifest.is_file():
         manifest = read_manifest(layout.manifest)
@@ -77,9 +83,7 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
             relabel(experiment, module, index + 1, loggers)
         return record
     if weak:
-        found = check_label_classes(experiment, index)
-        if index == 0:
-            check_first_labels(experiment)
+        found = check_labels(experiment, index)
         quality = score_labels(experiment, index)
     clock = [time.monotonic()]
     module, loss = fit_round(experiment, index, loggers)

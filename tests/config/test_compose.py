@@ -122,14 +122,14 @@ def test_segmenters_build_and_run(option):
     assert found == [(-(-65 // stride), -(-97 // stride))] * 3
 
 
-def test_the_published_network_trains_with_frozen_batch_norm():
+def test_the_published_network_keeps_the_batch_norm_of_its_encoder():
     config = to_train_config(composed("segmenter=pspnet_r101", "segmenter.init=null", *ALWAYS))
     assert (config.segmenter.views.crop_height, config.segmenter.views.batch_size) == (713, 1)
     module = build_segmenter(config.segmenter, CITYSCAPES).train()
     output = module.network(torch.rand(1, 3, 33, 41))
     assert output.semantic.shape == (1, 19, 5, 6)
     assert output.auxiliary.shape[:2] == (1, 19)
-    norms = [m for m in module.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    norms = [m for m in module.network.encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert len(norms) > 100
     assert not any(m.training for m in norms)
 

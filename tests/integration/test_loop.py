@@ -22,6 +22,7 @@ from loop_in_process import (
     without_times,
 )
 
+import weakpan.stages.fit
 from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.catalog import TOY_CITY
 from weakpan.data.annotations import read_weak_annotations
@@ -119,9 +120,10 @@ def test_a_finished_run_started_again_does_no_work(monkeypatch, copy, weak_run, 
         monkeypatch.setattr(module, "training_step", refuse_to_train)
         monkeypatch.setattr(module, "predict_step", refuse_to_train)
     again = run_tiny(copy, city)
-    # To the last digit, warnings and times included.
-    assert again == weak_run[1]
-    assert json.loads((copy / "metrics.json").read_text()) == weak_run[1]
+    # To the last digit, warnings and times included; only the configuration names the folder of the copy.
+    first, second = ({**metrics, "config_yaml": ""} for metrics in (weak_run[1], again))
+    assert first == second
+    assert json.loads((copy / "metrics.json").read_text()) == again
     assert times == {p: p.stat().st_mtime_ns for p in times}
 
 
@@ -201,12 +203,42 @@ def test_a_training_killed_between_epochs_goes_on(tmp_path, monkeypatch, city):
     ],
 )  # fmt: skip
 def test_changed_settings_on_a_sealed_run_are_refused_by_name(copy, city, change):
-    before = maps_of(copy)
+    before, accepted = maps_of(copy), (copy / "config.yaml").read_text()
     key = change.partition("=")[0]
     with pytest.raises(WeakpanError, match=key.replace(".", r"\.")):
         run_tiny(copy, city, change)
     after = maps_of(copy)
     assert all(np.array_equal(before[k], after[k]) for k in before)
+    # Predictions go on with the configuration that the weights were made with.
+    assert (copy / "config.yaml").read_text() == accepted
+
+
+def test_changed_settings_are_refused_before_anything_is_sealed(copy, city):
+    for sealed in ("masks", "cams", "round_00", "round_01"):
+        shutil.rmtree(copy / sealed)
+    with pytest.raises(RunError, match=r"classifier\.epochs: 1 then, 2 now"):
+        run_tiny(copy, city, "classifier.epochs=2")
+
+
+def test_a_training_killed_after_its_last_epoch_still_knows_its_loss(copy, weak_run, city, monkeypatch):
+    whole = weak_run[1]
+    shutil.rmtree(copy / "round_01")
+    monkeypatch.setattr(weakpan.stages.fit, "save_weights", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_tiny(copy, city)
+    monkeypatch.undo()
+    assert (copy / "round_01" / "resume.ckpt").is_file()
+    again = run_tiny(copy, city)
+    assert without_times(again["rounds"]) == without_times(whole["rounds"])
+
+
+def killed(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_a_run_without_validation_gives_sweeps_no_figure(tmp_path, city):
+    metrics = run_tiny(tmp_path / "run", city, "data.val_split=null", "rounds.n=1")
+    assert metric_named("val.pq", metrics) is None
 
 
 def test_one_more_round_goes_on_from_the_last_one(copy, weak_run, city):
@@ -250,7 +282,10 @@ def test_without_validation_there_are_no_scores(tmp_path, city):
 def test_full_supervision_needs_no_cues(tmp_path, city):
     metrics = run_tiny(tmp_path / "run", city, "supervision=full", "report.train_images=1")
     assert (metrics["supervision"], metrics["masks"], metrics["classifier"]) == ("full", None, None)
-    assert metrics["supervision_used"] == ["pixel masks of all 4 training images"]
+    assert metrics["supervision_used"] == [
+        "pixel masks of all 4 training images",
+        "initial weights of the segmenter's encoder: random",
+    ]
     assert maps_of(tmp_path / "run") == {}
     assert not (tmp_path / "run" / "weak_annotations.json").exists()
     assert [r["labels"] for r in metrics["rounds"]] == [None, None]
@@ -275,7 +310,7 @@ def test_semi_supervision_uses_the_masks_of_the_list(tmp_path, city, count):
 
 
 def test_labels_of_nothing_are_refused(tmp_path, city):
-    with pytest.raises(RunError, match=r"round_00/labels: only 0\.00% of the pixels .*at least 1%.*cues\.cam\.thr"):
+    with pytest.raises(RunError, match=r"round_00/labels: only 0\.\d\d% of the pixels .*at least 1%.*cues\.cam\.thr"):
         run_tiny(tmp_path / "run", city, "labels.steps=[]", "cues.cam.threshold=1")
     assert not (tmp_path / "run" / "round_00" / "last.ckpt").exists()
 

@@ -49,6 +49,7 @@ def copy_of(run: Path, to: Path) -> Path:
     """The parts of a run that predictions need."""
     for part in (".hydra", "round_00", "round_01"):
         shutil.copytree(run / part, to / part, ignore=shutil.ignore_patterns("labels"))
+    shutil.copy(run / "config.yaml", to)
     return to
 
 
@@ -159,10 +160,10 @@ def test_a_relative_data_root_is_meant_from_where_the_run_was_started(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = copy_of(tiny_run, tmp_path / "run")
-    config = OmegaConf.load(run / ".hydra" / "config.yaml")
+    config = OmegaConf.load(run / "config.yaml")
     OmegaConf.update(config, "data.root", "data")
     OmegaConf.update(config, "run", "runs/${oc.env:NO_SUCH_VARIABLE}")
-    OmegaConf.save(config, run / ".hydra" / "config.yaml")
+    OmegaConf.save(config, run / "config.yaml")
     record = OmegaConf.load(run / ".hydra" / "hydra.yaml")
     asked = settings(run=str(run), split="val", out=str(tmp_path / "out"))
 
@@ -184,9 +185,9 @@ def test_a_relative_data_root_is_meant_from_where_the_run_was_started(
 def test_a_list_that_the_run_was_scored_on_counts_here_too(tiny_run: Path, tmp_path: Path) -> None:
     run = copy_of(tiny_run, tmp_path / "run")
     (tmp_path / "val.txt").write_text("toyville_500002_000019\n")
-    config = OmegaConf.load(run / ".hydra" / "config.yaml")
+    config = OmegaConf.load(run / "config.yaml")
     OmegaConf.update(config, "data.val_list", str(tmp_path / "val.txt"))
-    OmegaConf.save(config, run / ".hydra" / "config.yaml")
+    OmegaConf.save(config, run / "config.yaml")
     asked = settings(run=str(run), split="val", out=str(tmp_path / "out"))
     assert open_source(asked, find_round(asked)).ids == ("toyville_500002_000019",)
     other = settings(run=str(run), split="train", out=str(tmp_path / "out"))
@@ -266,13 +267,13 @@ def test_runs_that_are_not_ready_are_refused(tiny_run: Path, tmp_path: Path) -> 
     weights.unlink()
     refused(base, DataError, str(weights), "no such checkpoint")
 
-    config = OmegaConf.load(run / ".hydra" / "config.yaml")
+    config = OmegaConf.load(run / "config.yaml")
     shutil.copy(tiny_run / "round_01" / "last.ckpt", weights)
-    OmegaConf.save(OmegaConf.merge(config, {"data": {"classes": "camvid"}}), run / ".hydra" / "config.yaml")
+    OmegaConf.save(OmegaConf.merge(config, {"data": {"classes": "camvid"}}), run / "config.yaml")
     refused(base, RunError, str(weights), "class table 'camvid'")
-    OmegaConf.save(OmegaConf.merge(config, {"nonsense": 1}), run / ".hydra" / "config.yaml")
+    OmegaConf.save(OmegaConf.merge(config, {"nonsense": 1}), run / "config.yaml")
     refused(base, ConfigError, "config.yaml", "nonsense")
-    OmegaConf.save(config, run / ".hydra" / "config.yaml")
+    OmegaConf.save(config, run / "config.yaml")
 
     (run / "round_00" / "manifest.json").unlink()
     refused(base, RunError, f"run={run}", "no round of it is finished")

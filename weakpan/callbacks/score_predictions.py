@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
-import torch.distributed as dist
 from pytorch_lightning.callbacks import BasePredictionWriter
 
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.evaluation.scorer import PanopticScorer
+from weakpan.ranks import gather_from_all_ranks
 from weakpan.training.segmenter_module import Prediction
 
 
 class ScorePredictions(BasePredictionWriter):
-    """Collects scores while `SegmenterModule` predicts a split with real labels; `scorer` holds those of all ranks.
+    """Collects scores while `SegmenterModule` predicts a split with real labels.
+
+    `scorer` holds those of all ranks after `merge_ranks`.
 
     The loop adds it to the scoring stage of every round when there are real labels of `data.val_split`; set
     `data.val_split: null` to train without.
@@ -44,13 +46,9 @@ class ScorePredictions(BasePredictionWriter):
         truth = self.split.truth(prediction.image_id)
         self.scorer.add(prediction.image_id, prediction.panoptic, truth, prediction.semantic)
 
-    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Merge the ranks."""
-        if trainer.world_size < 2:
-            return
-        gathered: list[Any] = [None] * trainer.world_size
-        dist.all_gather_object(gathered, self.scorer)
+    def merge_ranks(self) -> None:
+        """Bring the scores of all ranks together; every rank calls this after the prediction."""
         merged = PanopticScorer(self.split.catalog)
-        for scorer in gathered:
+        for scorer in gather_from_all_ranks(self.scorer):
             merged.merge(scorer)
         self.scorer = merged

@@ -140,5 +140,5 @@ def cam_labels_among(cams: Tensor, allowed: Tensor, settings: CamSettings) -> Se
     """
     relative = cams / cams.amax(dim=(1, 2), keepdim=True).clamp_min(1e-12)
     strongest, labels = (relative * allowed).max(dim=0)
-    labels = labels.to(torch.uint8).masked_fill((strongest < settings.threshold) | (strongest <= 0), IGNORE)
+    labels = labels.to(torch.uint8).masked_fill(~((strongest >= settings.threshold) & (strongest > 0)), IGNORE)
     return labels.cpu().numpy().astype(np.uint8, copy=False)

@@ -1,8 +1,9 @@
 """Which classes a pixel can have at all, as far as boxes and tags tell.
 
 A pixel can only be of a class that is a tag of every tile it lies in, and of a class of things only inside a box of
-that class (group boxes count). This is exact knowledge, not an estimate: it narrows most pixels to a few classes, and
-training and relabelling may use it where no label is trusted.
+that class (group boxes count). For every pixel that has a class of the table this is exact knowledge, not an estimate:
+it narrows most pixels to a few classes, and training and relabelling may use it where no label is trusted. Pixels of no
+class (void) are not marked by tags and get a set like the others.
 """
 
 from __future__ import annotations

@@ -51,10 +51,3 @@ class CropClassifier(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """(N, 3, H, W) RGB, 0..1, to (N, C) logits."""
         return self.head(self.features(crops))
-
-
-def as_module(network: nn.Module) -> CropClassifier:
-    """Narrow a configured network to the interface that Grad-CAM needs; raises TypeError otherwise."""
-    if not isinstance(network, CropClassifier):
-        raise TypeError(f"Grad-CAM needs a network with features() and head(), found {type(network).__name__}")
-    return network

@@ -18,7 +18,7 @@ class DecodeSettings:
 
     Attributes:
         centre_threshold: least heatmap value of a centre, 0..1.
-        centre_window: side of the window in which a centre must be the maximum, in pixels at working scale (odd).
+        centre_window: side of the window in which a centre must be the maximum, in pixels of the result (odd).
         max_instances: centres kept an image, strongest first.
         min_thing_area: smaller instances are dropped, in pixels of the result.
         min_stuff_area: smaller segments of stuff are dropped, in pixels of the result.

@@ -46,13 +46,13 @@ def create_timm(name: str, init: str | None, key: str, **kwargs: Any) -> nn.Modu
         ConfigError: an unknown model name or arguments that this model does not take.
         DataError: a weights file that is missing, unreadable or of another architecture.
     """
-    if name not in timm.list_models():
+    if not timm.is_model(name):
         near = timm.list_models(f"*{name.split('_')[0]}*")[:5]
-        raise ConfigError(f"{key}.encoder={name}: no such timm model; near names: {', '.join(near) or 'none'}")
+        raise ConfigError(f"{key}.network.encoder={name}: no such timm model; near names: {', '.join(near) or 'none'}")
     try:
         model: nn.Module = timm.create_model(name, pretrained=init == INIT_PRETRAINED, **kwargs)
     except (TypeError, RuntimeError, NotImplementedError) as error:
-        raise ConfigError(f"{key}.encoder={name} cannot be built with {kwargs}: {error}") from error
+        raise ConfigError(f"{key}.network.encoder={name} cannot be built with {kwargs}: {error}") from error
     if init is not None and init != INIT_PRETRAINED:
         load_matching(model, Path(init), f"{key}.init")
     return model

@@ -50,6 +50,9 @@ def predict(config: PredictConfig) -> None:
     images = WholeImages(source.photographs, source.ids, trained.config.segmenter.views.scale, annotations=None)
     data = PanopticDataModule(None, images, 1, config.workers, trained.config.seed)
     trainer.predict(module, data, return_predictions=False)
+    writer.merge_ranks()
+    if scorer is not None:
+        scorer.merge_ranks()
     if len(writer.images) != len(source.ids):
         raise RunError(
             f"out={out}: only {len(writer.images)} of {len(source.ids)} photographs were predicted; take out of "

@@ -119,7 +119,7 @@ def _read_config(path: Path, folder: Path) -> TrainConfig:
 def _started_in(layout: RunLayout) -> Path:
     """As Hydra recorded it; the present folder if the record is gone."""
     try:
-        recorded = OmegaConf.select(OmegaConf.load(layout.config.with_name("hydra.yaml")), "hydra.runtime.cwd")
+        recorded = OmegaConf.select(OmegaConf.load(layout.hydra), "hydra.runtime.cwd")
     except (OSError, OmegaConfBaseException):
         recorded = None
     return Path(recorded) if isinstance(recorded, str) else Path()

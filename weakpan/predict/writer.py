@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch.distributed as dist
 from pytorch_lightning.callbacks import BasePredictionWriter
 
 from weakpan.catalog import Catalog
 from weakpan.data.coco import CocoImage, segment_records, write_panoptic_png
 from weakpan.predict.overlays import draw_prediction, write_jpeg
 from weakpan.predict.photographs import Source
+from weakpan.ranks import gather_from_all_ranks
 from weakpan.training.segmenter_module import Prediction
 
 
@@ -59,10 +59,7 @@ class WritePanoptic(BasePredictionWriter):
         segments = tuple(segment_records(panoptic, self.catalog))
         self.images.append(CocoImage(image_id, self.source.file_name(image_id), height, width, segments))
 
-    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Merge the ranks."""
-        if trainer.world_size > 1:
-            gathered: list[Any] = [None] * trainer.world_size
-            dist.all_gather_object(gathered, self.images)
-            self.images = [image for images in gathered for image in images]
+    def merge_ranks(self) -> None:
+        """Bring the records of all ranks together; every rank calls this after the prediction."""
+        self.images = [image for images in gather_from_all_ranks(self.images) for image in images]
         self.images.sort(key=lambda image: image.image_id)

@@ -123,7 +123,7 @@ def build_trainer(
             callback.stage = stage
     own: list[Logger] = list(loggers)
     if config.logger.get("csv") is not None:
-        own.append(CSVLogger(str(layout.logs), name="", version=stage.replace(" ", "_")))
+        own.append(CSVLogger(str(layout.logs), name="", version=_new_log(layout.logs, stage.replace(" ", "_"))))
     arguments = {
         "enable_progress_bar": False,
         "enable_model_summary": False,
@@ -140,6 +140,12 @@ def build_trainer(
     trainer = _instantiate("trainer", arguments)
     assert isinstance(trainer, pl.Trainer)
     return trainer
+
+
+def _new_log(folder: Path, stage: str) -> str:
+    """A name that no earlier process used: the logger would delete what a training wrote before it was interrupted."""
+    count = len(list(folder.glob(f"{stage}*")))
+    return stage if count == 0 else f"{stage}_again_{count}"
 
 
 def save_weights(module: pl.LightningModule, path: Path, about: dict[str, Any]) -> None:

@@ -9,13 +9,14 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
+from weakpan.callbacks.last_loss import LastLoss
 from weakpan.callbacks.seed_steps import SeedSteps
 from weakpan.callbacks.write_cams import WriteCams
-from weakpan.config import settings_of
 from weakpan.data.crop_datamodule import CropDataModule
-from weakpan.map_store import read_manifest, refuse_changed_settings
+from weakpan.map_store import read_manifest
 from weakpan.stages.build import build_classifier, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
+from weakpan.stages.settings import run_settings
 
 
 def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
@@ -25,12 +26,8 @@ def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
         `epochs`, `loss` (last epoch's) and `seconds`, as in metrics.json.
     """
     config, store = experiment.config, experiment.cams
-    groups = settings_of(config, "seed", "data", "cues", "classifier")
-    settings = {k: v for k, v in groups.items() if not k.startswith(("cues.masks", "data.val", "data.root"))}
     if store.is_sealed():
-        manifest = read_manifest(store.manifest_path)
-        refuse_changed_settings(store.manifest_path, manifest["settings"], settings)
-        return dict(manifest["summary"])
+        return dict(read_manifest(store.manifest_path)["summary"])
     start = time.monotonic()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module = build_classifier(config.classifier, experiment.catalog)
@@ -48,7 +45,7 @@ def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
     trainer.strategy.barrier("CAMs are written")
     summary = {"epochs": config.classifier.epochs, "loss": loss, "seconds": round(time.monotonic() - start, 1)}
     if trainer.is_global_zero:
-        store.seal(experiment.train.ids, settings, summary=summary)
+        store.seal(experiment.train.ids, run_settings(experiment), summary=summary)
     trainer.strategy.barrier("CAMs are sealed")
     return summary
 
@@ -61,19 +58,19 @@ def _fit(
     if weights.is_file():
         return load_weights(module, weights).get("loss")
     keep = ModelCheckpoint(folder, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True)
+    last = LastLoss("classifier/loss")
     trainer = build_trainer(
         experiment.config,
         experiment.layout,
         "classifier",
-        [keep, SeedSteps(experiment.config.seed)],
+        [keep, last, SeedSteps(experiment.config.seed)],
         loggers,
         max_epochs=experiment.config.classifier.epochs,
         enable_checkpointing=True,
     )
     trainer.fit(module, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True)
-    loss = float(trainer.callback_metrics["classifier/loss"])
     if trainer.is_global_zero:
-        save_weights(module, weights, {"kind": "crop classifier", "loss": loss})
+        save_weights(module, weights, {"kind": "crop classifier", "loss": last.value})
         resume.unlink(missing_ok=True)
     trainer.strategy.barrier("classifier is saved")
-    return loss
+    return last.value

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from weakpan.catalog import Catalog, load_catalog
 from weakpan.config import Supervision, TrainConfig
-from weakpan.data.annotations import WeakAnnotations, read_weak_annotations
+from weakpan.data.annotations import BoxKind, WeakAnnotations, read_weak_annotations
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import check_annotations, derive_annotations
@@ -72,21 +72,26 @@ class Experiment:
     @property
     def supervision_used(self) -> list[str]:
         """What the model of this run has been told about its training images, in words, for the report."""
-        if self.config.supervision is Supervision.full:
-            return [f"pixel masks of all {len(self.train.ids)} training images"]
+        config = self.config
+        init = [f"initial weights of the segmenter's encoder: {_named(config.segmenter.init)}"]
+        if config.supervision is Supervision.full:
+            return [f"pixel masks of all {len(self.train.ids)} training images", *init]
         weak = self.weak
-        boxes = sum(len(weak.images[i].boxes) for i in self.weak_ids)
-        tiles = sum(len(weak.images[i].tags) for i in self.weak_ids)
+        kinds = [box.kind for i in self.weak_ids for box in weak.images[i].boxes]
+        tiles = sum(len(weak.images[i].tags) for i in self.train.ids)
         used = [
-            f"boxes of {len(self.weak_ids)} training images ({boxes}, pseudo boxes of stuff included)",
-            f"tags of {tiles} crops of {weak.grid.height} x {weak.grid.width} pixels of these images",
+            f"{kinds.count(BoxKind.INSTANCE)} boxes and {kinds.count(BoxKind.GROUP)} group boxes of things in "
+            f"{len(self.weak_ids)} training images",
+            f"tags of {tiles} crops of {weak.grid.height} x {weak.grid.width} pixels of {len(self.train.ids)} images",
             "masks in boxes from GrabCut and segment proposals, without learned boundaries",
         ]
         if self.full_ids:
             used.append(f"pixel masks of {len(self.full_ids)} further training images")
-        init = self.config.segmenter.init
-        used.append(f"initial weights of the encoder: {Path(init).name if init else 'random'}")
-        return used
+        return [*used, *init, f"initial weights of the classifier: {_named(config.classifier.init)}"]
+
+
+def _named(init: str | None) -> str:
+    return "random" if init is None else Path(init).name
 
 
 def prepare(config: TrainConfig, run_folder: Path) -> Experiment:

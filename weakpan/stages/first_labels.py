@@ -5,15 +5,14 @@ from __future__ import annotations
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import make_labels
 from weakpan.stages.experiment import Experiment
-from weakpan.stages.relabel import label_settings, refuse_changed_labels, seal_labels
+from weakpan.stages.relabel import seal_labels
+from weakpan.stages.settings import run_settings
 
 
 def make_first_labels(experiment: Experiment) -> None:
     """Merge and clean CAM label maps; what is sealed is not made again."""
     store, weak = experiment.labels(0), experiment.weak
-    settings = label_settings(experiment)
     if store.is_sealed():
-        refuse_changed_labels(store, settings)
         return
     for image_id in experiment.weak_ids:
         inp = LabelInput(
@@ -23,4 +22,4 @@ def make_first_labels(experiment: Experiment) -> None:
             annotation=weak.images[image_id],
         )
         store.write(image_id, make_labels(inp, experiment.config.labels, weak.catalog, weak.grid, round_index=0))
-    seal_labels(store, experiment.weak_ids, settings, checkpoint=None)
+    seal_labels(store, experiment.weak_ids, run_settings(experiment), checkpoint=None)

@@ -9,11 +9,11 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
+from weakpan.callbacks.last_loss import LastLoss
 from weakpan.callbacks.seed_steps import SeedSteps
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.panoptic_datamodule import PanopticDataModule, TrainingViews
 from weakpan.data.targets import LabelledImage, label_pseudo, label_truth
-from weakpan.errors import RunError
 from weakpan.labels.store import LabelStore
 from weakpan.stages.build import build_segmenter, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
@@ -45,8 +45,9 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
     config, layout = experiment.config, experiment.layout.round(round_index)
     pl.seed_everything(config.seed + 1 + round_index, workers=True, verbose=False)
     warm = config.rounds.warm_start and round_index > 0
-    module = build_segmenter(config.segmenter, experiment.catalog, with_init=not warm)
-    if layout.checkpoint.is_file():
+    done = layout.checkpoint.is_file()
+    module = build_segmenter(config.segmenter, experiment.catalog, with_init=not warm and not done)
+    if done:
         return module, load_weights(module, layout.checkpoint).get("loss")
     if warm:
         load_weights(module, experiment.layout.round(round_index - 1).checkpoint)
@@ -62,25 +63,23 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
     )
     data = PanopticDataModule(views, None, config.segmenter.views.batch_size, config.data.workers, seed)
     keep = ModelCheckpoint(layout.folder, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True)
+    last = LastLoss("segmenter/loss_total")
     trainer = build_trainer(
         config,
         experiment.layout,
         f"round {round_index} fit",
-        [keep, SeedSteps(seed)],
+        [keep, last, SeedSteps(seed)],
         loggers,
         max_epochs=config.rounds.epochs,
         enable_checkpointing=True,
     )
     resume = str(layout.resume) if layout.resume.is_file() else None
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
-    if trainer.interrupted:
-        raise RunError(f"round {round_index}: training was interrupted; the same command goes on from there")
-    loss = float(trainer.callback_metrics["segmenter/loss_total"])
     if trainer.is_global_zero:
-        save_weights(module, layout.checkpoint, {**about_segmenter(experiment, round_index), "loss": loss})
+        save_weights(module, layout.checkpoint, {**about_segmenter(experiment, round_index), "loss": last.value})
         layout.resume.unlink(missing_ok=True)
     trainer.strategy.barrier("segmenter is saved")
-    return module, loss
+    return module, last.value
 
 
 def about_segmenter(experiment: Experiment, round_index: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from weakpan.arrays import RGBImage
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.panoptic import PanopticMap, PanopticTruth
+from weakpan.ranks import gather_from_all_ranks
 from weakpan.report.page import PanelRow
 from weakpan.report.pictures import color_instances, color_masks, color_panoptic, draw_boundaries, draw_boxes
 from weakpan.report.pictures import color_semantic as color
@@ -101,15 +102,9 @@ def _predict(
 ) -> dict[str, PanopticMap]:
     if not ids:
         return {}
-    import torch.distributed as dist
-
     config, collect = experiment.config, _Collect()
     images = WholeImages(split, ids, config.segmenter.views.scale, annotations=None)
     trainer = build_trainer(config, experiment.layout, "gallery", [collect], loggers)
     module.decode_panoptic = True
     trainer.predict(module, PanopticDataModule(None, images, 1, 0, config.seed), return_predictions=False)
-    if trainer.world_size > 1:
-        gathered: list[Any] = [None] * trainer.world_size
-        dist.all_gather_object(gathered, collect.maps)
-        return {image_id: panoptic for maps in gathered for image_id, panoptic in maps.items()}
-    return collect.maps
+    return {image_id: panoptic for maps in gather_from_all_ranks(collect.maps) for image_id, panoptic in maps.items()}

@@ -9,29 +9,25 @@ from multiprocessing import get_context
 from typing import Any
 
 from weakpan.callbacks.progress import clock
-from weakpan.config import settings_of
 from weakpan.cues.box_masks import Fallback
 from weakpan.cues.mask_stage import BOXES, WITHOUT_MASK, write_masks
-from weakpan.map_store import read_manifest, refuse_changed_settings
+from weakpan.map_store import read_manifest
 from weakpan.stages.experiment import Experiment
+from weakpan.stages.settings import run_settings
 
 _SAY_EVERY = 10.0
 """Seconds between two lines of progress."""
 
 
 def run_masks(experiment: Experiment) -> dict[str, Any]:
-    """Make the masks in boxes that are not there yet and seal them.
+    """Make the masks in boxes of all images and seal them; what is sealed is not made again.
 
     Returns:
         `boxes`, `without_mask`, `fallback` (boxes by reason) and `seconds`, as in metrics.json.
     """
     store, weak = experiment.masks, experiment.weak
-    settings = {**settings_of(experiment.config, "cues"), **settings_of(experiment.config, "data")}
-    settings = {k: v for k, v in settings.items() if k.startswith(("cues.masks", "data.classes"))}
     if store.is_sealed():
-        manifest = read_manifest(store.manifest_path)
-        refuse_changed_settings(store.manifest_path, manifest["settings"], settings)
-        return dict(manifest["summary"])
+        return dict(read_manifest(store.manifest_path)["summary"])
     start = last = time.monotonic()
     counts: Counter[str] = Counter()
     ids = experiment.weak_ids
@@ -54,5 +50,5 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
         "fallback": {str(reason): counts[str(reason)] for reason in Fallback if reason is not Fallback.NOT_NEEDED},
         "seconds": round(time.monotonic() - start, 1),
     }
-    store.seal(ids, settings, summary=summary)
+    store.seal(ids, run_settings(experiment), summary=summary)
     return summary

@@ -11,23 +11,12 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 
 from weakpan.callbacks.write_labels import WriteLabels
-from weakpan.config import settings_of
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.labels.store import LabelStore
-from weakpan.map_store import refuse_changed_settings
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
+from weakpan.stages.settings import run_settings
 from weakpan.training.segmenter_module import SegmenterModule
-
-
-def label_settings(experiment: Experiment) -> dict[str, Any]:
-    """Settings that would make other labels."""
-    groups = settings_of(
-        experiment.config, "seed", "supervision", "data", "cues", "labels", "classifier", "segmenter", "rounds"
-    )
-    # More rounds, another place for the data or other scores leave the labels of a round as they are.
-    elsewhere = ("rounds.n", "rounds.stop", "rounds.min_loss", "data.root", "data.val", "segmenter.decode")
-    return {k: v for k, v in groups.items() if not k.startswith(elsewhere)}
 
 
 def seal_labels(store: LabelStore, ids: Sequence[str], settings: dict[str, Any], checkpoint: Path | None) -> None:
@@ -37,16 +26,10 @@ def seal_labels(store: LabelStore, ids: Sequence[str], settings: dict[str, Any],
     store.seal({"ids": list(ids), "settings_hash": digest, "settings": settings, "checkpoint": name})
 
 
-def refuse_changed_labels(store: LabelStore, settings: dict[str, Any]) -> None:
-    """Raise RunError if sealed labels were made with other settings."""
-    refuse_changed_settings(store.manifest_path, store.manifest().get("settings", {}), settings)
-
-
 def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, loggers: list[Logger]) -> None:
     """Make the labels of the next round with the segmenter of the one before; what is sealed is not made again."""
-    store, settings = experiment.labels(next_round), label_settings(experiment)
+    store = experiment.labels(next_round)
     if store.is_sealed():
-        refuse_changed_labels(store, settings)
         return
     config, weak = experiment.config, experiment.weak
     images = WholeImages(
@@ -63,5 +46,7 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
     )
     trainer.strategy.barrier("labels are written")
     if trainer.is_global_zero:
-        seal_labels(store, experiment.weak_ids, settings, experiment.layout.round(next_round - 1).checkpoint)
+        seal_labels(
+            store, experiment.weak_ids, run_settings(experiment), experiment.layout.round(next_round - 1).checkpoint
+        )
     trainer.strategy.barrier("labels are sealed")

@@ -31,6 +31,7 @@ def score_segmenter(
     trainer.predict(
         module, PanopticDataModule(None, images, 1, config.data.workers, config.seed), return_predictions=False
     )
+    scorer.merge_ranks()
     return scorer.scorer.result().as_dict()
 
 

@@ -40,20 +40,12 @@ class ClassifierModule(pl.LightningModule):
         """Grad-CAM of every tagged class of every tile of one image.
 
         Returns:
-            `image_id`; `pairs` (P, 2) tile and class; `heatmaps` (P, h, w), 0 or larger; `logits` (T, C) and `tags`
-            (T, C), for the classifier's average precision.
+            `image_id`; `pairs` (P, 2) tile and class; `heatmaps` (P, h, w), 0 or larger.
         """
         with torch.no_grad():
             features = self.network.features(batch["tiles"].float() / 255)
-            logits = self.network.head(features)
         pairs, heatmaps = grad_cam(features.float(), self.network.head, batch["tags"])
-        return {
-            "image_id": batch["image_id"][0],
-            "pairs": pairs,
-            "heatmaps": heatmaps,
-            "logits": logits,
-            "tags": batch["tags"],
-        }
+        return {"image_id": batch["image_id"][0], "pairs": pairs, "heatmaps": heatmaps}
 
     def configure_optimizers(self) -> Any:
         """Optimiser and poly schedule over the whole fit."""

@@ -51,7 +51,8 @@ class SegmenterModule(pl.LightningModule):
         optimiser: settings.
         losses: weights of the parts.
         decode: settings of the panoptic decoder.
-        frozen_batch_norm: keep BatchNorm as it was initialised, as published.
+        frozen_batch_norm: keep the encoder's BatchNorm as it was initialised, as published; the heads start from
+            nothing and normalise over the batch.
         flip_average: predict the mirrored image too and average.
         channels_last: memory format of the images; faster on GPUs with half precision.
     """
@@ -75,7 +76,7 @@ class SegmenterModule(pl.LightningModule):
         self.decode_panoptic = True
         self.register_buffer("class_share", torch.full((catalog.num_classes,), 1 / catalog.num_classes))
         if frozen_batch_norm:
-            freeze_batch_norm(network)
+            freeze_batch_norm(network.encoder)
 
     class_share: Tensor
 
@@ -83,7 +84,7 @@ class SegmenterModule(pl.LightningModule):
         """Switch to training; frozen BatchNorm stays in evaluation mode."""
         super().train(mode)
         if mode and self.frozen_batch_norm:
-            freeze_batch_norm(self.network)
+            freeze_batch_norm(self.network.encoder)
         return self
 
     def _see(self, images: Tensor) -> PanopticOutput:

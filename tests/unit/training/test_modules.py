@@ -123,14 +123,15 @@ def training_batch():
 
 
 def batch_norm_state(module):
-    return {k: v.clone() for k, v in module.state_dict().items() if "running" in k or "tracked" in k}
+    state = module.network.encoder.state_dict()
+    return {k: v.clone() for k, v in state.items() if "running" in k or "tracked" in k}
 
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_frozen_batch_norm_stays_frozen_after_train(frozen):
     module = segmenter(frozen_batch_norm=frozen)
     module.eval().train()
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    norms = [m for m in module.network.encoder.modules() if isinstance(m, nn.BatchNorm2d)]
     assert {m.training for m in norms} == {not frozen}
     assert {p.requires_grad for m in norms for p in m.parameters()} == {not frozen}
     assert module.network.semantic_head[1].training  # dropout
@@ -165,8 +166,6 @@ def test_the_classifier_learns_tags_and_predicts_heatmaps():
     assert logits.shape == (3, CLASSES)
     module.eval()
     found = module.predict_step(batch, 0)
-    logits = module.network(batch["tiles"].float() / 255)
-    torch.testing.assert_close(found["logits"], logits)
     assert found["image_id"] == "x"
     assert len(found["pairs"]) == len(found["heatmaps"]) == batch["tags"].sum()
     assert (found["heatmaps"] >= 0).all()
