@@ -316,13 +316,13 @@ def test_labels_of_nothing_are_refused(tmp_path, city):
 
 
 def test_a_class_that_no_label_gets_is_warned_about_by_name(tmp_path, monkeypatch, capsys, city):
-    write, sky = WriteLabels.write_on_batch_end, TOY_CITY.train_id_named("sky")
+    write, sky = WriteLabels.take, TOY_CITY.train_id_named("sky")
 
-    def blind_to_the_sky(self, trainer, module, prediction, *rest):
+    def blind_to_the_sky(self, prediction):
         prediction.semantic[prediction.semantic == sky] = 255
-        write(self, trainer, module, prediction, *rest)
+        write(self, prediction)
 
-    monkeypatch.setattr(WriteLabels, "write_on_batch_end", blind_to_the_sky)
+    monkeypatch.setattr(WriteLabels, "take", blind_to_the_sky)
     metrics = run_tiny(tmp_path / "run", city)
     expected = "round 1: class sky has tags and no labelled pixel in any image; the network cannot learn it"
     assert expected in metrics["warnings"]

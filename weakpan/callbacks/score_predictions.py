@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import BasePredictionWriter
-
+from weakpan.callbacks.each_prediction import EachPrediction
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.evaluation.scorer import PanopticScorer
 from weakpan.ranks import gather_from_all_ranks
 from weakpan.training.segmenter_module import Prediction
 
 
-class ScorePredictions(BasePredictionWriter):
+class ScorePredictions(EachPrediction):
     """Collects scores while `SegmenterModule` predicts a split with real labels.
 
     `scorer` holds those of all ranks after `merge_ranks`.
@@ -27,20 +22,11 @@ class ScorePredictions(BasePredictionWriter):
     """
 
     def __init__(self, split: CityscapesSplit) -> None:
-        super().__init__(write_interval="batch")
+        super().__init__()
         self.split = split
         self.scorer = PanopticScorer(split.catalog)
 
-    def write_on_batch_end(
-        self,
-        trainer: pl.Trainer,  # noqa: ARG002
-        pl_module: pl.LightningModule,  # noqa: ARG002
-        prediction: Prediction,
-        batch_indices: Sequence[int] | None,  # noqa: ARG002
-        batch: Any,  # noqa: ARG002
-        batch_idx: int,  # noqa: ARG002
-        dataloader_idx: int,  # noqa: ARG002
-    ) -> None:
+    def take(self, prediction: Prediction) -> None:
         """Score one image."""
         assert prediction.panoptic is not None
         truth = self.split.truth(prediction.image_id)

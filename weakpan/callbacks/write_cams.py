@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import BasePredictionWriter
 from torch import Tensor
 
+from weakpan.callbacks.each_prediction import EachPrediction
 from weakpan.cues.grad_cam import CamSettings, cam_labels, cam_labels_among, stitch_cams
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.candidates import candidate_sets
 from weakpan.map_store import MapStore
 
 
-class WriteCams(BasePredictionWriter):
+class WriteCams(EachPrediction):
     """Writes one CAM label map an image while `ClassifierModule` predicts.
 
     The loop adds it to the prediction stage of the classifier; its settings are the group `cues.cam`:
@@ -32,19 +31,10 @@ class WriteCams(BasePredictionWriter):
     """
 
     def __init__(self, store: MapStore, annotations: WeakAnnotations, settings: CamSettings) -> None:
-        super().__init__(write_interval="batch")
+        super().__init__()
         self.store, self.annotations, self.settings = store, annotations, settings
 
-    def write_on_batch_end(
-        self,
-        trainer: pl.Trainer,  # noqa: ARG002
-        pl_module: pl.LightningModule,  # noqa: ARG002
-        prediction: Mapping[str, Any],
-        batch_indices: Sequence[int] | None,  # noqa: ARG002
-        batch: Any,  # noqa: ARG002
-        batch_idx: int,  # noqa: ARG002
-        dataloader_idx: int,  # noqa: ARG002
-    ) -> None:
+    def take(self, prediction: Mapping[str, Any]) -> None:
         """Stitch the tiles of one image, cut, write."""
         entry = self.annotations.images[prediction["image_id"]]
         size = (entry.height, entry.width)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import BasePredictionWriter
-
+from weakpan.callbacks.each_prediction import EachPrediction
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import make_labels
@@ -17,7 +12,7 @@ from weakpan.map_store import MapStore
 from weakpan.training.segmenter_module import Prediction
 
 
-class WriteLabels(BasePredictionWriter):
+class WriteLabels(EachPrediction):
     """Cleans each prediction on a training image into labels for the next round and writes them.
 
     The loop adds it to the prediction stage at the end of a round; its settings are the group `labels`:
@@ -40,20 +35,11 @@ class WriteLabels(BasePredictionWriter):
         settings: LabelSettings,
         round_index: int,
     ) -> None:
-        super().__init__(write_interval="batch")
+        super().__init__()
         self.store, self.masks, self.annotations = store, masks, annotations
         self.settings, self.round_index = settings, round_index
 
-    def write_on_batch_end(
-        self,
-        trainer: pl.Trainer,  # noqa: ARG002
-        pl_module: pl.LightningModule,  # noqa: ARG002
-        prediction: Prediction,
-        batch_indices: Sequence[int] | None,  # noqa: ARG002
-        batch: Any,  # noqa: ARG002
-        batch_idx: int,  # noqa: ARG002
-        dataloader_idx: int,  # noqa: ARG002
-    ) -> None:
+    def take(self, prediction: Prediction) -> None:
         """Clean and write one image."""
         image_id = prediction.image_id
         needs_masks = "mask_merge" in self.settings.steps_in_round(self.round_index)

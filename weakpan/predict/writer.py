@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import BasePredictionWriter
-
+from weakpan.callbacks.each_prediction import EachPrediction
 from weakpan.catalog import Catalog
 from weakpan.data.coco import CocoImage, segment_records, write_panoptic_png
 from weakpan.predict.overlays import draw_prediction, write_jpeg
@@ -17,7 +13,7 @@ from weakpan.ranks import gather_from_all_ranks
 from weakpan.training.segmenter_module import Prediction
 
 
-class WritePanoptic(BasePredictionWriter):
+class WritePanoptic(EachPrediction):
     """Writes `panoptic/ID.png` and `overlays/ID.jpg` while `SegmenterModule` predicts.
 
     predict.py adds it; its switch is the key `overlays`:
@@ -34,20 +30,11 @@ class WritePanoptic(BasePredictionWriter):
     """
 
     def __init__(self, source: Source, catalog: Catalog, out: Path, overlays: bool) -> None:
-        super().__init__(write_interval="batch")
+        super().__init__()
         self.source, self.catalog, self.out, self.overlays = source, catalog, out, overlays
         self.images: list[CocoImage] = []
 
-    def write_on_batch_end(
-        self,
-        trainer: pl.Trainer,  # noqa: ARG002
-        pl_module: pl.LightningModule,  # noqa: ARG002
-        prediction: Prediction,
-        batch_indices: Sequence[int] | None,  # noqa: ARG002
-        batch: Any,  # noqa: ARG002
-        batch_idx: int,  # noqa: ARG002
-        dataloader_idx: int,  # noqa: ARG002
-    ) -> None:
+    def take(self, prediction: Prediction) -> None:
         """Write one image."""
         image_id, panoptic = prediction.image_id, prediction.panoptic
         assert panoptic is not None

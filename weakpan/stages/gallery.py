@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import BasePredictionWriter
 from pytorch_lightning.loggers import Logger
 
 from weakpan.arrays import RGBImage
+from weakpan.callbacks.each_prediction import EachPrediction
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.panoptic import PanopticMap, PanopticTruth
@@ -75,23 +73,14 @@ def _spread(ids: Sequence[str], count: int) -> list[str]:
     return [ids[round(float(p))] for p in positions]
 
 
-class _Collect(BasePredictionWriter):
+class _Collect(EachPrediction):
     """Keeps the panoptic maps of a few images."""
 
     def __init__(self) -> None:
-        super().__init__(write_interval="batch")
+        super().__init__()
         self.maps: dict[str, PanopticMap] = {}
 
-    def write_on_batch_end(
-        self,
-        trainer: pl.Trainer,  # noqa: ARG002
-        pl_module: pl.LightningModule,  # noqa: ARG002
-        prediction: Prediction,
-        batch_indices: Sequence[int] | None,  # noqa: ARG002
-        batch: Any,  # noqa: ARG002
-        batch_idx: int,  # noqa: ARG002
-        dataloader_idx: int,  # noqa: ARG002
-    ) -> None:
+    def take(self, prediction: Prediction) -> None:
         """Keep one."""
         assert prediction.panoptic is not None
         self.maps[prediction.image_id] = prediction.panoptic
