@@ -63,7 +63,7 @@ class DataConfig:
         train_list: file with ids that the training split is restricted to; null for all.
         val_list: the same for the validation split.
         files: file-name templates.
-        crop: tile of the crop grid.
+        crop: tile of the crop grid that tags are derived for; a weak-annotation file brings its own.
         weak_annotations: weak-annotation file of the training split; null derives one from its real labels, once.
         toy: settings of the generated data set; null for data that is there already.
         workers: loader processes for each loader.

@@ -10,6 +10,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.callbacks.progress import clock
 from weakpan.config import Supervision
+from weakpan.data.annotations import BoxKind
 from weakpan.data.panoptic_datamodule import collate_views
 from weakpan.stages.build import build_classifier, build_segmenter
 from weakpan.stages.experiment import Experiment
@@ -31,7 +32,7 @@ def print_plan(experiment: Experiment) -> None:
     lines = [f"run folder {experiment.layout.folder}", f"data: {config.data.name}, {images} training images"]
     total = 0.0
     if weak:
-        boxes = sum(len(experiment.weak.images[i].boxes) for i in experiment.weak_ids)
+        boxes = sum(b.kind is BoxKind.INSTANCE for i in experiment.weak_ids for b in experiment.weak.images[i].boxes)
         seconds = boxes * _MASK_SECONDS / config.cues.workers
         lines.append(f"masks in boxes: {boxes} boxes, about {clock(seconds)}")
         seconds_of_cams = 1.3 * config.classifier.epochs * images * _classifier_seconds(experiment)

@@ -194,8 +194,15 @@ class TestTheWeakAnnotationFile:
 
         contains(refused(file_with(edit)), "toyville_000000_000019")
 
-    def test_another_crop_grid(self, refused, file_with):
-        contains(refused(file_with(dict), "data.crop.width=61"), "weak.json", "40 x 60", "data.crop")
+    def test_the_crop_grid_is_that_of_the_file(self, tmp_path, city, file_with):
+        experiment = tiny_experiment(tmp_path / "run", city, file_with(dict), "data.crop.width=61")
+        assert (experiment.weak.grid.height, experiment.weak.grid.width) == (40, 60)
+
+    def test_tags_of_the_whole_image_in_place_of_lists_a_crop(self, refused, file_with):
+        def edit(content):
+            content["images"][0].update(tags=["road", "sky"])
+
+        contains(refused(file_with(edit)), "toyville_000000_000019", "list of lists")
 
     @pytest.mark.parametrize("text", ["", "{", "[]"])
     def test_what_is_not_json(self, refused, tmp_path, text):

@@ -170,6 +170,8 @@ def _read_image(row: Any, where: str, catalog: Catalog, grid: CropGrid) -> Image
         where = f"{where} ({image_id})"
         height, width = _positive(row["height"]), _positive(row["width"])
         boxes = tuple(_read_box(entry, catalog, height, width, where) for entry in row["boxes"])
+        if not all(isinstance(tile, list) for tile in row["tags"]):
+            raise DataError(f"{where}: tags must be a list of lists of class names, one list a crop")
         tags = tuple(frozenset(catalog.train_id_named(name) for name in tile) for tile in row["tags"])
     except DataError as error:
         raise DataError(f"{where}: {error}" if where not in str(error) else str(error)) from error

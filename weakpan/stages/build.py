@@ -30,6 +30,7 @@ def quieten_lightning() -> None:
     for message in (
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*does not have many workers.*",
+        ".*LeafSpec.*is deprecated.*",
         ".*The number of training batches .* is smaller than the logging interval.*",
     ):
         warnings.filterwarnings("ignore", message=message)
@@ -122,7 +123,7 @@ def build_trainer(
         if isinstance(callback, StageProgress):
             callback.stage = stage
     own: list[Logger] = list(loggers)
-    if config.logger.get("csv") is not None:
+    if config.logger.get("csv") is not None and "max_epochs" in more:
         own.append(CSVLogger(str(layout.logs), name="", version=_new_log(layout.logs, stage.replace(" ", "_"))))
     arguments = {
         "enable_progress_bar": False,

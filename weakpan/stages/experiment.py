@@ -174,21 +174,16 @@ def _require_truth(split: CityscapesSplit, ids: tuple[str, ...] | list[str], why
 
 
 def _annotations(config: TrainConfig, layout: RunLayout, train: CityscapesSplit) -> WeakAnnotations:
-    """The run's own copy; the first time those of the given file, or derived from real labels."""
-    grid = CropGrid(config.data.crop.height, config.data.crop.width)
-    own = layout.weak_annotations
-    if own.is_file():
-        source, annotations = own, read_weak_annotations(own, train.catalog)
+    """The run's own copy; the first time those of the given file, or derived from real labels.
+
+    The crop grid is the file's; `data.crop` is for deriving.
+    """
+    if layout.weak_annotations.is_file():
+        annotations = read_weak_annotations(layout.weak_annotations, train.catalog)
     elif config.data.weak_annotations is not None:
-        source = Path(config.data.weak_annotations)
-        annotations = read_weak_annotations(source, train.catalog)
+        annotations = read_weak_annotations(Path(config.data.weak_annotations), train.catalog)
     else:
-        source, annotations = own, derive_annotations(train, grid, config.cues.workers)
-    if annotations.grid != grid:
-        found = annotations.grid
-        raise DataError(
-            f"{source}: tags belong to crops of {found.height} x {found.width}; data.crop says {grid.height} x "
-            f"{grid.width}; set data.crop.height and data.crop.width to the file's"
-        )
+        grid = CropGrid(config.data.crop.height, config.data.crop.width)
+        annotations = derive_annotations(train, grid, config.cues.workers)
     check_annotations(annotations, train)
     return annotations
