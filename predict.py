@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")
 def main(composed: DictConfig) -> None:
     """Compose, check, predict."""
-    from weakpan.config import to_predict_config
+    from weakpan.config.predict import to_predict_config
     from weakpan.errors import WeakpanError, one_line
     from weakpan.predict.run import predict
     from weakpan.stages.build import quieten_lightning
@@ -29,7 +29,8 @@ def main(composed: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    from weakpan.config import register
+    from weakpan.config.compose import register
+    from weakpan.config.predict import PredictConfig
 
-    register()
+    register("predict_schema", PredictConfig)
     main()

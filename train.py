@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(composed: DictConfig) -> float | None:
     """Compose, check, run; returns the figure that sweeps optimise."""
-    from weakpan.config import to_train_config
+    from weakpan.config.train_checks import to_train_config
     from weakpan.errors import WeakpanError, one_line
     from weakpan.plan import print_plan
     from weakpan.results import metric_named
@@ -38,10 +38,11 @@ def main(composed: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    from weakpan.config import register
+    from weakpan.config.compose import register
+    from weakpan.config.train import TrainConfig
 
     # One stamp for all processes of a job: children that Lightning starts compose the configuration again and must
     # come to the same run folder.
     os.environ.setdefault("WEAKPAN_STAMP", time.strftime("%Y-%m-%d_%H-%M-%S"))
-    register()
+    register("train_schema", TrainConfig)
     main()

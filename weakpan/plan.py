@@ -9,7 +9,7 @@ import torch
 from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.callbacks.progress import clock
-from weakpan.config import Supervision
+from weakpan.config.train import Supervision
 from weakpan.data.annotations import BoxKind
 from weakpan.data.panoptic_datamodule import collate_views
 from weakpan.stages.build import build_classifier, build_segmenter
@@ -85,6 +85,9 @@ def _segmenter_seconds(experiment: Experiment) -> tuple[float, float]:
         "offset_known": torch.ones(height, width, dtype=torch.bool),
         "set_index": torch.zeros(height, width, dtype=torch.int64),
         "set_table": torch.ones(1, experiment.catalog.num_classes, dtype=torch.bool),
+        "present_areas": torch.tensor([[0, 0, height, width]]),
+        "present_classes": torch.ones(1, experiment.catalog.num_classes, dtype=torch.bool),
+        "present_is_box": torch.zeros(1, dtype=torch.bool),
     }
     batch = {k: v.to(device) for k, v in collate_views([view] * config.views.batch_size).items()}
     module.log = _ignore  # type: ignore[method-assign]

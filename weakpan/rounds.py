@@ -14,7 +14,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from weakpan.config import Supervision
+from weakpan.config.train import Supervision
 from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
 from weakpan.ranks import wait_for_all_ranks
 from weakpan.results import check_labels, write_results

@@ -8,7 +8,10 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from weakpan.catalog import CITYSCAPES, TOY_CITY, load_catalog
-from weakpan.config import Supervision, TrainConfig, register, to_predict_config, to_train_config
+from weakpan.config.compose import register
+from weakpan.config.predict import PredictConfig, to_predict_config
+from weakpan.config.train import Supervision, TrainConfig
+from weakpan.config.train_checks import to_train_config
 from weakpan.stages.build import build_classifier, build_segmenter
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -19,7 +22,8 @@ ALWAYS = ["run=somewhere", "data.root=data"]
 
 
 def composed(*overrides, name="train"):
-    register()
+    register("train_schema", TrainConfig)
+    register("predict_schema", PredictConfig)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(name, list(overrides))
 

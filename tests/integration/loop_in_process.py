@@ -10,7 +10,9 @@ from hydra import compose, initialize_config_dir
 
 import weakpan.stages.masks
 import weakpan.stages.score
-from weakpan.config import TrainConfig, register, to_train_config
+from weakpan.config.compose import register
+from weakpan.config.train import TrainConfig
+from weakpan.config.train_checks import to_train_config
 from weakpan.data.toy_city import ToyCitySpec, ensure_toy_city
 from weakpan.images import read_map
 from weakpan.rounds import run_loop
@@ -57,7 +59,7 @@ def toy_city(root: Path) -> Path:
 
 def tiny_config(run: Path, data: Path, *overrides: str) -> TrainConfig:
     """Composed from conf/ and checked; `overrides` win over those of `TINY`."""
-    register()
+    register("train_schema", TrainConfig)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return to_train_config(compose("train", [*TINY, f"run={run}", f"data.root={data}", *overrides]))
 

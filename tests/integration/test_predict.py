@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from weakpan.catalog import TOY_CITY
-from weakpan.config import PredictConfig, to_predict_config
+from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.data.coco import CocoPanoptic
 from weakpan.errors import ConfigError, DataError, RunError, one_line
 from weakpan.predict.photographs import open_source

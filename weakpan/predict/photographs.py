@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakpan.config import PredictConfig
+from weakpan.config.predict import PredictConfig
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.folder import PhotoFolder
 from weakpan.errors import DataError

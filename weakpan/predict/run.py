@@ -14,7 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.score_predictions import ScorePredictions
-from weakpan.config import PredictConfig
+from weakpan.config.predict import PredictConfig
 from weakpan.data.coco import write_panoptic_json
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.errors import ConfigError, RunError

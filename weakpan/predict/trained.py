@@ -12,7 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from weakpan.catalog import BUILT_IN, Catalog, load_catalog
-from weakpan.config import PredictConfig, TrainConfig, to_train_config
+from weakpan.config.predict import PredictConfig
+from weakpan.config.train import TrainConfig
+from weakpan.config.train_checks import to_train_config
 from weakpan.errors import ConfigError, DataError, RunError
 from weakpan.layout import RunLayout
 from weakpan.stages.build import build_segmenter, load_weights

@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 
 from weakpan.callbacks.progress import StageProgress
 from weakpan.catalog import Catalog
-from weakpan.config import ClassifierConfig, SegmenterConfig, TrainConfig
+from weakpan.config.train import ClassifierConfig, SegmenterConfig, TrainConfig
 from weakpan.errors import ConfigError, DataError, WeakpanError
 from weakpan.files import replacing
 from weakpan.layout import RunLayout

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weakpan.catalog import Catalog, load_catalog
-from weakpan.config import Supervision, TrainConfig
+from weakpan.config.train import Supervision, TrainConfig
 from weakpan.data.annotations import BoxKind, WeakAnnotations, read_weak_annotations
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.crops import CropGrid

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from weakpan.config import settings_of
+from weakpan.config.train_checks import settings_of
 from weakpan.files import write_text_atomically
 from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
 from weakpan.stages.experiment import Experiment

@@ -1,0 +1,1 @@
+"""What the scripts may be told: typed schemas that the YAML under conf/ fills, and checks that types cannot make."""

@@ -1,0 +1,59 @@
+"""From what Hydra composed to typed objects, with errors that name the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+from weakpan.errors import ConfigError, WeakpanError
+
+Schema = TypeVar("Schema")
+
+
+def register(name: str, schema: type[object]) -> None:
+    """Make a schema known to Hydra, so that it refuses unknown keys and wrong types with the full key."""
+    ConfigStore.instance().store(name=name, node=schema)
+
+
+def to_object(schema: type[Schema], given: DictConfig) -> Schema:
+    """A composed configuration as an object of the schema.
+
+    Raises:
+        ConfigError: a missing value, an unknown key, a wrong type, an interpolation that leads nowhere, or a value that
+            settings refuse themselves.
+    """
+    try:
+        composed = OmegaConf.merge(OmegaConf.structured(schema), given)
+        missing = OmegaConf.missing_keys(composed)
+        if missing:
+            raise ConfigError(f"no value for {', '.join(sorted(missing))}; give one as KEY=VALUE on the command line")
+        config = OmegaConf.to_object(composed)
+    except WeakpanError:
+        raise
+    except Exception as error:
+        # Settings that check themselves raise inside OmegaConf, which wraps what they said.
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, WeakpanError):
+            cause = cause.__cause__ or cause.__context__
+        raise ConfigError(str(cause or error)) from error
+    assert isinstance(config, schema)
+    return config
+
+
+def check_values(values: Mapping[str, float], valid: Callable[[float], bool], expected: str) -> None:
+    """Refuse values out of range.
+
+    Args:
+        values: by full key.
+        valid: tells whether a value may be used.
+        expected: what it accepts, in words.
+
+    Raises:
+        ConfigError: naming the first key whose value is not valid.
+    """
+    for key, value in values.items():
+        if not valid(value):
+            raise ConfigError(f"{key}={value}: expected {expected}")

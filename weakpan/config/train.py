@@ -1,0 +1,173 @@
+"""What train.py may be told: the typed schema of its configuration.
+
+Settings of other rooms are part of the schema; they are plain dataclasses, because OmegaConf takes a frozen one for
+read-only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from omegaconf import MISSING
+
+from weakpan.config.data import DataConfig
+from weakpan.cues.box_masks import MaskSettings
+from weakpan.cues.grad_cam import CamSettings
+from weakpan.data.crop_datamodule import CropSettings
+from weakpan.data.panoptic_datamodule import ViewSettings
+from weakpan.labels.settings import LabelSettings
+from weakpan.models.decode import DecodeSettings
+from weakpan.training.losses import LossWeights
+from weakpan.training.optimisers import OptimiserSettings
+
+
+class Supervision(Enum):
+    """Whose labels the segmenter is trained on."""
+
+    weak = "weak"
+    full = "full"
+    semi = "semi"
+
+
+@dataclass
+class CuesConfig:
+    """Group `cues`: what boxes and tags tell about pixels.
+
+    Attributes:
+        cam: heatmaps to labels.
+        masks: masks in boxes.
+        workers: processes that look for masks in boxes.
+    """
+
+    cam: CamSettings = field(default_factory=CamSettings)
+    masks: MaskSettings = field(default_factory=MaskSettings)
+    workers: int = 2
+
+
+@dataclass
+class ClassifierNetworkConfig:
+    """The classifier's network; any class that takes these arguments and `num_classes`."""
+
+    _target_: str = "weakpan.models.crop_classifier.CropClassifier"
+    encoder: str = MISSING
+    init: str | None = None
+    output_stride: int | None = 16
+    dropout: float = 0.1
+
+
+@dataclass
+class ClassifierConfig:
+    """Group `classifier`.
+
+    Attributes:
+        epochs: passes over all tiles.
+        init: initial weights of the encoder: a file, `pretrained`, or null.
+        module: LightningModule that is given `network` and `optimiser`.
+        network: the plain module.
+        crops: how tiles are shown.
+        optimiser: settings.
+    """
+
+    epochs: int = 6
+    init: str | None = None
+    module: str = "weakpan.training.classifier_module.ClassifierModule"
+    network: ClassifierNetworkConfig = field(default_factory=ClassifierNetworkConfig)
+    crops: CropSettings = field(default_factory=CropSettings)
+    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+
+
+@dataclass
+class SegmenterNetworkConfig:
+    """The segmenter's network; any class that takes these arguments and `num_classes`."""
+
+    _target_: str = "weakpan.models.panoptic_net.PanopticNet"
+    encoder: str = MISSING
+    init: str | None = None
+    output_stride: int = 16
+    finest_stride: int = 4
+    channels: int = 96
+    bins: list[int] = field(default_factory=lambda: [1, 2, 3, 6])
+    dropout: float = 0.1
+    auxiliary: bool = False
+
+
+@dataclass
+class SegmenterConfig:
+    """Group `segmenter`.
+
+    Attributes:
+        init: initial weights of the encoder: a file, `pretrained`, or null.
+        module: LightningModule that is given network, catalog and the settings below.
+        network: the plain module.
+        views: sizes, augmentation and batch.
+        optimiser: settings.
+        losses: weights of the parts.
+        decode: panoptic decoder.
+        frozen_batch_norm: keep the encoder's BatchNorm as it was initialised.
+        flip_average: average predictions with those of the mirrored image.
+        channels_last: memory format.
+    """
+
+    init: str | None = None
+    module: str = "weakpan.training.segmenter_module.SegmenterModule"
+    network: SegmenterNetworkConfig = field(default_factory=SegmenterNetworkConfig)
+    views: ViewSettings = field(default_factory=ViewSettings)
+    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+    losses: LossWeights = field(default_factory=LossWeights)
+    decode: DecodeSettings = field(default_factory=DecodeSettings)
+    frozen_batch_norm: bool = False
+    flip_average: bool = True
+    channels_last: bool = False
+
+
+@dataclass
+class RoundsConfig:
+    """Group `rounds`.
+
+    Attributes:
+        n: at most this many trainings of the segmenter.
+        epochs: of each training.
+        warm_start: begin a round with the weights of the one before.
+        stop_on_loss: stop when the training loss no longer falls.
+        min_loss_drop: share of the loss before by which it must fall to go on, 0..1.
+        candidates: relabel with the most likely class among those that tags and boxes leave to a pixel. False is the
+            published scheme, in which a class that they rule out becomes 255.
+    """
+
+    n: int = 3
+    epochs: int = 8
+    warm_start: bool = True
+    stop_on_loss: bool = True
+    min_loss_drop: float = 0.0
+    candidates: bool = True
+
+
+@dataclass
+class ReportConfig:
+    """Group `report`: pictures in report.html; the number of training and of validation images shown."""
+
+    train_images: int = 4
+    val_images: int = 6
+
+
+@dataclass
+class TrainConfig:
+    """Everything that train.py can be told."""
+
+    run: str = MISSING
+    seed: int = 0
+    supervision: Supervision = Supervision.weak
+    full_list: str | None = None
+    metric: str = "val.pq"
+    data: DataConfig = field(default_factory=DataConfig)
+    cues: CuesConfig = field(default_factory=CuesConfig)
+    labels: LabelSettings = field(default_factory=LabelSettings)
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
+    rounds: RoundsConfig = field(default_factory=RoundsConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    trainer: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    logger: dict[str, Any] = field(default_factory=dict)
