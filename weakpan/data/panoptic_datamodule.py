@@ -16,9 +16,10 @@ from weakpan.arrays import IGNORE, RGBImage
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.data.candidates import CandidateSets, candidate_sets
 from weakpan.data.cityscapes import CityscapesSplit
+from weakpan.data.presence import Presence, nowhere, presence
 from weakpan.data.samplers import EpochSampler, ShardSampler
 from weakpan.data.targets import LabelledImage, instance_targets
-from weakpan.data.transforms import jitter_colour, random_view, whole_view
+from weakpan.data.transforms import View, jitter_colour, random_view, whole_view
 
 LabelSource = Callable[[str], LabelledImage]
 """Labels of an image by its id; must be picklable for worker processes that are started afresh."""
@@ -56,7 +57,8 @@ class TrainingViews(Dataset[dict[str, torch.Tensor]]):
 
     An item holds, for a view of h x w: `image` (3, h, w) uint8 RGB; `semantic` (h, w) int64 with 255 ignored;
     `centre`, `centre_known`, `offset`, `offset_known` as in `InstanceTargets`; `set_index` (h, w) int64 and
-    `set_table` (S, C) bool as in `CandidateSets`. Items are asked for as (epoch, index).
+    `set_table` (S, C) bool as in `CandidateSets`; `present_areas`, `present_classes` and `present_is_box` as in
+    `Presence`. Items are asked for as (epoch, index).
 
     Args:
         split: photographs.
@@ -92,7 +94,7 @@ class TrainingViews(Dataset[dict[str, torch.Tensor]]):
         crop = (settings.crop_height, settings.crop_width)
         view = random_view(rng, image.shape[0], image.shape[1], crop, scales, settings.flip)
         targets = instance_targets(label, view, settings.centre_sigma)
-        sets = self._sets(image_id, view.rows, view.columns)
+        sets, known = self._sets(image_id, view.rows, view.columns), self._presence(image_id, view)
         shown = jitter_colour(rng, view.image(image), settings.colour_jitter)
         return {
             "image": torch.from_numpy(shown).permute(2, 0, 1),
@@ -103,7 +105,16 @@ class TrainingViews(Dataset[dict[str, torch.Tensor]]):
             "offset_known": torch.from_numpy(targets.offset_known),
             "set_index": torch.from_numpy(sets.index).long(),
             "set_table": torch.from_numpy(sets.table),
+            "present_areas": torch.from_numpy(known.areas),
+            "present_classes": torch.from_numpy(known.classes),
+            "present_is_box": torch.from_numpy(known.is_box),
         }
+
+    def _presence(self, image_id: str, view: View) -> Presence:
+        if self.annotations is None or image_id in self.unconstrained:
+            return nowhere(self.split.catalog.num_classes)
+        entry = self.annotations.images[image_id]
+        return presence(entry, self.annotations.grid, self.annotations.catalog, view)
 
     def _sets(self, image_id: str, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> CandidateSets:
         if self.annotations is None or image_id in self.unconstrained:
@@ -115,8 +126,15 @@ class TrainingViews(Dataset[dict[str, torch.Tensor]]):
 
 
 def collate_views(items: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """Stack views; the candidate tables are put one below the other and the indices moved along."""
-    batch = {key: torch.stack([item[key] for item in items]) for key in items[0] if not key.startswith("set_")}
+    """Stack views; candidate tables and known presence are put one below the other.
+
+    The indices of the sets are moved along, and `present_view` (R,) int64 tells which view a rectangle belongs to.
+    """
+    joined = [key for key in items[0] if key.startswith("present_")]
+    batch = {key: torch.stack([item[key] for item in items]) for key in items[0] if key[:4] not in ("set_", "pres")}
+    batch.update({key: torch.cat([item[key] for item in items]) for key in joined})
+    counts = torch.tensor([len(item["present_areas"]) for item in items])
+    batch["present_view"] = torch.arange(len(items)).repeat_interleave(counts)
     starts = np.cumsum([0] + [len(item["set_table"]) for item in items])
     batch["set_table"] = torch.cat([item["set_table"] for item in items])
     batch["set_index"] = torch.stack([item["set_index"] + int(s) for item, s in zip(items, starts[:-1], strict=True)])

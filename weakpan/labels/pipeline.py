@@ -93,7 +93,7 @@ def _apply(
     boxes = inp.annotation.boxes
     match step:
         case "score_threshold" if inp.score is not None:
-            return drop_low_scores(semantic, inp.score, settings.score_threshold)
+            return drop_low_scores(semantic, inp.score, settings.score_threshold, settings.kept_share)
         case "tag_check":
             return drop_untagged(semantic, tiles, inp.annotation.tags)
         case "mask_merge" if inp.masks is not None:

@@ -22,6 +22,8 @@ class LabelSettings:
         steps: names out of `STEPS`, each at most once; each step sees the result of the one before. A name that is
             left out is a step switched off.
         score_threshold: predictions that score below become 255, 0..1; not used in round 0, which has no scores.
+        kept_share: of the pixels of each class in an image, at least this share survives the score threshold, 0..1; 0
+            is the published rule.
         fill_threshold: boxes labelled to less than this fraction are filled, 0..1.
         fill_over_things: let the fill overwrite other things too, not only stuff and 255.
         mask_rounds: the last round in which masks in boxes are merged; from then on the network knows better.
@@ -33,6 +35,7 @@ class LabelSettings:
 
     steps: tuple[str, ...] = STEPS
     score_threshold: float = 0.99
+    kept_share: float = 0.0
     fill_threshold: float = 0.5
     fill_over_things: bool = False
     mask_rounds: int = 5
@@ -41,7 +44,7 @@ class LabelSettings:
     def __post_init__(self) -> None:
         """Check every value."""
         object.__setattr__(self, "steps", _checked_steps(self.steps))
-        for name in ("score_threshold", "fill_threshold"):
+        for name in ("score_threshold", "kept_share", "fill_threshold"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ConfigError(f"labels.{name}={value!r}: expected a number from 0 to 1")

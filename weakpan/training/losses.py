@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,9 @@ from torch.nn import functional as F
 
 from weakpan.arrays import IGNORE
 from weakpan.models.panoptic_net import PanopticOutput
+
+PRESENT_SHARES = (0.01, 0.3)
+"""Pixels of a tile, and of a box, that a known class is asked to hold with certainty."""
 
 
 @dataclass
@@ -22,13 +26,16 @@ class LossWeights:
             training.
         candidates: of the candidate-set loss on unlabelled pixels; 0 is the published scheme, in which they count
             nothing.
+        presence: of the loss that asks for every tag somewhere in its tile and for the class of every box in it; 0 is
+            the published scheme.
         centre: of the centre heatmap.
         offset: of the offsets, whose error is measured in pixels.
         auxiliary: of the second semantic classifier, where the network has one (0.4 in PSPNet).
     """
 
     class_balance: float = 0.5
-    candidates: float = 0.5
+    candidates: float = 1.0
+    presence: float = 0.6
     centre: float = 100.0
     offset: float = 0.02
     auxiliary: float = 0.4
@@ -49,6 +56,44 @@ def candidate_loss(logits: Tensor, allowed: Tensor) -> Tensor:
     """
     within = logits.masked_fill(~allowed, float("-inf")).logsumexp(dim=1)
     return (logits.logsumexp(dim=1) - within).sum() / max(1, len(logits))
+
+
+def presence_loss(logits: Tensor, batch: Mapping[str, Tensor], shares: tuple[float, float]) -> Tensor:
+    """Negative log of the mean probability of a known class over the pixels of a rectangle that are most likely it.
+
+    Multiple-instance learning with a rank-weighted pooling (in the spirit of the expansion loss of Kolesnikov and
+    Lampert, ECCV 2016): a tag says that its class is somewhere in the tile, not where. Together with the candidate
+    sets, which say where it is not, this keeps small classes alive that no label carries.
+
+    Args:
+        logits: (N, C, h, w), at any stride of the views.
+        batch: as made by `collate_views`.
+        shares: of the pixels of a tile and of a box that the mean runs over, 0..1; at least one pixel.
+
+    Returns:
+        Mean over (rectangle, class); 0 if there are none.
+    """
+    areas, classes, view = batch["present_areas"], batch["present_classes"], batch["present_view"]
+    stride = batch["semantic"].shape[-1] / logits.shape[-1]
+    rows, columns = (_sample_positions(n, stride, logits.device) for n in logits.shape[-2:])
+    allowed = batch["set_table"][batch["set_index"][:, rows][:, :, columns]].permute(0, 3, 1, 2)
+    likely = logits.softmax(dim=1) * allowed
+    log_means = []
+    for area, present, index, is_box in zip(
+        areas.tolist(), classes, view.tolist(), batch["present_is_box"].tolist(), strict=True
+    ):
+        top, left = int(area[0] / stride), int(area[1] / stride)
+        bottom, right = max(top + 1, int(area[2] / stride)), max(left + 1, int(area[3] / stride))
+        values = likely[index, present, top:bottom, left:right].flatten(1)
+        if values.numel() > 0:
+            count = max(1, round(shares[int(is_box)] * values.shape[1]))
+            log_means.append(values.topk(count, dim=1).values.mean(dim=1).clamp_min(1e-6).log())
+    return -torch.cat(log_means).mean() if log_means else logits.sum() * 0
+
+
+def _sample_positions(count: int, stride: float, device: torch.device) -> Tensor:
+    """Pixels of the view under the middle of `count` cells of the logits."""
+    return ((torch.arange(count, device=device) + 0.5) * stride).long()
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -96,6 +141,8 @@ def segmenter_losses(
         informative = unlabelled & ~table.all(dim=1)[sets]
         chosen = informative.nonzero().flatten()
         parts["candidates"] = candidate_loss(flat[chosen], table[sets[chosen]])
+    if weights.presence > 0:
+        parts["presence"] = presence_loss(output.semantic.float(), batch, PRESENT_SHARES)
     if weights.centre > 0:
         error = (_enlarge(output.centre, size)[:, 0] - batch["centre"]) ** 2
         parts["centre"] = masked_mean(error, batch["centre_known"])

@@ -121,6 +121,8 @@ def test_tables_of_a_batch_are_put_one_below_the_other(split, weak):
             batch["set_table"][batch["set_index"][k]], item["set_table"][item["set_index"]], rtol=0, atol=0
         )
         torch.testing.assert_close(batch["offset"][k], item["offset"], rtol=0, atol=0)
+        for key in ("present_areas", "present_classes", "present_is_box"):
+            torch.testing.assert_close(batch[key][batch["present_view"] == k], item[key], rtol=0, atol=0)
 
 
 def test_whole_images_have_their_own_size(split, weak):

@@ -6,7 +6,15 @@ import torch
 from torch.nn import functional as F
 
 from weakpan.models.panoptic_net import PanopticOutput
-from weakpan.training.losses import LossWeights, candidate_loss, class_weights, masked_mean, segmenter_losses
+from weakpan.training.losses import (
+    PRESENT_SHARES,
+    LossWeights,
+    candidate_loss,
+    class_weights,
+    masked_mean,
+    presence_loss,
+    segmenter_losses,
+)
 
 CLASSES = 4
 
@@ -23,6 +31,20 @@ def batch_of(semantic, table=None, index=None):
         "offset_known": torch.rand(size, generator=generator) > 0.5,
         "set_table": torch.ones(1, CLASSES, dtype=torch.bool) if table is None else table,
         "set_index": torch.zeros(size, dtype=torch.int64) if index is None else index,
+        **present([]),
+    }
+
+
+def present(rows):
+    """Rows of (view, (top, left, bottom, right), classes, is_box) as a batch has them."""
+    classes = torch.zeros(len(rows), CLASSES, dtype=torch.bool)
+    for row, (_, _, ids, _) in enumerate(rows):
+        classes[row, ids] = True
+    return {
+        "present_view": torch.tensor([r[0] for r in rows], dtype=torch.int64),
+        "present_areas": torch.tensor([r[1] for r in rows], dtype=torch.int64).reshape(-1, 4),
+        "present_classes": classes,
+        "present_is_box": torch.tensor([r[3] for r in rows], dtype=torch.bool),
     }
 
 
@@ -67,6 +89,49 @@ def test_the_candidate_loss_of_no_pixels_is_zero():
     assert loss.item() == 0
 
 
+def test_the_presence_loss_against_plain_arithmetic():
+    batch = batch_of(torch.zeros(2, 8, 12, dtype=torch.int64))
+    batch["set_table"] = torch.tensor([[1, 1, 1, 1], [1, 0, 1, 1]], dtype=torch.bool)
+    batch["set_index"][1, :, :6] = 1
+    rows = [(0, (0, 0, 8, 8), [0, 2], False), (1, (2, 4, 8, 12), [1], False), (1, (0, 0, 4, 4), [3], True)]
+    batch.update(present(rows))
+    logits = torch.randn(2, CLASSES, 4, 6, generator=torch.Generator().manual_seed(5))
+    p = np.exp(logits.numpy()) / np.exp(logits.numpy()).sum(axis=1, keepdims=True)
+    p[1, 1, :, :3] = 0  # class 1 is no candidate there
+    terms = []
+    for values, share in ((p[0, 0, :4, :4], 0.25), (p[0, 2, :4, :4], 0.25), (p[1, 1, 1:4, 2:6], 0.25),
+                          (p[1, 3, :2, :2], 0.5)):  # fmt: skip
+        highest = np.sort(values.ravel())[::-1][: round(share * values.size)]
+        terms.append(-np.log(highest.mean()))
+    assert presence_loss(logits, batch, (0.25, 0.5)).item() == pytest.approx(np.mean(terms), rel=1e-5)
+
+
+def test_the_presence_loss_raises_the_class_where_it_is_most_likely():
+    batch = batch_of(torch.full((1, 4, 4), 255))
+    batch.update(present([(0, (0, 0, 4, 4), [2], False)]))
+    logits = torch.zeros(1, CLASSES, 4, 4)
+    logits[0, 2, 1, 3] = 1
+    logits.requires_grad_(True)
+    presence_loss(logits, batch, (0.01, 0.3)).backward()
+    assert logits.grad[0, 2, 1, 3] < 0
+    assert torch.count_nonzero(logits.grad[0].sum(dim=0).abs() > 1e-6) == 0  # softmax: what one gains others lose
+    assert torch.count_nonzero(logits.grad[0, 2]) == 1
+
+
+def test_the_presence_loss_where_nothing_is_known_or_allowed():
+    batch = batch_of(torch.zeros(1, 4, 4, dtype=torch.int64))
+    logits = torch.zeros(1, CLASSES, 4, 4, requires_grad=True)
+    loss = presence_loss(logits, batch, (0.01, 0.3))
+    loss.backward()
+    assert loss.item() == 0
+    batch["set_table"] = torch.tensor([[True, False, False, False]])
+    batch.update(present([(0, (0, 0, 2, 2), [1], True)]))
+    blocked = presence_loss(logits, batch, (0.01, 0.3))
+    blocked.backward()
+    assert torch.isfinite(blocked)
+    assert torch.isfinite(logits.grad).all()
+
+
 def test_masked_mean():
     values, mask = torch.tensor([1.0, 2.0, 30.0]), torch.tensor([True, True, False])
     assert masked_mean(values, mask).item() == 1.5
@@ -79,7 +144,8 @@ def test_every_part_against_plain_arithmetic():
     table = torch.tensor([[1, 1, 1, 1], [1, 0, 0, 1], [0, 1, 0, 0]], dtype=torch.bool)
     index = torch.randint(0, 3, (2, 5, 6), generator=torch.Generator().manual_seed(2))
     batch, output = batch_of(semantic, table, index), output_of((2, 5, 6), auxiliary=True)
-    weights = LossWeights(candidates=0.5, centre=2.0, offset=0.25, auxiliary=0.4)
+    batch.update(present([(1, (0, 0, 4, 4), [0, 3], True)]))
+    weights = LossWeights(candidates=0.5, presence=0.3, centre=2.0, offset=0.25, auxiliary=0.4)
     parts = segmenter_losses(output, batch, weights)
     torch.testing.assert_close(parts["semantic"], F.cross_entropy(output.semantic, semantic, ignore_index=255))
     torch.testing.assert_close(parts["auxiliary"], F.cross_entropy(output.auxiliary, semantic, ignore_index=255))
@@ -95,14 +161,15 @@ def test_every_part_against_plain_arithmetic():
     ]
     assert terms
     torch.testing.assert_close(parts["candidates"], torch.stack(terms).mean())
+    torch.testing.assert_close(parts["presence"], presence_loss(output.semantic, batch, PRESENT_SHARES))
     expected = (
         parts["semantic"] + 0.5 * parts["candidates"] + 2 * parts["centre"] + 0.25 * parts["offset"]
-        + 0.4 * parts["auxiliary"]
+        + 0.4 * parts["auxiliary"] + 0.3 * parts["presence"]
     )  # fmt: skip
     torch.testing.assert_close(parts["total"], expected)
 
 
-@pytest.mark.parametrize("weights", [LossWeights(), LossWeights(candidates=0, centre=0, offset=0)])
+@pytest.mark.parametrize("weights", [LossWeights(), LossWeights(candidates=0, presence=0, centre=0, offset=0)])
 def test_a_batch_without_any_label_counts_nothing_and_stays_finite(weights):
     batch = batch_of(torch.full((2, 8, 8), 255))
     batch["centre_known"][:] = False
@@ -118,7 +185,7 @@ def test_a_batch_without_any_label_counts_nothing_and_stays_finite(weights):
 def test_parts_without_weight_are_not_computed():
     parts = segmenter_losses(
         output_of((1, 4, 4), auxiliary=True), batch_of(torch.zeros(1, 4, 4, dtype=torch.int64)),
-        LossWeights(candidates=0, centre=0, offset=0, auxiliary=0),
+        LossWeights(candidates=0, presence=0, centre=0, offset=0, auxiliary=0),
     )  # fmt: skip
     assert set(parts) == {"semantic", "total"}
     assert parts["total"] == parts["semantic"]

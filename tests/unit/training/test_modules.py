@@ -119,6 +119,10 @@ def training_batch():
         "offset_known": torch.zeros(2, 32, 48, dtype=torch.bool),
         "set_index": torch.zeros(2, 32, 48, dtype=torch.int64),
         "set_table": torch.ones(1, CLASSES, dtype=torch.bool),
+        "present_view": torch.tensor([0, 1]),
+        "present_areas": torch.tensor([[0, 0, 32, 24], [4, 8, 20, 40]]),
+        "present_classes": torch.eye(2, CLASSES, dtype=torch.bool),
+        "present_is_box": torch.tensor([False, True]),
     }
 
 
@@ -146,7 +150,7 @@ def test_a_step_logs_every_part_of_the_loss():
     module, logged = segmenter().train(), {}
     module.log = lambda name, value, **_: logged.update({name: value.item()})
     total = module.training_step(training_batch(), 0)
-    names = ("semantic", "candidates", "centre", "offset", "total")
+    names = ("semantic", "candidates", "presence", "centre", "offset", "total")
     assert set(logged) == {f"segmenter/loss_{name}" for name in names}
     assert logged["segmenter/loss_total"] == pytest.approx(total.item())
 
