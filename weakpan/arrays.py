@@ -22,3 +22,6 @@ FloatMap = npt.NDArray[np.float32]
 
 IGNORE = 255
 """The value of a pixel without a label in semantic maps."""
+
+NO_THING = 254
+"""The value of a pixel outside all boxes in maps of masks in boxes; not 0, which is the train id of a class."""

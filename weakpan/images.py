@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from pathlib import Path
 
 import cv2
@@ -42,11 +44,44 @@ def read_map(path: Path) -> npt.NDArray[np.integer]:
 def write_png(path: Path, values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:
     """Write an (H, W) map of 8 or 16 bits or an (H, W, 3) RGB image as PNG, atomically."""
     content = values[..., ::-1] if values.ndim == 3 else values
+    if values.ndim == 2 and values.dtype == np.uint8:
+        _write_8bit(path, Image.fromarray(values))
+        return
     # Level 1 with the default filter costs a third of the time of the default level for a few per cent of size.
     done, buffer = cv2.imencode(".png", np.ascontiguousarray(content), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:
         raise DataError(f"{path}: an array of shape {values.shape} and dtype {values.dtype} cannot be written as PNG")
     write_bytes_atomically(path, buffer.tobytes())
+
+
+def write_indexed_png(path: Path, values: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> None:
+    """Write a map as an indexed PNG, atomically; viewers show its colours, `read_map` gives the values back.
+
+    Args:
+        path: of the file.
+        values: (H, W) uint8, positions in the palette.
+        palette: (256, 3) uint8 RGB.
+
+    Raises:
+        DataError: arrays of another shape or dtype.
+    """
+    if values.ndim != 2 or values.dtype != np.uint8:
+        raise DataError(f"{path}: a map of shape {values.shape} and dtype {values.dtype}; expected (H, W) uint8")
+    if palette.shape != (256, 3) or palette.dtype != np.uint8:
+        raise DataError(
+            f"{path}: a palette of shape {palette.shape} and dtype {palette.dtype}; expected (256, 3) uint8"
+        )
+    image = Image.fromarray(values)
+    image.putpalette(palette.tobytes())
+    _write_8bit(path, image)
+
+
+def _write_8bit(path: Path, image: Image.Image) -> None:
+    content = io.BytesIO()
+    # Runs of one label are what a label map consists of: half the bytes of the default strategy in a quarter of the
+    # time. In 16 bits it would make files twenty times as large.
+    image.save(content, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    write_bytes_atomically(path, content.getvalue())
 
 
 def inspect_image(path: Path) -> tuple[int, int]:

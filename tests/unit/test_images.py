@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from weakpan.errors import DataError
-from weakpan.images import inspect_image, read_map, read_rgb, write_png
+from weakpan.images import inspect_image, read_map, read_rgb, write_indexed_png, write_png
 
 READERS = {"read_rgb": read_rgb, "inspect_image": inspect_image}
 
@@ -40,6 +40,39 @@ def test_palette_indices_are_not_turned_into_colours(tmp_path):
     image.putpalette([200, 10, 10] * 256)
     image.save(tmp_path / "indexed.png")
     np.testing.assert_array_equal(read_map(tmp_path / "indexed.png"), indices)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (9, 13), (40, 64)])
+def test_an_indexed_map_comes_back_and_shows_its_colours(tmp_path, shape):
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 256, shape, dtype=np.uint8)
+    palette = rng.integers(0, 256, (256, 3), dtype=np.uint8)
+    write_indexed_png(tmp_path / "map.png", values, palette)
+    found = read_map(tmp_path / "map.png")
+    np.testing.assert_array_equal(found, values)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(read_rgb(tmp_path / "map.png"), palette[values])
+
+
+def test_a_map_that_is_no_whole_array_keeps_its_values(tmp_path):
+    values = np.arange(48, dtype=np.uint8).reshape(6, 8)[::2, 1::3].T
+    write_indexed_png(tmp_path / "map.png", values, np.zeros((256, 3), np.uint8))
+    np.testing.assert_array_equal(read_map(tmp_path / "map.png"), values)
+
+
+@pytest.mark.parametrize(
+    ("values", "palette"),
+    [
+        (np.zeros((2, 2), np.uint16), np.zeros((256, 3), np.uint8)),
+        (np.zeros((2, 2, 3), np.uint8), np.zeros((256, 3), np.uint8)),
+        (np.zeros((2, 2), np.uint8), np.zeros((19, 3), np.uint8)),
+        (np.zeros((2, 2), np.uint8), np.zeros((256, 3), np.float32)),
+    ],
+)
+def test_what_is_no_indexed_map_is_not_written(tmp_path, values, palette):
+    with pytest.raises(DataError, match=r"map\.png: .*uint8"):
+        write_indexed_png(tmp_path / "map.png", values, palette)
+    assert not list(tmp_path.iterdir())
 
 
 def test_sizes_are_read_from_headers(tmp_path, photo):

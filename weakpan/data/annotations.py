@@ -24,7 +24,7 @@ ids follow it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -33,7 +33,7 @@ from typing import Any
 from weakpan.catalog import Catalog
 from weakpan.data.crops import CropGrid
 from weakpan.errors import DataError
-from weakpan.files import write_text_atomically
+from weakpan.files import replacing
 
 FORMAT = "weakpan-weak-annotations"
 VERSION = 1
@@ -103,27 +103,47 @@ class WeakAnnotations:
 
     def write(self, path: Path) -> None:
         """Write the file described at the top of this module, atomically."""
-        names = self.catalog.names
-        content = {
-            "format": FORMAT,
-            "version": VERSION,
-            "classes": [{"name": c.name, "thing": c.is_thing} for c in self.catalog.classes],
-            "crop": {"height": self.grid.height, "width": self.grid.width},
-            "images": [
-                {
-                    "id": image.image_id,
-                    "height": image.height,
-                    "width": image.width,
-                    "boxes": [
-                        {"class": names[b.class_id], "kind": str(b.kind), "box": [b.xmin, b.ymin, b.xmax, b.ymax]}
-                        for b in image.boxes
-                    ],
-                    "tags": [[names[i] for i in sorted(tile)] for tile in image.tags],
-                }
-                for image in self.images.values()
-            ],
-        }
-        write_text_atomically(path, json.dumps(content, separators=(",", ":")) + "\n")
+        entries = (
+            {
+                "id": image.image_id,
+                "height": image.height,
+                "width": image.width,
+                "boxes": box_entries(image.boxes, self.catalog),
+                "tags": tag_entries(image.tags, self.catalog),
+            }
+            for image in self.images.values()
+        )
+        write_annotation_entries(path, self.catalog, self.grid, entries)
+
+
+def box_entries(boxes: Iterable[Box], catalog: Catalog) -> list[dict[str, Any]]:
+    """Boxes as the file holds them."""
+    return [
+        {"class": catalog.names[b.class_id], "kind": str(b.kind), "box": [b.xmin, b.ymin, b.xmax, b.ymax]}
+        for b in boxes
+    ]
+
+
+def tag_entries(tags: Iterable[Iterable[int]], catalog: Catalog) -> list[list[str]]:
+    """Tags of tiles as the file holds them."""
+    return [[catalog.names[i] for i in sorted(tile)] for tile in tags]
+
+
+def write_annotation_entries(
+    path: Path, catalog: Catalog, grid: CropGrid, entries: Iterable[Mapping[str, Any]]
+) -> None:
+    """Write a weak-annotation file, atomically, holding one of its images at a time."""
+    head = {
+        "format": FORMAT,
+        "version": VERSION,
+        "classes": [{"name": c.name, "thing": c.is_thing} for c in catalog.classes],
+        "crop": {"height": grid.height, "width": grid.width},
+    }
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(head, separators=(",", ":"))[:-1] + ',"images":[')
+        for position, entry in enumerate(entries):
+            file.write(("," if position else "") + "\n" + json.dumps(entry, separators=(",", ":")))
+        file.write("\n]}\n")
 
 
 def read_weak_annotations(path: Path, catalog: Catalog) -> WeakAnnotations:

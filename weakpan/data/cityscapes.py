@@ -16,14 +16,12 @@ import numpy as np
 
 from weakpan.arrays import IGNORE, InstanceMap, RGBImage, SemanticMap
 from weakpan.catalog import Catalog
+from weakpan.data.boxes import INSTANCE_BASE
 from weakpan.errors import DataError
 from weakpan.images import inspect_image, read_map, read_rgb
 from weakpan.panoptic import PanopticTruth
 
-INSTANCE_BASE = 1000
-"""Instance maps hold `class * 1000 + n` for an instance and the bare class for everything else."""
-
-_LICENSE_PLATE = 65535
+LICENSE_PLATE = 65535
 """Label id -1 of the official tools, as it reads back from 16 bits; it is ignored in every class table."""
 
 
@@ -142,8 +140,8 @@ class CityscapesSplit:
             raise DataError(
                 f"{instance_path}: {raw.shape[0]} x {raw.shape[1]} pixels, its image has {size[0]} x {size[1]}"
             )
-        is_instance = (raw >= INSTANCE_BASE) & (raw != _LICENSE_PLATE)
-        classes = np.where(is_instance, raw // INSTANCE_BASE, np.where(raw == _LICENSE_PLATE, IGNORE, raw))
+        is_instance = (raw >= INSTANCE_BASE) & (raw != LICENSE_PLATE)
+        classes = np.where(is_instance, raw // INSTANCE_BASE, np.where(raw == LICENSE_PLATE, IGNORE, raw))
         translate = self.catalog.check_train_ids if in_train_ids else self.catalog.to_train_ids
         semantic: SemanticMap = translate(classes, str(instance_path))
         if label_path.is_file():

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import RGBImage
+from weakpan.arrays import IGNORE, RGBImage
 from weakpan.catalog import Catalog
 from weakpan.errors import DataError
 from weakpan.files import write_text_atomically
 from weakpan.images import read_rgb, write_png
-from weakpan.panoptic import PanopticMap, Segment
+from weakpan.panoptic import PanopticMap, PanopticTruth, Segment
 
 MAX_ID = 256**3 - 1
 """Largest id that three colour channels hold."""
@@ -197,6 +197,14 @@ class CocoPanoptic:
         """Image ids in the order of the file."""
         return tuple(self._annotations)
 
+    @cached_property
+    def photographs(self) -> dict[str, dict[str, Any]]:
+        """Records of the list `images` by image id, as they are; empty if the file has no such list."""
+        try:
+            return {str(image["id"]): image for image in self.content.get("images", [])}
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{self.path}: the list of images is not as in COCO's format ({error!r})") from error
+
     def read(self, image_id: str) -> PanopticMap:
         """The panoptic map of one image; a segment without a `score` gets 1.
 
@@ -204,30 +212,79 @@ class CocoPanoptic:
             DataError: no such image; a missing or damaged PNG; a category outside the class table; a group (crowd)
                 region, which a panoptic map cannot hold; or ids of the PNG at odds with the list of segments.
         """
-        if image_id not in self._annotations:
-            raise DataError(f"{self.path}: no annotation of image {image_id}")
-        annotation = self._annotations[image_id]
+        png, records = self._segments(image_id)
         train_id_of = {c.dataset_id: i for i, c in enumerate(self.catalog.classes)}
+        for segment_id, record in records.items():
+            if record["category_id"] not in train_id_of:
+                raise self._unknown_category(image_id, record)
+            if record.get("iscrowd", 0):
+                raise DataError(f"{self.path}: image {image_id}: segment {segment_id} is a group region")
         try:
-            png = self.path.with_suffix("") / annotation["file_name"]
-            records = {int(s["id"]): s for s in annotation["segments_info"]}
-            for record in records.values():
-                if record["category_id"] not in train_id_of:
-                    raise DataError(
-                        f"{self.path}: image {image_id}: category {record['category_id']} is not in class table "
-                        f"{self.catalog.name!r}; choose the table that the file was written with"
-                    )
-                if record.get("iscrowd", 0):
-                    raise DataError(f"{self.path}: image {image_id}: segment {record['id']} is a group region")
             segments = tuple(
                 Segment(k, train_id_of[s["category_id"]], float(s.get("score", 1.0))) for k, s in records.items()
             )
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{self.path}: image {image_id}: not as in COCO's format ({error!r})") from error
+        return PanopticMap(self._ids(png, records), segments)
+
+    def truth(self, image_id: str) -> PanopticTruth:
+        """Real labels of one image; instances are numbered from 1 in the order of their segment ids.
+
+        Segments of things with `iscrowd` become group regions. Categories that the class table ignores become 255 like
+        pixels without a segment; those that the file calls things keep an instance number.
+
+        Raises:
+            DataError: no such image; a missing or damaged PNG; a size other than the file gives; a category that is
+                neither in the class table nor ignored; or ids of the PNG at odds with the list of segments.
+        """
+        png, records = self._segments(image_id)
+        segment_ids = np.array([0, *sorted(records)])
+        classes, numbers = np.full(len(segment_ids), IGNORE, np.uint8), np.zeros(len(segment_ids), np.int32)
+        train_id_of = {c.dataset_id: i for i, c in enumerate(self.catalog.classes)}
+        things = {c.get("id") for c in self.content.get("categories", []) if c.get("isthing")}
+        for k, segment_id in enumerate(sorted(records), start=1):
+            category = records[segment_id]["category_id"]
+            if category not in train_id_of and category not in self.catalog.ignored_dataset_ids:
+                raise self._unknown_category(image_id, records[segment_id])
+            classes[k] = train_id_of.get(category, IGNORE)
+            is_thing = self.catalog.is_thing[classes[k]] or (classes[k] == IGNORE and category in things)
+            if is_thing and not records[segment_id].get("iscrowd", 0):
+                numbers[k] = numbers.max() + 1
+        ids = self._ids(png, records)
+        photograph = self.photographs.get(image_id, {})
+        size = photograph.get("height", ids.shape[0]), photograph.get("width", ids.shape[1])
+        if size != ids.shape:
+            raise DataError(
+                f"{png}: {ids.shape[0]} x {ids.shape[1]} pixels (height x width), {self.path.name} says "
+                f"{size[0]} x {size[1]}; write both again, together"
+            )
+        position = np.searchsorted(segment_ids, ids)
+        return PanopticTruth(classes[position], numbers[position])
+
+    def _segments(self, image_id: str) -> tuple[Path, dict[int, dict[str, Any]]]:
+        """PNG of an image and its records by segment id."""
+        if image_id not in self._annotations:
+            raise DataError(f"{self.path}: no annotation of image {image_id}")
+        annotation = self._annotations[image_id]
+        try:
+            # Read here so that whoever uses the records can rely on both.
+            records = {int(s["id"]): {**s, "category_id": int(s["category_id"])} for s in annotation["segments_info"]}
+            return self.path.with_suffix("") / annotation["file_name"], records
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{self.path}: image {image_id}: not as in COCO's format ({error!r})") from error
+
+    def _unknown_category(self, image_id: str, record: dict[str, Any]) -> DataError:
+        return DataError(
+            f"{self.path}: image {image_id}: category {record['category_id']} is not in class table "
+            f"{self.catalog.name!r}; choose the table that the file was written with"
+        )
+
+    def _ids(self, png: Path, records: Mapping[int, Any]) -> npt.NDArray[np.int32]:
+        """The (H, W) segment ids of a PNG, held against the records."""
         ids = rgb_to_ids(read_rgb(png))
         found = {int(i) for i in np.unique(ids)} - {0}
         if found != set(records):
             odd = min(found ^ set(records))
             where = "has no record" if odd in found else "does not occur in the PNG"
             raise DataError(f"{png}: segment {odd} {where}; write the PNG and {self.path.name} again, together")
-        return PanopticMap(ids, segments)
+        return ids

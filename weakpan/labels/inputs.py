@@ -9,9 +9,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, FloatMap, SemanticMap
+from weakpan.arrays import IGNORE, NO_THING, FloatMap, SemanticMap
 from weakpan.catalog import Catalog
-from weakpan.cues.consensus import NO_THING
 from weakpan.data.annotations import BoxKind, ImageAnnotation
 from weakpan.data.crops import Tile
 from weakpan.errors import DataError

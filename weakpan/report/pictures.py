@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, BoolMask, InstanceMap, RGBImage, SemanticMap
+from weakpan.arrays import IGNORE, NO_THING, BoolMask, InstanceMap, RGBImage, SemanticMap
 from weakpan.catalog import Catalog
-from weakpan.cues.consensus import NO_THING
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.panoptic import PanopticMap
 from weakpan.report.shades import instance_shades

@@ -1,0 +1,145 @@
+"""Boxes and tags from the label maps of a Cityscapes tree alone: no photograph is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from weakpan.arrays import IGNORE
+from weakpan.catalog import Catalog
+from weakpan.data.annotations import Box
+from weakpan.data.boxes import INSTANCE_BASE, boxes_from_ids
+from weakpan.data.cityscapes import LICENSE_PLATE, FileTemplates
+from weakpan.data.crops import CropGrid
+from weakpan.errors import DataError
+from weakpan.images import read_map
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """Label maps of one split, found by image id.
+
+    Maps of train ids are preferred where both kinds exist, as in the authors' released code.
+
+    Attributes:
+        root: of the tree.
+        split: folder name, for instance `train`.
+        catalog: class table.
+        templates: file names.
+    """
+
+    root: Path
+    split: str
+    catalog: Catalog
+    templates: FileTemplates = field(default_factory=FileTemplates)
+
+    def ids(self) -> tuple[str, ...]:
+        """Ids of all images that have an instance map, sorted.
+
+        Raises:
+            DataError: no such folder, or no map in it.
+        """
+        if not self.root.is_dir():
+            raise DataError(f"data.root={self.root}: no such folder; set data.root to the data set's root")
+        found = set()
+        for template in (self.templates.instance_train_ids, self.templates.instance_ids):
+            before, after = Path(template).name.split("{id}")
+            pattern = template.format(split=self.split, group="*", id="*")
+            names = (path.name for path in self.root.glob(pattern))
+            found |= {name[len(before) : len(name) - len(after)] for name in names}
+        if not found:
+            raise DataError(
+                f"data.root={self.root}: no instance map matches {self.templates.instance_ids} in split {self.split}; "
+                "check data.split and data.files"
+            )
+        return tuple(sorted(found))
+
+    def boxes(self, image_id: str) -> tuple[tuple[int, int], tuple[Box, ...]]:
+        """(height, width) and boxes of an image from its instance map.
+
+        Raises:
+            DataError: no instance map, a damaged one, or a value outside the class table.
+        """
+        path, in_train_ids = self._find(image_id, self.templates.instance_train_ids, self.templates.instance_ids)
+        ids = read_map(path)
+        if ids.min(initial=0) < 0 or ids.max(initial=0) > np.iinfo(np.uint16).max:
+            raise DataError(f"{path}: values {ids.min()} to {ids.max()}; expected an instance map of 16 bits")
+        ids16 = ids.astype(np.uint16, copy=False)
+        values = np.flatnonzero(cv2.calcHist([ids16], [0], None, [65536], [0, 65536]).ravel())
+        return (ids.shape[0], ids.shape[1]), boxes_from_ids(
+            ids16, self._table(values, in_train_ids, path), self.catalog
+        )
+
+    def tags(self, image_id: str, grid: CropGrid) -> tuple[tuple[int, int], tuple[frozenset[int], ...]]:
+        """(height, width) and tags of every tile of an image from its label map.
+
+        Raises:
+            DataError: no label map, a damaged one, or a value outside the class table.
+        """
+        path, in_train_ids = self._find(image_id, self.templates.label_train_ids, self.templates.label_ids)
+        labels = read_map(path)
+        if labels.dtype != np.uint8:
+            raise DataError(f"{path}: {labels.dtype}; expected a label map of 8 bits")
+        labels8 = labels.astype(np.uint8, copy=False)
+        values = np.flatnonzero(cv2.calcHist([labels8], [0], None, [256], [0, 256]).ravel())
+        semantic = cv2.LUT(labels8, self._table(values, in_train_ids, path)[:256]).astype(np.uint8, copy=False)
+        return (labels.shape[0], labels.shape[1]), grid.tags(semantic)
+
+    def missing_instances(self, image_id: str) -> Path | None:
+        """The instance map that is not there, or None."""
+        return self._missing(image_id, self.templates.instance_train_ids, self.templates.instance_ids)
+
+    def missing_labels(self, image_id: str) -> Path | None:
+        """The label map that is not there, or None."""
+        return self._missing(image_id, self.templates.label_train_ids, self.templates.label_ids)
+
+    def _missing(self, image_id: str, *templates: str) -> Path | None:
+        if self._existing(image_id, templates) is not None:
+            return None
+        return self.root / templates[-1].format(split=self.split, group="*", id=image_id)
+
+    def _existing(self, image_id: str, templates: tuple[str, ...]) -> tuple[Path, bool] | None:
+        """The first file that exists, and whether it is that of the first template."""
+        if Path(image_id).name != image_id or image_id in {"", ".", ".."}:
+            raise DataError(f"image id {image_id!r} is no plain file name; correct the list")
+        for template in templates:
+            # Cityscapes' ids begin with their group, so that the first look nearly always finds the file.
+            for group in sorted(self._groups(template), key=lambda g: not image_id.startswith(g)):
+                path = self.root / template.format(split=self.split, group=group, id=image_id)
+                if path.is_file():
+                    return path, template == templates[0]
+        return None
+
+    @cached_property
+    def _groups_of(self) -> dict[str, tuple[str, ...]]:
+        return {}
+
+    def _groups(self, template: str) -> tuple[str, ...]:
+        """Names of the group folders of a template; one empty name where it has none."""
+        if template not in self._groups_of:
+            before, group, _ = template.partition("{group}")
+            folder = self.root / before.format(split=self.split)
+            names = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir())) if folder.is_dir() else ()
+            self._groups_of[template] = names if group else ("",)
+        return self._groups_of[template]
+
+    def _find(self, image_id: str, *templates: str) -> tuple[Path, bool]:
+        found = self._existing(image_id, templates)
+        if found is None:
+            wanted = " or ".join(str(self.root / t.format(split=self.split, group="*", id=image_id)) for t in templates)
+            raise DataError(f"image {image_id}: no label map {wanted}; add it, or take the id out of the list")
+        return found
+
+    def _table(self, values: npt.NDArray[np.intp], in_train_ids: bool, path: Path) -> npt.NDArray[np.uint8]:
+        """(65536,) train id of every value of a map that holds these values."""
+        classes = np.where(values >= INSTANCE_BASE, values // INSTANCE_BASE, values)
+        classes[values == LICENSE_PLATE] = IGNORE
+        translate = self.catalog.check_train_ids if in_train_ids else self.catalog.to_train_ids
+        table = np.full(65536, IGNORE, np.uint8)
+        table[values] = translate(classes, str(path))
+        return table
