@@ -8,12 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss or m:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+from weakpan.sharing import clock
 
 
 class StageProgress(pl.Callback):

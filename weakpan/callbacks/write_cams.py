@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from weakpan.arrays import SemanticMap
 from weakpan.callbacks.each_prediction import EachPrediction
 from weakpan.cues.grad_cam import CamSettings, cam_labels, cam_labels_among, stitch_cams
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.candidates import candidate_sets
-from weakpan.map_store import MapStore
 
 
 class WriteCams(EachPrediction):
@@ -25,14 +25,16 @@ class WriteCams(EachPrediction):
           cam: {rule: candidates, threshold: 0.3, tile_normalised: false}
 
     Args:
-        store: that the maps go to; every rank writes its own images.
+        write: takes an image id and its (H, W) uint8 map; every rank writes its own images.
         annotations: for image sizes and the crop grid.
         settings: of the label rule.
     """
 
-    def __init__(self, store: MapStore, annotations: WeakAnnotations, settings: CamSettings) -> None:
+    def __init__(
+        self, write: Callable[[str, SemanticMap], None], annotations: WeakAnnotations, settings: CamSettings
+    ) -> None:
         super().__init__()
-        self.store, self.annotations, self.settings = store, annotations, settings
+        self.write, self.annotations, self.settings = write, annotations, settings
 
     def take(self, prediction: Mapping[str, Any]) -> None:
         """Stitch the tiles of one image, cut, write."""
@@ -50,7 +52,7 @@ class WriteCams(EachPrediction):
             labels = cam_labels(cams, self.settings)
         else:
             labels = cam_labels_among(cams, self._allowed(entry).to(cams.device), self.settings)
-        self.store.write(entry.image_id, labels)
+        self.write(entry.image_id, labels)
 
     def _allowed(self, entry: ImageAnnotation) -> Tensor:
         """(C, H, W) bool, the classes that tags and boxes leave to each pixel."""

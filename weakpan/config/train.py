@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from weakpan.config.data import DataConfig
-from weakpan.cues.box_masks import MaskSettings
+from weakpan.config.masks import MasksConfig
 from weakpan.cues.grad_cam import CamSettings
 from weakpan.data.crop_datamodule import CropSettings
 from weakpan.data.panoptic_datamodule import ViewSettings
@@ -37,12 +37,12 @@ class CuesConfig:
 
     Attributes:
         cam: heatmaps to labels.
-        masks: masks in boxes.
+        masks: where masks in boxes come from.
         workers: processes that look for masks in boxes.
     """
 
     cam: CamSettings = field(default_factory=CamSettings)
-    masks: MaskSettings = field(default_factory=MaskSettings)
+    masks: MasksConfig = field(default_factory=MasksConfig)
     workers: int = 2
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 import numpy as np
 
@@ -81,21 +80,22 @@ class MaskSettings:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise ConfigError(f"cues.masks.{name}={value}: expected {low} to {high}")
+                raise ConfigError(f"masks.dials.{name}={value}: expected {low} to {high}")
         for name, choices in _CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
-                raise ConfigError(f"cues.masks.{name}={value!r}: choose one of {', '.join(choices)}")
+                raise ConfigError(f"masks.dials.{name}={value!r}: choose one of {', '.join(choices)}")
         if self.core >= self.corner:
-            raise ConfigError(f"cues.masks.core={self.core} has to be below cues.masks.corner={self.corner}")
+            raise ConfigError(f"masks.dials.core={self.core} has to be below masks.dials.corner={self.corner}")
 
 
 class Fallback(StrEnum):
-    """Why a box did not get the consensus of its two masks."""
+    """Why a box did not get the consensus of its two masks, or none from a file."""
 
     NOT_NEEDED = "not needed"
     SMALL_BOX = "small box"
     NO_CONSENSUS = "no consensus"
+    NO_MASK = "no mask in the file"
 
 
 @dataclass(frozen=True)
@@ -133,17 +133,6 @@ class BoxMaskResult:
 
     semantic: SemanticMap
     records: tuple[BoxRecord, ...]
-
-
-class BoxMasker(Protocol):
-    """A source of masks in boxes; `functools.partial(masks_in_boxes, settings=...)` is one.
-
-    A source that yields one mask a box makes its map with `consensus.paint_masks`.
-    """
-
-    def __call__(self, image: RGBImage, boxes: Sequence[Box], /) -> BoxMaskResult:
-        """Masks in the boxes of an (H, W, 3) RGB image."""
-        ...
 
 
 def masks_in_boxes(image: RGBImage, boxes: Sequence[Box], settings: MaskSettings) -> BoxMaskResult:

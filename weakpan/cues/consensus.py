@@ -7,11 +7,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from weakpan.arrays import IGNORE, BoolMask, SemanticMap
+from weakpan.arrays import IGNORE, NO_THING, BoolMask, SemanticMap
 from weakpan.data.annotations import Box, BoxKind
-
-NO_THING = 254
-"""The value of a pixel outside all boxes; not 0, which is the train id of a class."""
 
 
 class Overlap(StrEnum):

@@ -6,12 +6,17 @@ Worker processes import this module, so it must stay clear of torch: that alone 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import cv2
 
-from weakpan.cues.box_masks import MaskSettings, masks_in_boxes
+from weakpan.cues.box_masks import BoxMaskResult
+from weakpan.cues.mask_sources import MaskSource
 from weakpan.data.annotations import ImageAnnotation
+from weakpan.data.cityscapes import CityscapesSplit
+from weakpan.errors import DataError
 from weakpan.images import read_rgb
 from weakpan.map_store import MapStore
 
@@ -19,22 +24,41 @@ WITHOUT_MASK = "without mask"
 BOXES = "boxes"
 
 
-def write_masks(path: Path, annotation: ImageAnnotation, settings: MaskSettings, store: MapStore) -> Counter[str]:
-    """Make and write the map of one image.
+@dataclass(frozen=True)
+class WriteMasks:
+    """Makes and writes the map of one image at a time.
 
-    Args:
-        path: of the photograph.
-        annotation: its boxes.
-        settings: of masks in boxes.
-        store: that the map goes to.
-
-    Returns:
-        Number of boxes (`BOXES`), of boxes without a mask (`WITHOUT_MASK`), and of boxes by `Fallback`.
+    Attributes:
+        photographs: of the split.
+        annotations: boxes by image id.
+        source: where masks come from.
+        store: that maps go to.
     """
-    # One image a process: OpenCV's own threads would only get in each other's way.
-    cv2.setNumThreads(1)
-    result = masks_in_boxes(read_rgb(path), annotation.boxes, settings)
-    store.write(annotation.image_id, result.semantic)
+
+    photographs: CityscapesSplit
+    annotations: Mapping[str, ImageAnnotation]
+    source: MaskSource
+    store: MapStore
+
+    def is_done(self, image_id: str) -> bool:
+        """Whether the map is there and whole."""
+        try:
+            return self.store.has(image_id) and self.store.read(image_id) is not None
+        except DataError:
+            return False
+
+    def __call__(self, image_id: str) -> Counter[str]:
+        """Make and write the map of an image; counts as `count_boxes`."""
+        # One image a process: OpenCV's own threads would only get in each other's way.
+        cv2.setNumThreads(1)
+        path = self.photographs.image_path(image_id)
+        result = self.source.masks(self.annotations[image_id], partial(read_rgb, path))
+        self.store.write(image_id, result.semantic)
+        return count_boxes(result)
+
+
+def count_boxes(result: BoxMaskResult) -> Counter[str]:
+    """Number of boxes (`BOXES`), of boxes without a mask (`WITHOUT_MASK`), and of boxes by `Fallback`."""
     counts = Counter(str(record.fallback) for record in result.records)
     counts[BOXES] = len(result.records)
     counts[WITHOUT_MASK] = sum(record.cover == 0 for record in result.records)

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from weakpan.catalog import BUILT_IN, Catalog, load_catalog
+from weakpan.catalog import Catalog
 from weakpan.config.predict import PredictConfig
 from weakpan.config.train import TrainConfig
-from weakpan.config.train_checks import to_train_config
-from weakpan.errors import ConfigError, DataError, RunError
+from weakpan.errors import DataError, RunError
 from weakpan.layout import RunLayout
 from weakpan.stages.build import build_segmenter, load_weights
+from weakpan.stages.earlier_run import load_run_catalog, locate, read_run_config, run_started_in
 from weakpan.training.segmenter_module import SegmenterModule
 
 
@@ -43,7 +41,7 @@ class TrainedRound:
 
     def locate(self, path: str) -> Path:
         """A path of the run's configuration, from where train.py was started or, if it is not there, from here."""
-        return _locate(path, self.started_in)
+        return locate(path, self.started_in)
 
 
 def find_round(config: PredictConfig) -> TrainedRound:
@@ -60,10 +58,9 @@ def find_round(config: PredictConfig) -> TrainedRound:
             f"{layout.config}: no such file, so {layout.folder} is no run folder of train.py; give run=FOLDER, or "
             "the checkpoint in its place within such a folder"
         )
-    trained = _read_config(layout.config, layout.folder)
-    started_in = _started_in(layout)
-    classes = trained.data.classes
-    catalog = load_catalog(classes if classes in BUILT_IN else str(_locate(classes, started_in)))
+    trained = read_run_config(layout)
+    started_in = run_started_in(layout)
+    catalog = load_run_catalog(trained, started_in)
     _check_content(checkpoint, catalog)
     return TrainedRound(layout, index, checkpoint, trained, catalog, started_in)
 
@@ -101,35 +98,6 @@ def _named_by_checkpoint(config: PredictConfig) -> tuple[RunLayout, int, Path]:
             "configuration is needed too"
         )
     return RunLayout(path.parents[1]), int(match[1]), path
-
-
-def _read_config(path: Path, folder: Path) -> TrainConfig:
-    try:
-        composed = OmegaConf.load(path)
-        if not isinstance(composed, DictConfig):
-            raise RunError(f"{path}: not a configuration of train.py")
-        # The run may have been named by the clock of its own process.
-        composed["run"] = str(folder)
-        return to_train_config(composed)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    except (OSError, ValueError, OmegaConfBaseException) as error:
-        first = str(error).strip().splitlines()[0]
-        raise RunError(f"{path}: not a configuration of this version of train.py ({first})") from error
-
-
-def _started_in(layout: RunLayout) -> Path:
-    """As Hydra recorded it; the present folder if the record is gone."""
-    try:
-        recorded = OmegaConf.select(OmegaConf.load(layout.hydra), "hydra.runtime.cwd")
-    except (OSError, OmegaConfBaseException):
-        recorded = None
-    return Path(recorded) if isinstance(recorded, str) else Path()
-
-
-def _locate(path: str, started_in: Path) -> Path:
-    there = started_in / path
-    return there if there.exists() else Path(path)
 
 
 def _check_content(checkpoint: Path, catalog: Catalog) -> None:

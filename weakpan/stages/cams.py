@@ -37,7 +37,7 @@ def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
         config,
         experiment.layout,
         "CAMs",
-        [WriteCams(store, experiment.weak, config.cues.cam)],
+        [WriteCams(store.write, experiment.weak, config.cues.cam)],
         loggers,
         inference_mode=False,
     )

@@ -83,7 +83,7 @@ class Experiment:
             f"{kinds.count(BoxKind.INSTANCE)} boxes and {kinds.count(BoxKind.GROUP)} group boxes of things in "
             f"{len(self.weak_ids)} training images",
             f"tags of {tiles} crops of {weak.grid.height} x {weak.grid.width} pixels of {len(self.train.ids)} images",
-            "masks in boxes from GrabCut and segment proposals, without learned boundaries",
+            config.cues.masks.supervision,
         ]
         if self.full_ids:
             used.append(f"pixel masks of {len(self.full_ids)} further training images")

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,10 @@ import pytest
 from PIL import Image
 
 from tests.unit.cues.drawn_objects import disc_in_grass, tight_box
+from weakpan.arrays import NO_THING
 from weakpan.catalog import CITYSCAPES
-from weakpan.cues.box_masks import BoxMasker, Fallback, MaskSettings, masks_in_boxes
-from weakpan.cues.consensus import NO_THING, paint_masks
+from weakpan.cues.box_masks import Fallback, MaskSettings, masks_in_boxes
+from weakpan.cues.consensus import paint_masks
 from weakpan.cues.region import elliptic_radius
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.errors import ConfigError, DataError
@@ -139,12 +139,6 @@ def test_box_outside_the_image_is_refused():
 def test_settings_out_of_range_are_named(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         MaskSettings(**wrong)
-
-
-def test_is_a_box_masker_once_its_settings_are_bound():
-    masker: BoxMasker = partial(masks_in_boxes, settings=SETTINGS)
-    image, _, box = disc_in_grass()
-    assert (masker(image, [box]).semantic == masks_in_boxes(image, [box], SETTINGS).semantic).all()
 
 
 @pytest.mark.skipif(not (DATA / "cityscapes_sample").is_dir(), reason="needs WEAKPAN_DATA/cityscapes_sample")

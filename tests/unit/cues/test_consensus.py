@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from weakpan.cues.consensus import NO_THING, Overlap, mask_iou, paint_masks
+from weakpan.arrays import NO_THING
+from weakpan.cues.consensus import Overlap, mask_iou, paint_masks
 from weakpan.data.annotations import Box, BoxKind
 
 N, U = NO_THING, 255

@@ -1,0 +1,177 @@
+"""What make_gt.py may be told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+from omegaconf import MISSING, DictConfig
+
+from weakpan.config.compose import check_values, to_object
+from weakpan.config.data import GridConfig
+from weakpan.config.masks import MasksConfig
+from weakpan.data.cityscapes import FileTemplates
+from weakpan.data.toy_city import ToyCitySpec
+from weakpan.errors import ConfigError
+from weakpan.labels.settings import LabelSettings
+
+
+class Stage(Enum):
+    """What is made."""
+
+    boxes = "boxes"
+    tags = "tags"
+    masks = "masks"
+    cams = "cams"
+    labels = "labels"
+
+
+class BoxSource(Enum):
+    """Where boxes are read from."""
+
+    maps = "maps"
+    mat = "mat"
+    coco = "coco"
+    annotations = "annotations"
+
+
+class TagSource(Enum):
+    """Where tags are read from."""
+
+    maps = "maps"
+    coco = "coco"
+    annotations = "annotations"
+
+
+class OnError(Enum):
+    """What happens after an image that cannot be done."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+@dataclass
+class SplitConfig:
+    """Group `data`: one split of a data set.
+
+    Attributes:
+        name: as it appears in reports.
+        root: folder of the data set; relative to where the command is started.
+        classes: built-in class table, or the path of a JSON file.
+        split: folder name of the split.
+        list: file with the ids to work on, one a line; null for all that have a photograph or label map.
+        files: file-name templates.
+        crop: tile of the crop grid that tags belong to.
+        toy: settings of the generated data set, which is made by train.py; not used here.
+    """
+
+    name: str = MISSING
+    root: str = MISSING
+    classes: str = MISSING
+    split: str = "train"
+    list: str | None = None
+    files: FileTemplates = field(default_factory=FileTemplates)
+    crop: GridConfig = field(default_factory=GridConfig)
+    toy: ToyCitySpec | None = None
+
+
+@dataclass
+class SourceConfig:
+    """Group `source`: what labels are made from.
+
+    Attributes:
+        root: folder with CAM maps, masks in boxes, predictions and scores, laid out as the authors released theirs;
+            null for the folder that results are written to, so that stages build on each other.
+        boxes: `maps`: instance maps of the data set; `mat`: the authors' MATLAB files; `coco`: a COCO panoptic file;
+            `annotations`: a weak-annotation file.
+        tags: `maps`: label maps of the data set; `coco` and `annotations` as for boxes.
+        mat: where the MATLAB file of an image lies below data.root.
+        coco: COCO panoptic JSON; the PNGs lie in the folder beside it that is called like it without `.json`.
+        annotations: weak-annotation file.
+        checkpoint: last.ckpt of a trained crop classifier in its run folder, for CAMs.
+    """
+
+    root: str | None = None
+    boxes: BoxSource = BoxSource.maps
+    tags: TagSource = TagSource.maps
+    mat: str = "gtFine_bboxes/{split}/panoptic/{id}_leftImg8bit.mat"
+    coco: str | None = None
+    annotations: str | None = None
+    checkpoint: str | None = None
+
+
+@dataclass
+class MakeGtConfig:
+    """Everything that make_gt.py can be told.
+
+    Attributes:
+        stage: what is made.
+        out: folder that results are written to.
+        round: of the labels: 0 starts from CAM maps, r >= 1 from the predictions of the r-th trained network.
+        workers: processes; null for one a core.
+        shard: `k/n` does the k-th of n parts of the images, counted from 0; null for all.
+        on_error: stop at the first image that cannot be done, or skip it, do the rest and list it at the end.
+        audit: also write which rule decided each pixel, tables of changes and pictures (stage labels).
+        pictures: number of images that pictures are made of when auditing.
+        mat: also write the boxes as the authors' MATLAB files (stage boxes).
+        coco: also write the labels as COCO panoptic (stage labels).
+        data: data set.
+        source: what labels are made from.
+        masks: where masks in boxes come from (stage masks).
+        labels: rules of label making (stage labels).
+    """
+
+    stage: Stage = MISSING
+    out: str = MISSING
+    round: int = 0
+    workers: int | None = None
+    shard: str | None = None
+    on_error: OnError = OnError.stop
+    audit: bool = False
+    pictures: int = 20
+    mat: bool = False
+    coco: bool = False
+    data: SplitConfig = field(default_factory=SplitConfig)
+    source: SourceConfig = field(default_factory=SourceConfig)
+    masks: MasksConfig = field(default_factory=MasksConfig)
+    labels: LabelSettings = field(default_factory=LabelSettings)
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """Index and number of shards; (0, 1) for all images."""
+        if self.shard is None:
+            return 0, 1
+        index, count = self.shard.split("/")
+        return int(index), int(count)
+
+
+def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
+    """The composed configuration as typed objects, checked; raises ConfigError."""
+    config = to_object(MakeGtConfig, composed)
+    check_values({"round": config.round, "pictures": config.pictures}, lambda v: v >= 0, "0 or more")
+    check_values(
+        {
+            "workers": 1 if config.workers is None else config.workers,
+            "data.crop.height": config.data.crop.height,
+            "data.crop.width": config.data.crop.width,
+        },
+        lambda v: v >= 1,
+        "1 or more",
+    )
+    if config.shard is not None and re.fullmatch(r"\d+/[1-9]\d*", config.shard) is None:
+        raise ConfigError(f"shard={config.shard}: expected k/n, for instance 0/4 for the first of four parts")
+    index, count = config.part
+    if index >= count:
+        raise ConfigError(f"shard={config.shard}: parts count from 0, so the last one is {count - 1}/{count}")
+    source = config.source
+    for key, used in (("boxes", source.boxes.value), ("tags", source.tags.value)):
+        for file in ("coco", "annotations"):
+            if used == file and getattr(source, file) is None:
+                raise ConfigError(f"source.{key}={used}: no file to read them from; give source.{file}=FILE")
+    if config.stage is Stage.cams and source.checkpoint is None:
+        raise ConfigError("stage=cams needs a trained crop classifier; give source.checkpoint=RUN/classifier/last.ckpt")
+    for key, stage in (("audit", Stage.labels), ("mat", Stage.boxes), ("coco", Stage.labels)):
+        if getattr(config, key) and config.stage is not stage:
+            raise ConfigError(f"{key}=true belongs to stage={stage.value}, not to stage={config.stage.value}")
+    return config
