@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -31,7 +32,7 @@ def drop_low_scores(semantic: SemanticMap, score: FloatMap, threshold: float, ke
     limit = score.dtype.type(threshold)
     if kept_share > 0:
         return ignored_where(
-            semantic, ~(score >= np.minimum(limit, _class_limits(semantic, score, kept_share)[semantic]))
+            semantic, ~(score >= cv2.LUT(semantic, np.minimum(limit, _class_limits(semantic, score, kept_share))))
         )
     return ignored_where(semantic, ~(score >= limit))
 

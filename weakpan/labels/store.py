@@ -46,11 +46,11 @@ class LabelStore:
 
     def semantic_path(self, image_id: str) -> Path:
         """File of an image's semantic map; raises DataError for an id that is no plain file name."""
-        return self.folder / f"{_checked_id(image_id)}_semantic.png"
+        return self.folder / f"{checked_id(image_id)}_semantic.png"
 
     def instances_path(self, image_id: str) -> Path:
         """File of an image's instance map; raises DataError for an id that is no plain file name."""
-        return self.folder / f"{_checked_id(image_id)}_instances.png"
+        return self.folder / f"{checked_id(image_id)}_instances.png"
 
     def has(self, image_id: str) -> bool:
         """Whether both files of an image are there, sealed or not."""
@@ -178,7 +178,8 @@ class LabelStore:
             )
 
 
-def _checked_id(image_id: str) -> str:
+def checked_id(image_id: str) -> str:
+    """The id itself; raises DataError if it is no plain file name."""
     # Ids come from users' lists and annotation files and must not lead out of the folder, on any system.
     if not image_id or image_id in {".", ".."} or any(c in image_id for c in "/\\\0"):
         raise DataError(f"image id {image_id!r} is no plain file name; rename the image")

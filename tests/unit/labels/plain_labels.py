@@ -16,8 +16,18 @@ from weakpan.labels.settings import LabelSettings
 Ids = Iterable[int]
 
 
-def plain_score_threshold(label: SemanticMap, score: FloatMap, threshold: float) -> SemanticMap:
-    return np.where(score < np.float32(threshold), 255, label).astype(np.uint8)
+def plain_score_threshold(
+    label: SemanticMap, score: FloatMap, threshold: float, kept_share: float = 0.0
+) -> SemanticMap:
+    if kept_share == 0:
+        return np.where(score < np.float32(threshold), 255, label).astype(np.uint8)
+    result = label.copy()
+    for class_id in set(label.ravel().tolist()) - {255}:
+        of_class = label == class_id
+        levels = np.floor(score[of_class] * 1024)
+        enough = max(v for v in levels if (levels >= v).sum() >= kept_share * levels.size)
+        result[of_class & (score < min(np.float32(threshold), enough / 1024))] = 255
+    return result
 
 
 def plain_tag_check(label: SemanticMap, tiles: Iterable[Tile], tags: Iterable[Ids]) -> SemanticMap:
@@ -85,7 +95,7 @@ def plain_labels(
     label, boxes, things = inp.prediction, inp.annotation.boxes, list(catalog.thing_ids)
     for step in settings.steps:
         if step == "score_threshold" and round_index > 0 and inp.score is not None:
-            label = plain_score_threshold(label, inp.score, settings.score_threshold)
+            label = plain_score_threshold(label, inp.score, settings.score_threshold, settings.kept_share)
         elif step == "tag_check":
             label = plain_tag_check(label, grid.tiles(*label.shape), inp.annotation.tags)
         elif step == "mask_merge" and round_index <= settings.mask_rounds and inp.masks is not None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from weakpan.arrays import NO_THING
 from weakpan.catalog import CITYSCAPES
-from weakpan.cues.consensus import NO_THING
 from weakpan.data.annotations import ImageAnnotation
 from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.crops import CropGrid

@@ -5,67 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from tests.unit.labels.label_cases import catalog_of, label_cases
 from tests.unit.labels.plain_labels import plain_labels
-from weakpan.catalog import Catalog, ClassInfo
-from weakpan.cues.consensus import NO_THING
-from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
+from weakpan.arrays import NO_THING
+from weakpan.data.annotations import Box, ImageAnnotation
 from weakpan.data.crops import CropGrid
 from weakpan.errors import ConfigError, DataError
 from weakpan.labels.pipeline import LabelInput, LabelSettings, make_labels
 from weakpan.labels.settings import STEPS
 
 
-def catalog_of(*kinds):
-    """A class table with a class of things for each True."""
-    return Catalog("test", tuple(ClassInfo(f"class{i}", i, (i, 0, 0), thing) for i, thing in enumerate(kinds)))
-
-
-@st.composite
-def cases(draw):
-    catalog = catalog_of(*draw(st.lists(st.booleans(), min_size=1, max_size=5)))
-    height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
-    grid = CropGrid(draw(st.integers(1, 9)), draw(st.integers(1, 9)))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    ids = [*range(catalog.num_classes), 255]
-
-    def box():
-        xmin, xmax = sorted(rng.integers(0, width, 2).tolist())
-        ymin, ymax = sorted(rng.integers(0, height, 2).tolist())
-        class_id = int(rng.integers(catalog.num_classes))
-        if not catalog.is_thing[class_id]:
-            whole = rng.random() < 0.8
-            corners = (0, 0, width - 1, height - 1) if whole else (xmin, ymin, xmax, ymax)
-            return Box(class_id, *corners, BoxKind.STUFF)
-        return Box(class_id, xmin, ymin, xmax, ymax, BoxKind.GROUP if rng.random() < 0.2 else BoxKind.INSTANCE)
-
-    boxes = [box() for _ in range(draw(st.integers(0, 6)))]
-    boxes += [boxes[int(rng.integers(len(boxes)))] for _ in range(2) if boxes and rng.random() < 0.5]
-    tags = tuple(
-        frozenset(c for c in range(catalog.num_classes) if rng.random() < 0.7) for _ in grid.tiles(height, width)
-    )
-    inp = LabelInput(
-        rng.choice(ids, (height, width)).astype(np.uint8),
-        rng.choice([0.0, 0.25, 0.5, 0.75, 0.99, 1.0], (height, width)).astype(np.float32),
-        rng.choice([*catalog.thing_ids, NO_THING, 255], (height, width)).astype(np.uint8),
-        ImageAnnotation("frame", height, width, tuple(boxes), tags),
-    )
-    label_settings = LabelSettings(
-        steps=tuple(draw(st.permutations(STEPS))[: draw(st.integers(0, len(STEPS)))]),
-        score_threshold=draw(st.sampled_from([0.0, 0.5, 0.99, 1.0])),
-        fill_threshold=draw(st.sampled_from([0.0, 0.25, 0.5, 1.0])),
-        fill_over_things=draw(st.booleans()),
-        mask_rounds=draw(st.integers(0, 2)),
-        instances=draw(st.integers(0, 4)) > 0,
-    )
-    if draw(st.booleans()):
-        label_settings = replace(label_settings, steps=STEPS)
-    return inp, label_settings, catalog, grid, draw(st.integers(0, 3))
-
-
-@settings(max_examples=400, deadline=None)
-@given(cases())
+@settings(max_examples=600, deadline=None)
+@given(label_cases())
 def test_equals_the_plain_reference(case):
     inp, label_settings, catalog, grid, round_index = case
     before = inp.prediction.copy(), inp.score.copy(), inp.masks.copy()

@@ -34,6 +34,15 @@ def test_score_exactly_at_the_threshold_stays():
     np.testing.assert_array_equal(label, grid_of("012 3.0"))
 
 
+def test_the_surest_pixels_of_every_class_stay():
+    label = grid_of("0000 3333 .111")
+    score = np.array([[0.9, 0.4, 0.3, 0.2], [0.1, 0.4, 0.2, 0.3], [0.99, 0.97, 0.98, 0.99]], np.float32)
+    np.testing.assert_array_equal(drop_low_scores(label, score, 0.8), grid_of("0... .... .111"))
+    np.testing.assert_array_equal(drop_low_scores(label, score, 0.8, 0.5), grid_of("00.. .3.3 .111"))
+    np.testing.assert_array_equal(drop_low_scores(label, score, 0.985, 0.6), grid_of("000. .333 ..11"))
+    np.testing.assert_array_equal(drop_low_scores(label, score, 0.8, 1.0), label)
+
+
 def test_pixel_in_two_tiles_must_pass_both():
     label = grid_of("111111 222222 000000 0.0.0. 333333 121212")
     tiles = CropGrid(6, 4).tiles(6, 6)  # columns 0-3 and 2-5
