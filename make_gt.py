@@ -1,0 +1,35 @@
+"""Make labels alone: `python make_gt.py stage=NAME out=FOLDER [KEY=VALUE ...]`; the keys are in conf/make_gt.yaml."""
+
+# Worker processes import this file again: whatever is heavy is imported only by the process that shares the work.
+from __future__ import annotations
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="make_gt")
+def main(composed: DictConfig) -> None:
+    """Compose, check, run the stage; list what could not be done."""
+    from weakpan.config.make_gt import to_make_gt_config
+    from weakpan.errors import WeakpanError, one_line
+    from weakpan.make_gt.run import exit_code, make_gt
+
+    try:
+        failures = make_gt(to_make_gt_config(composed))
+    except WeakpanError as error:
+        print(f"error: {one_line(str(error))}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    for image_id, message in failures:
+        print(f"not done: {image_id}: {one_line(message)}", file=sys.stderr, flush=True)
+    if failures:
+        sys.exit(exit_code(failures))
+
+
+if __name__ == "__main__":
+    from weakpan.config.compose import register
+    from weakpan.config.make_gt import MakeGtConfig
+
+    register("make_gt_schema", MakeGtConfig)
+    main()

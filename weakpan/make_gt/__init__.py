@@ -1,0 +1,1 @@
+"""The stages of label making, each alone, restartable and shared over processes and machines."""

@@ -1,0 +1,95 @@
+"""Stage `labels`: merge and clean predictions, or CAM maps, into pseudo labels in the authors' released format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from weakpan.data.annotations import BoxKind
+from weakpan.data.released import ReleasedTree
+from weakpan.labels.encode import to_png16, to_released_8bit
+from weakpan.labels.inputs import LabelInput
+from weakpan.labels.pipeline import make_labels
+from weakpan.labels.settings import LabelSettings
+from weakpan.make_gt.weak_source import WeakSource
+from weakpan.make_gt.whole import is_whole
+
+LARGEST_8BIT = 254
+"""Instance ids up to this one fit the 8 bits of the released format."""
+
+
+@dataclass(frozen=True)
+class MakeLabels:
+    """The labels of one image, from file to file.
+
+    Attributes:
+        weak: boxes and tags.
+        cues: CAM maps, masks in boxes, predictions and scores.
+        out: where results go.
+        settings: of the rules.
+        round_index: 0 starts from CAM maps.
+    """
+
+    weak: WeakSource
+    cues: ReleasedTree
+    out: ReleasedTree
+    settings: LabelSettings
+    round_index: int
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The rules that apply."""
+        return self.settings.steps_in_round(self.round_index)
+
+    def inputs(self, image_id: str) -> list[Path]:
+        """Files of the cues that the rules of this round read."""
+        needed = [self.cues.cam_path(image_id) if self.round_index == 0 else self.cues.prediction_path(image_id)]
+        if "score_threshold" in self.steps:
+            needed.append(self.cues.scores_path(image_id))
+        if "mask_merge" in self.steps:
+            needed.append(self.cues.masks_path(image_id))
+        return needed
+
+    def missing(self, image_id: str) -> Path | None:
+        """A file that the labels of an image need and that is not there."""
+        absent = next((path for path in self.inputs(image_id) if not path.is_file()), None)
+        return absent or self.weak.missing(image_id, "tag_check" in self.steps)
+
+    def is_done(self, image_id: str) -> bool:
+        """Whether the results of an image are there and whole."""
+        semantic, instances = self.out.semantic_path(image_id), self.out.instances_path(image_id)
+        return is_whole(semantic) and (not self.settings.instances or is_whole(instances))
+
+    def read(self, image_id: str) -> LabelInput:
+        """Everything that the labels of an image are made from; raises DataError."""
+        steps = self.steps
+        prediction = self.cues.cam(image_id) if self.round_index == 0 else self.cues.prediction(image_id)
+        size = prediction.shape[0], prediction.shape[1]
+        return LabelInput(
+            prediction=prediction,
+            score=self.cues.scores(image_id, size) if "score_threshold" in steps else None,
+            masks=self.cues.masks(image_id) if "mask_merge" in steps else None,
+            annotation=self.weak.annotation(image_id, size, with_tags="tag_check" in steps),
+        )
+
+    def __call__(self, image_id: str) -> Counter[str]:
+        """Make and write the labels of an image; counts pixels, labelled pixels and instance boxes."""
+        # One image a process: OpenCV's own threads would only get in each other's way.
+        cv2.setNumThreads(1)
+        inp = self.read(image_id)
+        labels = make_labels(inp, self.settings, self.weak.catalog, self.weak.grid, self.round_index)
+        if self.settings.instances:
+            fits = labels.instances.max(initial=0) <= LARGEST_8BIT
+            self.out.write_instances(
+                image_id, to_released_8bit(labels.instances) if fits else to_png16(labels.instances)
+            )
+        self.out.write_semantic(image_id, labels.semantic)
+        return Counter(
+            images=1,
+            pixels=labels.semantic.size,
+            labelled=int(cv2.countNonZero(labels.semantic ^ 255)),
+            boxes=sum(box.kind is BoxKind.INSTANCE for box in inp.annotation.boxes),
+        )

@@ -1,0 +1,53 @@
+"""Stage `masks`: masks in boxes from photographs and boxes, or from the files of another tool."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+
+from weakpan.cues.mask_sources import MaskSource
+from weakpan.cues.mask_stage import count_boxes
+from weakpan.data.cityscapes import CityscapesSplit
+from weakpan.data.released import ReleasedTree
+from weakpan.images import inspect_image, read_rgb
+from weakpan.make_gt.weak_source import WeakSource
+from weakpan.make_gt.whole import is_whole
+
+
+@dataclass(frozen=True)
+class MakeMasks:
+    """The masks in the boxes of one image, as a map.
+
+    Attributes:
+        weak: boxes.
+        photographs: of the split.
+        masks: where masks come from.
+        out: where maps go.
+    """
+
+    weak: WeakSource
+    photographs: CityscapesSplit
+    masks: MaskSource
+    out: ReleasedTree
+
+    def missing(self, image_id: str) -> Path | None:
+        """A file that is needed and not there."""
+        return self.weak.missing(image_id, with_tags=False)
+
+    def is_done(self, image_id: str) -> bool:
+        """Whether the map is there and whole."""
+        return is_whole(self.out.masks_path(image_id))
+
+    def __call__(self, image_id: str) -> Counter[str]:
+        """Make and write the map of an image; counts boxes, those without a mask, and those by fallback."""
+        # One image a process: OpenCV's own threads would only get in each other's way.
+        cv2.setNumThreads(1)
+        path = self.photographs.image_path(image_id)
+        annotation = self.weak.annotation(image_id, inspect_image(path), with_tags=False)
+        result = self.masks.masks(annotation, partial(read_rgb, path))
+        self.out.write_masks(image_id, result.semantic)
+        return Counter(images=1) + count_boxes(result)

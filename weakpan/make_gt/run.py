@@ -1,0 +1,196 @@
+"""One stage of label making over all images of a split: what make_gt.py calls."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+from weakpan.catalog import Catalog, load_catalog
+from weakpan.config.make_gt import MakeGtConfig, OnError, Stage
+from weakpan.data.cityscapes import CityscapesSplit, read_id_list
+from weakpan.data.released import ReleasedTree
+from weakpan.errors import DataError
+from weakpan.make_gt.boxes_and_tags import MakeBoxes, MakeTags, join_annotations
+from weakpan.make_gt.labels import MakeLabels
+from weakpan.make_gt.masks import MakeMasks
+from weakpan.make_gt.weak_source import WeakSource
+from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
+from weakpan.sharing import Outcome, Task, shard_of, share
+
+FORMAT = "weakpan-make-gt"
+
+
+class StageTask(Task, Protocol):
+    """What a stage does with one image, and what it needs for that."""
+
+    def missing(self, image_id: str, /) -> Path | None:
+        """A file that is needed and not there, by its presence alone."""
+        ...
+
+
+def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
+    """Run the configured stage.
+
+    `OUT/STAGE.settings.json` is written first and compared later, `OUT/STAGE.json` (of a shard:
+    `OUT/STAGE.K_of_N.json`) last, when all images are done.
+
+    Returns:
+        Image id and message of the images that could not be done; empty unless they are to be skipped.
+
+    Raises:
+        ConfigError: values that do not go together.
+        DataError: missing or damaged input.
+        RunError: the folder holds results made with other settings.
+    """
+    catalog = load_catalog(config.data.classes)
+    if not Path(config.data.root).is_dir():
+        raise DataError(f"data.root={config.data.root}: no such folder; set data.root to the data set's root")
+    weak = WeakSource(config.data, config.source, catalog)
+    ids = image_ids(config, weak, catalog)
+    task = build_task(config, weak, catalog)
+    index, count = config.part
+    part = shard_of(ids, index, count)
+    print(
+        f"make_gt: stage {config.stage.value}, {len(part)} images"
+        + (f" (part {index} of {count} of {len(ids)})" if count > 1 else "")
+        + f", into {config.out}",
+        flush=True,
+    )
+    claim(config)
+    if config.on_error is OnError.stop:
+        _refuse_missing(task, part)
+    workers, skip = config.workers or os.cpu_count() or 1, config.on_error is OnError.skip
+    if config.stage is Stage.cams:
+        from weakpan.make_gt.cams import CheckCamInput, make_cams
+
+        assert isinstance(task, CheckCamInput)
+        outcome = make_cams(task, part, Path(str(config.source.checkpoint)), workers, skip)
+    else:
+        outcome = share(task, part, workers, config.stage.value, skip)
+    finish(config, outcome, len(part))
+    if config.stage in (Stage.boxes, Stage.tags) and not outcome.failures:
+        _join(config, weak, ids, catalog)
+    return outcome.failures
+
+
+def image_ids(config: MakeGtConfig, weak: WeakSource, catalog: Catalog) -> tuple[str, ...]:
+    """The ids to work on: those of the list, else all that the stage finds."""
+    if config.data.list is not None:
+        return read_id_list(Path(config.data.list))
+    return photographs(config, catalog).ids if config.stage in (Stage.masks, Stage.cams) else weak.ids()
+
+
+def photographs(config: MakeGtConfig, catalog: Catalog) -> CityscapesSplit:
+    """The photographs of the split."""
+    data = config.data
+    only = None if data.list is None else read_id_list(Path(data.list))
+    return CityscapesSplit(Path(data.root), data.split, catalog, data.files, only)
+
+
+def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog) -> StageTask:
+    """What the stage does with one image."""
+    out, split = Path(config.out), config.data.split
+    results = ReleasedTree(out, split, catalog)
+    match config.stage:
+        case Stage.boxes:
+            mat = out / Path(config.source.mat.format(split=split, id="")).parent if config.mat else None
+            return MakeBoxes(weak, out / "boxes", mat)
+        case Stage.tags:
+            return MakeTags(weak, out / "tags")
+        case Stage.masks:
+            return MakeMasks(weak, photographs(config, catalog), config.masks.source(catalog), results)
+        case Stage.cams:
+            # Only this stage needs a network, which takes seconds to import.
+            from weakpan.make_gt.cams import CheckCamInput
+
+            return CheckCamInput(weak, photographs(config, catalog), results)
+        case Stage.labels:
+            root = Path(config.source.root or config.out)
+            if not root.is_dir():
+                raise DataError(f"source.root={root}: no such folder; it holds cam/, mcg_and_grabcut/ and predictions")
+            cues = ReleasedTree(root, split, catalog)
+            return MakeLabels(weak, cues, results, config.labels, config.round)
+
+
+def claim(config: MakeGtConfig) -> None:
+    """Write what the results are made with; where there are results already, compare.
+
+    Raises:
+        RunError: they were made with other settings; the message names them.
+    """
+    path = Path(config.out) / f"{config.stage.value}.settings.json"
+    settings = stage_settings(config)
+    if path.is_file():
+        refuse_changed_settings(path, read_manifest(path)["settings"], settings)
+    else:
+        write_manifest(path, {"format": FORMAT, "settings": settings})
+
+
+def stage_settings(config: MakeGtConfig) -> dict[str, Any]:
+    """Flat settings that would make other results of the stage."""
+    groups: dict[str, Any] = {
+        "data": {k: v for k, v in asdict(config.data).items() if k not in ("root", "list", "name", "toy")},
+        "source": asdict(config.source),
+    }
+    if config.stage is Stage.masks:
+        groups["masks"] = asdict(config.masks)
+    if config.stage is Stage.labels:
+        groups |= {"labels": asdict(config.labels), "round": config.round}
+    return dict(_flat(groups))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        if isinstance(value, dict):
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append((f"{prefix}{key}", value.value if isinstance(value, Enum) else value))
+    return rows
+
+
+def finish(config: MakeGtConfig, outcome: Outcome, images: int) -> None:
+    """Say what was done, and write the manifest if that is all."""
+    index, count = config.part
+    name = config.stage.value if count == 1 else f"{config.stage.value}.{index}_of_{count}"
+    counts = ", ".join(f"{value} {key}" for key, value in sorted(outcome.counts.items()) if key != "images")
+    print(
+        f"{config.stage.value}: {outcome.made} images made in {outcome.seconds} s, {outcome.kept} were there"
+        + (f", {len(outcome.failures)} could not be done" if outcome.failures else "")
+        + (f" ({counts})" if counts else ""),
+        flush=True,
+    )
+    if not outcome.failures:
+        content = {"format": FORMAT, "images": images, "settings": stage_settings(config)}
+        write_manifest(Path(config.out) / f"{name}.json", content)
+
+
+def _refuse_missing(task: StageTask, ids: tuple[str, ...]) -> None:
+    """Find what is missing before any work starts."""
+    missing = [(image_id, path) for image_id in ids if (path := task.missing(image_id)) is not None]
+    if missing:
+        image_id, path = missing[0]
+        raise DataError(
+            f"image {image_id}: no such file {path} ({len(missing)} of {len(ids)} images lack a file); add it, take "
+            "the image out of data.list, or leave such images out with on_error=skip"
+        )
+
+
+def _join(config: MakeGtConfig, weak: WeakSource, ids: tuple[str, ...], catalog: Catalog) -> None:
+    """Put the weak-annotation file together if boxes and tags of all images are there."""
+    out = Path(config.out)
+    for what, other in (("boxes", "tags"), ("tags", "boxes")):
+        if not all((out / what / f"{image_id}.json").is_file() for image_id in ids):
+            print(f"make_gt: weak_annotations.json follows when stage={what} is done for all images, like {other}")
+            return
+    path = out / "weak_annotations.json"
+    join_annotations(path, out / "boxes", out / "tags", ids, catalog, weak.grid)
+    print(f"make_gt: {path} holds boxes and tags of {len(ids)} images", flush=True)
+
+
+def exit_code(failures: list[tuple[str, str]]) -> int:
+    """0 if everything was done, 3 if images were skipped."""
+    return 3 if failures else 0
