@@ -149,12 +149,17 @@ def write_panoptic_json(path: Path, catalog: Catalog, images: Iterable[CocoImage
             {"image_id": i.image_id, "file_name": f"{i.image_id}.png", "segments_info": list(i.segments)}
             for i in images
         ],
-        "categories": [
-            {"id": c.dataset_id, "name": c.name, "isthing": int(c.is_thing), "color": list(c.color)}
-            for c in catalog.classes
-        ],
+        "categories": category_records(catalog),
     }
     write_text_atomically(path, json.dumps(content) + "\n")
+
+
+def category_records(catalog: Catalog) -> list[dict[str, Any]]:
+    """The class table as panoptic.json holds it; ids are the data set's own."""
+    return [
+        {"id": c.dataset_id, "name": c.name, "isthing": int(c.is_thing), "color": list(c.color)}
+        for c in catalog.classes
+    ]
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,11 @@ class LabelMaps:
         semantic = cv2.LUT(labels8, self._table(values, in_train_ids, path)[:256]).astype(np.uint8, copy=False)
         return (labels.shape[0], labels.shape[1]), grid.tags(semantic)
 
+    def photograph(self, image_id: str) -> Path | None:
+        """The photograph of an image, if there is one."""
+        found = self._existing(image_id, (self.templates.image,))
+        return None if found is None else found[0]
+
     def missing_instances(self, image_id: str) -> Path | None:
         """The instance map that is not there, or None."""
         return self._missing(image_id, self.templates.instance_train_ids, self.templates.instance_ids)

@@ -10,10 +10,13 @@ import cv2
 
 from weakpan.data.annotations import BoxKind
 from weakpan.data.released import ReleasedTree
+from weakpan.labels.audit import make_audited_labels
 from weakpan.labels.encode import to_png16, to_released_8bit
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import make_labels
 from weakpan.labels.settings import LabelSettings
+from weakpan.make_gt.audit import LabelAudit
+from weakpan.make_gt.coco_parts import CocoParts
 from weakpan.make_gt.weak_source import WeakSource
 from weakpan.make_gt.whole import is_whole
 
@@ -31,6 +34,8 @@ class MakeLabels:
         out: where results go.
         settings: of the rules.
         round_index: 0 starts from CAM maps.
+        audit: writes how each image's labels came about; None for not.
+        coco: writes the labels as COCO panoptic too; None for not.
     """
 
     weak: WeakSource
@@ -38,6 +43,8 @@ class MakeLabels:
     out: ReleasedTree
     settings: LabelSettings
     round_index: int
+    audit: LabelAudit | None = None
+    coco: CocoParts | None = None
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -61,7 +68,12 @@ class MakeLabels:
     def is_done(self, image_id: str) -> bool:
         """Whether the results of an image are there and whole."""
         semantic, instances = self.out.semantic_path(image_id), self.out.instances_path(image_id)
-        return is_whole(semantic) and (not self.settings.instances or is_whole(instances))
+        return (
+            is_whole(semantic)
+            and (not self.settings.instances or is_whole(instances))
+            and (self.audit is None or self.audit.has(image_id))
+            and (self.coco is None or self.coco.has(image_id))
+        )
 
     def read(self, image_id: str) -> LabelInput:
         """Everything that the labels of an image are made from; raises DataError."""
@@ -80,7 +92,14 @@ class MakeLabels:
         # One image a process: OpenCV's own threads would only get in each other's way.
         cv2.setNumThreads(1)
         inp = self.read(image_id)
-        labels = make_labels(inp, self.settings, self.weak.catalog, self.weak.grid, self.round_index)
+        catalog, case = self.weak.catalog, (inp, self.settings, self.weak.catalog, self.weak.grid, self.round_index)
+        if self.audit is None:
+            labels = make_labels(*case)
+        else:
+            labels, trail = make_audited_labels(*case)
+            self.audit.write(inp, labels, trail, catalog)
+        if self.coco is not None:
+            self.coco.write(image_id, labels, catalog)
         if self.settings.instances:
             fits = labels.instances.max(initial=0) <= LARGEST_8BIT
             self.out.write_instances(

@@ -13,7 +13,10 @@ from weakpan.config.make_gt import MakeGtConfig, OnError, Stage
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.released import ReleasedTree
 from weakpan.errors import DataError
+from weakpan.labels.audit_store import AuditStore
+from weakpan.make_gt.audit import LabelAudit
 from weakpan.make_gt.boxes_and_tags import MakeBoxes, MakeTags, join_annotations
+from weakpan.make_gt.coco_parts import CocoParts
 from weakpan.make_gt.labels import MakeLabels
 from weakpan.make_gt.masks import MakeMasks
 from weakpan.make_gt.weak_source import WeakSource
@@ -50,7 +53,7 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
         raise DataError(f"data.root={config.data.root}: no such folder; set data.root to the data set's root")
     weak = WeakSource(config.data, config.source, catalog)
     ids = image_ids(config, weak, catalog)
-    task = build_task(config, weak, catalog)
+    task = build_task(config, weak, catalog, ids)
     index, count = config.part
     part = shard_of(ids, index, count)
     print(
@@ -71,8 +74,8 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
     else:
         outcome = share(task, part, workers, config.stage.value, skip)
     finish(config, outcome, len(part))
-    if config.stage in (Stage.boxes, Stage.tags) and not outcome.failures:
-        _join(config, weak, ids, catalog)
+    if not outcome.failures:
+        _join(config, weak, task, ids)
     return outcome.failures
 
 
@@ -90,7 +93,7 @@ def photographs(config: MakeGtConfig, catalog: Catalog) -> CityscapesSplit:
     return CityscapesSplit(Path(data.root), data.split, catalog, data.files, only)
 
 
-def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog) -> StageTask:
+def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tuple[str, ...]) -> StageTask:
     """What the stage does with one image."""
     out, split = Path(config.out), config.data.split
     results = ReleasedTree(out, split, catalog)
@@ -112,7 +115,16 @@ def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog) -> Stag
             if not root.is_dir():
                 raise DataError(f"source.root={root}: no such folder; it holds cam/, mcg_and_grabcut/ and predictions")
             cues = ReleasedTree(root, split, catalog)
-            return MakeLabels(weak, cues, results, config.labels, config.round)
+            audit = LabelAudit(AuditStore(out / "audit"), weak.maps, frozenset(ids[: config.pictures]))
+            return MakeLabels(
+                weak,
+                cues,
+                results,
+                config.labels,
+                config.round,
+                audit if config.audit else None,
+                CocoParts(out / "panoptic") if config.coco else None,
+            )
 
 
 def claim(config: MakeGtConfig) -> None:
@@ -179,15 +191,24 @@ def _refuse_missing(task: StageTask, ids: tuple[str, ...]) -> None:
         )
 
 
-def _join(config: MakeGtConfig, weak: WeakSource, ids: tuple[str, ...], catalog: Catalog) -> None:
-    """Put the weak-annotation file together if boxes and tags of all images are there."""
+def _join(config: MakeGtConfig, weak: WeakSource, task: StageTask, ids: tuple[str, ...]) -> None:
+    """Put together what is of the whole set, once all images are done; of several shards the last one finds them so."""
     out = Path(config.out)
-    for what, other in (("boxes", "tags"), ("tags", "boxes")):
+    if isinstance(task, MakeLabels):
+        if config.part[1] > 1 and not all(task.is_done(image_id) for image_id in ids):
+            return
+        if task.audit is not None:
+            task.audit.join(ids)
+        if task.coco is not None:
+            task.coco.join(ids, weak.catalog)
+    if not isinstance(task, MakeBoxes | MakeTags):
+        return
+    for what in ("boxes", "tags"):
         if not all((out / what / f"{image_id}.json").is_file() for image_id in ids):
-            print(f"make_gt: weak_annotations.json follows when stage={what} is done for all images, like {other}")
+            print(f"make_gt: weak_annotations.json follows when stage={what} is done for all images", flush=True)
             return
     path = out / "weak_annotations.json"
-    join_annotations(path, out / "boxes", out / "tags", ids, catalog, weak.grid)
+    join_annotations(path, out / "boxes", out / "tags", ids, weak.catalog, weak.grid)
     print(f"make_gt: {path} holds boxes and tags of {len(ids)} images", flush=True)
 
 
