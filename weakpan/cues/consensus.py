@@ -25,11 +25,16 @@ def mask_iou(first: BoolMask, second: BoolMask) -> float:
 
 
 def paint_masks(
-    shape: tuple[int, int], boxes: Sequence[Box], masks: Mapping[int, BoolMask], overlap: Overlap = Overlap.SMALL
+    shape: tuple[int, int],
+    boxes: Sequence[Box],
+    masks: Mapping[int, BoolMask],
+    overlap: Overlap = Overlap.SMALL,
+    doubt_hides: bool = True,
 ) -> SemanticMap:
     """Paint the masks of all boxes of an image into one map, large boxes first.
 
-    A smaller box is taken to be in front: its class, and its undecided pixels too, replace what a larger one says.
+    A smaller box is taken to be in front: its class, and by default its undecided pixels too, replace what a larger one
+    says.
     Boxes of equal area are painted in their order.
 
     Args:
@@ -38,6 +43,9 @@ def paint_masks(
         masks: by position of an instance box in `boxes`, (box height, box width); a box without one is undecided.
         overlap: SMALL keeps the smaller box's class where the masks of two boxes meet; IGNORE leaves those pixels
             undecided if the classes differ.
+        doubt_hides: whether the undecided pixels of a smaller box replace the mask of a larger one, as in the released
+            maps. Masks that were found box by box, and may have taken what stands in front, want that; masks that
+            were drawn with all things in view do not.
 
     Returns:
         (H, W) uint8: train id of a thing, 255 undecided inside a box, NO_THING outside all boxes.
@@ -50,7 +58,7 @@ def paint_masks(
         if box.kind is not BoxKind.INSTANCE:
             continue
         inside, mask = painted[box.slices], masks.get(k)
-        inside[...] = IGNORE
+        inside[... if doubt_hides else inside == NO_THING] = IGNORE
         if mask is None:
             continue
         inside[mask] = box.class_id

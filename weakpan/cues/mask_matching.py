@@ -132,7 +132,8 @@ def match_masks(annotation: ImageAnnotation, loose: Sequence[LooseMask], setting
         for index, box in enumerate(boxes)
         if box.kind is BoxKind.INSTANCE
     )
-    semantic = paint_masks((annotation.height, annotation.width), boxes, masks, Overlap(settings.overlap))
+    size = annotation.height, annotation.width
+    semantic = paint_masks(size, boxes, masks, Overlap(settings.overlap), doubt_hides=False)
     return BoxMaskResult(semantic, records)
 
 

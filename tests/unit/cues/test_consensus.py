@@ -27,6 +27,20 @@ def test_smaller_box_is_in_front_with_its_doubts(order):
     ]
 
 
+def test_a_smaller_box_without_doubts_leaves_the_mask_behind_it():
+    large, small = Box(13, 0, 0, 9, 9), Box(11, 2, 2, 5, 5)
+    masks = {0: np.ones((10, 10), bool), 1: np.eye(4, dtype=bool)}
+    painted = paint_masks((10, 12), (large, small), masks, doubt_hides=False)
+    expected = np.full((10, 12), NO_THING, np.uint8)
+    expected[:, :10] = 13
+    expected[range(2, 6), range(2, 6)] = 11
+    np.testing.assert_array_equal(painted, expected)
+    # Where no mask is, doubt stays.
+    assert (
+        paint_masks((10, 12), (large, small), {1: masks[1]}, doubt_hides=False)[3, 2:6] == [255, 11, 255, 255]
+    ).all()
+
+
 def test_ignore_leaves_contested_pixels_undecided():
     painted = paint_masks((5, 6), [LARGE, SMALL], {0: LARGE_MASK, 1: SMALL_MASK}, Overlap.IGNORE)
     assert painted[1:3].tolist() == [[11, 11, 11, U, U, 0], [11, 11, 11, U, U, U]]
