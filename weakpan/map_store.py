@@ -99,6 +99,6 @@ def refuse_changed_settings(path: Path, sealed: Mapping[str, Any], settings: Map
     ]
     if changed:
         raise RunError(
-            f"{path.parent} was made with other settings ({'; '.join(changed[:6])}); use a new run folder, or give the "
+            f"{path.parent} was made with other settings ({'; '.join(changed[:6])}); use a new folder, or give the "
             "settings that it was made with"
         )

@@ -7,13 +7,18 @@ sent to every worker once.
 from __future__ import annotations
 
 import errno
+import os
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
@@ -133,18 +138,27 @@ def _in_pool(pool: ProcessPoolExecutor, ids: Iterable[str], ahead: int) -> Itera
     todo = iter(ids)
     while True:
         while len(waiting) < ahead and (image_id := next(todo, None)) is not None:
-            waiting[pool.submit(_attempt_adopted, image_id)] = image_id
+            with _naming_image(image_id):
+                waiting[pool.submit(_attempt_adopted, image_id)] = image_id
         if not waiting:
             return
         for job in wait(waiting, return_when=FIRST_COMPLETED).done:
             image_id = waiting.pop(job)
-            try:
-                yield image_id, job.result()
-            except BrokenProcessPool as error:
-                raise RunError(
-                    f"a worker process died at or near image {image_id}, perhaps for want of memory; start the same "
-                    "command again, with fewer workers if it happens again"
-                ) from error
+            with _naming_image(image_id):
+                result = job.result()
+            yield image_id, result
+
+
+@contextmanager
+def _naming_image(image_id: str) -> Iterator[None]:
+    """A pool whose worker died says so when it is asked for a result, or when it is given the next image."""
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise RunError(
+            f"a worker process died at or near image {image_id}, perhaps for want of memory; start the same command "
+            "again, with fewer workers if it happens again"
+        ) from error
 
 
 _task: Task | None = None
@@ -155,9 +169,17 @@ def _adopt(task: Task) -> None:
     global _task
     _task = task
     # An interrupt from the keyboard reaches every process; the main one ends the others.
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # One that is killed cannot: its workers would wait for work for ever.
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    # Files that are being written have temporary names, so that nothing needs to be put in order.
+    os._exit(1)
 
 
 def _attempt_adopted(image_id: str) -> _Result:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from weakpan.arrays import IGNORE, InstanceMap, SemanticMap
 from weakpan.catalog import Catalog
@@ -33,15 +31,10 @@ def boxes_from_maps(semantic: SemanticMap, instances: InstanceMap, catalog: Cata
     Returns:
         The boxes; instance ids of pseudo labels follow this order.
     """
-    # One number a region; those without an instance number sort before all instances, as raw ids do.
-    span = int(instances.max(initial=0)) + 1
-    codes = np.where(instances > 0, (semantic.astype(np.int64) + 256) * span + instances, semantic)
-    codes[semantic == IGNORE] = -1
-    found, regions = np.unique(codes, return_inverse=True)
-    classes = np.where(found < 256, found, found // span - 256)
-    ordered = [(int(c), bool(code >= 256)) for c, code in zip(classes, found, strict=True) if code >= 0]
-    # Regions count from 1 for SciPy; pixels of no class, if there are any, come first and become 0.
-    return _boxes_of_regions(regions.reshape(semantic.shape) + int(found[0] >= 0), ordered, catalog)
+    starts = _run_starts(semantic, instances)
+    numbers = instances.ravel()[starts].astype(np.int64)
+    ordered, regions = _regions(semantic.ravel()[starts], np.where(numbers > 0, numbers, _NO_NUMBER))
+    return _boxes_of_regions(starts, regions, semantic.shape, ordered, catalog)
 
 
 def boxes_from_ids(
@@ -57,29 +50,85 @@ def boxes_from_ids(
     Returns:
         The boxes, as `boxes_from_maps` gives them. A number after a class of stuff says nothing.
     """
-    values = np.flatnonzero(cv2.calcHist([ids], [0], None, [65536], [0, 65536]).ravel())
-    classes = train_id_of[values].astype(np.int64)
+    starts = _run_starts(ids)
+    of_runs = ids.ravel()[starts]
+    values = np.flatnonzero(np.bincount(of_runs))
+    classes = train_id_of[values]
     is_instance = (values >= INSTANCE_BASE) & catalog.is_thing[classes]
-    numbers = np.where(is_instance, values % INSTANCE_BASE, 0)
-    codes = (is_instance * 256 + classes) * INSTANCE_BASE + numbers
+    region_of = np.zeros(65536, np.intp)
+    ordered, region_of[values] = _regions(classes, np.where(is_instance, values % INSTANCE_BASE, _NO_NUMBER))
+    return _boxes_of_regions(starts, region_of[of_runs], ids.shape, ordered, catalog)
+
+
+_NO_NUMBER = -1
+"""In place of an instance number; it sorts before all of them, as raw ids do."""
+
+
+def _run_starts(*maps: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
+    """Positions in the flattened maps, all (H, W), where a run of equal pixels starts; every row starts one.
+
+    A street scene of two million pixels has some ten thousand runs, and what is done for each costs next to nothing.
+    """
+    is_start = np.zeros(maps[0].shape, np.bool_)
+    is_start[:, :1] = True
+    for values in maps:
+        is_start[:, 1:] |= values[:, 1:] != values[:, :-1]
+    return np.flatnonzero(is_start)
+
+
+def _regions(
+    classes: npt.NDArray[np.uint8], numbers: npt.NDArray[np.int64]
+) -> tuple[list[tuple[int, bool]], npt.NDArray[np.intp]]:
+    """Put the regions of an image in order.
+
+    Args:
+        classes: (N,) train ids, 255 for none.
+        numbers: (N,) the instance numbers that go with them, or _NO_NUMBER.
+
+    Returns:
+        Class of each region and whether it is an instance; and (N,) the regions, counted from 1, 0 where there is none.
+    """
+    span = int(numbers.max(initial=0)) + 1
+    has_number = numbers != _NO_NUMBER
+    codes = (has_number * 256 + classes.astype(np.int64)) * span + np.where(has_number, numbers, 0)
     kept = classes != IGNORE
-    found, regions = np.unique(codes[kept], return_inverse=True)
-    region_of = np.zeros(65536, np.uint16)
-    region_of[values[kept]] = regions + 1
-    ordered = [(int(code) // INSTANCE_BASE % 256, int(code) // INSTANCE_BASE >= 256) for code in found]
-    return _boxes_of_regions(region_of[ids], ordered, catalog)
+    found, positions = np.unique(codes[kept], return_inverse=True)
+    regions = np.zeros(classes.size, np.intp)
+    regions[kept] = positions + 1
+    return [(code // span % 256, code // span >= 256) for code in found.tolist()], regions
 
 
 def _boxes_of_regions(
-    regions: npt.NDArray[np.integer], ordered: Sequence[tuple[int, bool]], catalog: Catalog
+    starts: npt.NDArray[np.intp],
+    regions: npt.NDArray[np.intp],
+    shape: tuple[int, ...],
+    ordered: Sequence[tuple[int, bool]],
+    catalog: Catalog,
 ) -> tuple[Box, ...]:
-    """Boxes of the regions 1, 2, ... of a map (0 is none), whose class and whether they are instances are given."""
-    height, width = regions.shape
+    """Boxes of the regions of a map.
+
+    Args:
+        starts: (N,) of its runs, see `_run_starts`.
+        regions: (N,) of each run, counted from 1, 0 for none.
+        shape: (H, W) of the map.
+        ordered: class of each region and whether it is an instance.
+        catalog: tells things from stuff.
+    """
+    height, width = shape
+    rows = starts // width
+    left, right = starts - rows * width, np.append(starts[1:], height * width) - 1 - rows * width
+    xmin, ymin, xmax, ymax = corners = np.zeros((4, len(ordered) + 1), np.intp)
+    xmin[:] = width
+    np.minimum.at(xmin, regions, left)
+    np.maximum.at(xmax, regions, right)
+    # Of several values for one place the last one stays, and rows ascend.
+    ymin[regions[::-1]] = rows[::-1]
+    ymax[regions] = rows
     boxes = []
-    for (class_id, is_instance), (rows, columns) in zip(ordered, ndimage.find_objects(regions), strict=True):
+    for (class_id, is_instance), (x0, y0, x1, y1) in zip(ordered, corners[:, 1:].T.tolist(), strict=True):
         if catalog.is_thing[class_id]:
             kind = BoxKind.INSTANCE if is_instance else BoxKind.GROUP
-            boxes.append(Box(class_id, columns.start, rows.start, columns.stop - 1, rows.stop - 1, kind))
+            boxes.append(Box(class_id, x0, y0, x1, y1, kind))
         else:
             boxes.append(Box(class_id, 0, 0, width - 1, height - 1, BoxKind.STUFF))
     return tuple(boxes)

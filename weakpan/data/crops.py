@@ -58,15 +58,21 @@ class CropGrid:
         Args:
             semantic: (H, W) train ids.
         """
-        return tuple(
-            frozenset(np.flatnonzero(_histogram(semantic[tile.slices])[:IGNORE]).tolist())
-            for tile in self.tiles(*semantic.shape)
-        )
+        return tuple(frozenset(values) - {IGNORE} for values in self.values(semantic))
+
+    def values(self, labels: npt.NDArray[np.uint8]) -> tuple[list[int], ...]:
+        """For each tile, the values with at least one pixel in it, ascending.
+
+        Args:
+            labels: (H, W) any values.
+        """
+        return tuple(_values(labels[tile.slices]) for tile in self.tiles(*labels.shape))
 
 
-def _histogram(values: SemanticMap) -> npt.NDArray[np.float32]:
-    """(256,) pixels of each value; a tenth of the time of sorting them."""
-    return cv2.calcHist([values], [0], None, [256], [0, 256]).ravel().astype(np.float32, copy=False)
+def _values(labels: npt.NDArray[np.uint8]) -> list[int]:
+    """Values that occur; a histogram takes a tenth of the time of sorting the pixels."""
+    found: list[int] = np.flatnonzero(cv2.calcHist([labels], [0], None, [256], [0, 256])).tolist()
+    return found
 
 
 def _starts(size: int, crop: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -46,18 +47,24 @@ class LabelMaps:
         """
         if not self.root.is_dir():
             raise DataError(f"data.root={self.root}: no such folder; set data.root to the data set's root")
-        found = set()
-        for template in (self.templates.instance_train_ids, self.templates.instance_ids):
-            before, after = Path(template).name.split("{id}")
-            pattern = template.format(split=self.split, group="*", id="*")
-            names = (path.name for path in self.root.glob(pattern))
-            found |= {name[len(before) : len(name) - len(after)] for name in names}
+        found = self._ids_of(self.templates.instance_train_ids) | self._ids_of(self.templates.instance_ids)
         if not found:
             raise DataError(
                 f"data.root={self.root}: no instance map matches {self.templates.instance_ids} in split {self.split}; "
                 "check data.split and data.files"
             )
         return tuple(sorted(found))
+
+    def _ids_of(self, template: str) -> frozenset[str]:
+        """Ids of the files that follow a template."""
+        pattern = re.escape(template.format(split=self.split, group="{group}", id="{id}"))
+        for part in ("group", "id"):
+            # Where a part occurs again it must be the same again.
+            place = re.escape(f"{{{part}}}")
+            pattern = pattern.replace(place, f"(?P<{part}>[^/]+)", 1).replace(place, f"(?P={part})")
+        paths = self.root.glob(template.format(split=self.split, group="*", id="*"))
+        matches = (re.fullmatch(pattern, path.relative_to(self.root).as_posix()) for path in paths)
+        return frozenset(match["id"] for match in matches if match is not None)
 
     def boxes(self, image_id: str) -> tuple[tuple[int, int], tuple[Box, ...]]:
         """(height, width) and boxes of an image from its instance map.
@@ -67,7 +74,8 @@ class LabelMaps:
         """
         path, in_train_ids = self._find(image_id, self.templates.instance_train_ids, self.templates.instance_ids)
         ids = read_map(path)
-        if ids.min(initial=0) < 0 or ids.max(initial=0) > np.iinfo(np.uint16).max:
+        # Maps of 8 and 16 bits are what `read_map` gives nearly always.
+        if ids.dtype == np.int32 and (ids.min(initial=0) < 0 or ids.max(initial=0) > np.iinfo(np.uint16).max):
             raise DataError(f"{path}: values {ids.min()} to {ids.max()}; expected an instance map of 16 bits")
         ids16 = ids.astype(np.uint16, copy=False)
         values = np.flatnonzero(cv2.calcHist([ids16], [0], None, [65536], [0, 65536]).ravel())
@@ -85,15 +93,21 @@ class LabelMaps:
         labels = read_map(path)
         if labels.dtype != np.uint8:
             raise DataError(f"{path}: {labels.dtype}; expected a label map of 8 bits")
-        labels8 = labels.astype(np.uint8, copy=False)
-        values = np.flatnonzero(cv2.calcHist([labels8], [0], None, [256], [0, 256]).ravel())
-        semantic = cv2.LUT(labels8, self._table(values, in_train_ids, path)[:256]).astype(np.uint8, copy=False)
-        return (labels.shape[0], labels.shape[1]), grid.tags(semantic)
+        # The few values of the tiles are translated, not the pixels. Tiles cover the image.
+        in_tiles = grid.values(labels.astype(np.uint8, copy=False))
+        values = np.array(sorted(set().union(*in_tiles)), np.intp)
+        table = self._table(values, in_train_ids, path)
+        tags = tuple(frozenset(table[found].tolist()) - {IGNORE} for found in in_tiles)
+        return (labels.shape[0], labels.shape[1]), tags
 
     def photograph(self, image_id: str) -> Path | None:
         """The photograph of an image, if there is one."""
         found = self._existing(image_id, (self.templates.image,))
         return None if found is None else found[0]
+
+    def missing_photograph(self, image_id: str) -> Path | None:
+        """The photograph that is not there, or None."""
+        return self._missing(image_id, self.templates.image)
 
     def missing_instances(self, image_id: str) -> Path | None:
         """The instance map that is not there, or None."""

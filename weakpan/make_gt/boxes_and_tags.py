@@ -38,7 +38,7 @@ class MakeBoxes:
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
-        return self.weak.missing(image_id, with_tags=False)
+        return self.weak.missing_boxes(image_id)
 
     def is_done(self, image_id: str) -> bool:
         """Whether the boxes are there and whole."""
@@ -74,7 +74,7 @@ class MakeTags:
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
-        return self.weak.missing(image_id, with_tags=True)
+        return self.weak.missing_tags(image_id)
 
     def is_done(self, image_id: str) -> bool:
         """Whether the tags are there and whole."""

@@ -20,6 +20,7 @@ from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.crop_datamodule import CropDataModule
 from weakpan.data.released import ReleasedTree
 from weakpan.errors import RunError
+from weakpan.images import read_rgb
 from weakpan.layout import RunLayout
 from weakpan.make_gt.weak_source import WeakSource
 from weakpan.make_gt.whole import is_whole
@@ -44,7 +45,11 @@ class CheckCamInput:
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
-        return self.weak.missing(image_id, with_tags=True)
+        return (
+            self.weak.maps.missing_photograph(image_id)
+            or self.weak.missing_boxes(image_id)
+            or self.weak.missing_tags(image_id)
+        )
 
     def is_done(self, image_id: str) -> bool:
         """Whether the map is there and whole."""
@@ -52,7 +57,7 @@ class CheckCamInput:
 
     def __call__(self, image_id: str) -> Counter[str]:
         """Read photograph, boxes and tags; raises DataError."""
-        height, width = self.photographs.image(image_id).shape[:2]
+        height, width = read_rgb(self.weak.photograph(image_id)).shape[:2]
         self.weak.annotation(image_id, (height, width), with_tags=True)
         return Counter(images=1)
 

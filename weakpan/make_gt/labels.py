@@ -63,7 +63,9 @@ class MakeLabels:
     def missing(self, image_id: str) -> Path | None:
         """A file that the labels of an image need and that is not there."""
         absent = next((path for path in self.inputs(image_id) if not path.is_file()), None)
-        return absent or self.weak.missing(image_id, "tag_check" in self.steps)
+        if absent is None and "tag_check" in self.steps:
+            absent = self.weak.missing_tags(image_id)
+        return absent or self.weak.missing_boxes(image_id)
 
     def is_done(self, image_id: str) -> bool:
         """Whether the results of an image are there and whole."""

@@ -11,7 +11,6 @@ import cv2
 
 from weakpan.cues.mask_sources import MaskSource
 from weakpan.cues.mask_stage import count_boxes
-from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.released import ReleasedTree
 from weakpan.images import inspect_image, read_rgb
 from weakpan.make_gt.weak_source import WeakSource
@@ -24,19 +23,17 @@ class MakeMasks:
 
     Attributes:
         weak: boxes.
-        photographs: of the split.
         masks: where masks come from.
         out: where maps go.
     """
 
     weak: WeakSource
-    photographs: CityscapesSplit
     masks: MaskSource
     out: ReleasedTree
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
-        return self.weak.missing(image_id, with_tags=False)
+        return self.weak.maps.missing_photograph(image_id) or self.weak.missing_boxes(image_id)
 
     def is_done(self, image_id: str) -> bool:
         """Whether the map is there and whole."""
@@ -46,7 +43,7 @@ class MakeMasks:
         """Make and write the map of an image; counts boxes, those without a mask, and those by fallback."""
         # One image a process: OpenCV's own threads would only get in each other's way.
         cv2.setNumThreads(1)
-        path = self.photographs.image_path(image_id)
+        path = self.weak.photograph(image_id)
         annotation = self.weak.annotation(image_id, inspect_image(path), with_tags=False)
         result = self.masks.masks(annotation, partial(read_rgb, path))
         self.out.write_masks(image_id, result.semantic)

@@ -62,9 +62,10 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
         + f", into {config.out}",
         flush=True,
     )
-    claim(config)
+    refuse_other_settings(config)
     if config.on_error is OnError.stop:
         _refuse_missing(task, part)
+    write_manifest(_settings_path(config), {"format": FORMAT, "settings": stage_settings(config)})
     workers, skip = config.workers or os.cpu_count() or 1, config.on_error is OnError.skip
     if config.stage is Stage.cams:
         from weakpan.make_gt.cams import CheckCamInput, make_cams
@@ -104,7 +105,7 @@ def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tu
         case Stage.tags:
             return MakeTags(weak, out / "tags")
         case Stage.masks:
-            return MakeMasks(weak, photographs(config, catalog), config.masks.source(catalog), results)
+            return MakeMasks(weak, config.masks.source(catalog), results)
         case Stage.cams:
             # Only this stage needs a network, which takes seconds to import.
             from weakpan.make_gt.cams import CheckCamInput
@@ -127,18 +128,19 @@ def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tu
             )
 
 
-def claim(config: MakeGtConfig) -> None:
-    """Write what the results are made with; where there are results already, compare.
+def refuse_other_settings(config: MakeGtConfig) -> None:
+    """Compare with the settings that results in the folder were made with, if there are any.
 
     Raises:
-        RunError: they were made with other settings; the message names them.
+        RunError: they differ; the message names them.
     """
-    path = Path(config.out) / f"{config.stage.value}.settings.json"
-    settings = stage_settings(config)
+    path = _settings_path(config)
     if path.is_file():
-        refuse_changed_settings(path, read_manifest(path)["settings"], settings)
-    else:
-        write_manifest(path, {"format": FORMAT, "settings": settings})
+        refuse_changed_settings(path, read_manifest(path)["settings"], stage_settings(config))
+
+
+def _settings_path(config: MakeGtConfig) -> Path:
+    return Path(config.out) / f"{config.stage.value}.settings.json"
 
 
 def stage_settings(config: MakeGtConfig) -> dict[str, Any]:

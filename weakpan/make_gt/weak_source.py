@@ -70,15 +70,25 @@ class WeakSource:
                 return self._coco.ids
         raise ConfigError(f"source.boxes={self.source.boxes.value} needs a list of images; give data.list=FILE")
 
-    def missing(self, image_id: str, with_tags: bool) -> Path | None:
-        """A file that this image needs and that is not there, by its presence alone."""
+    def photograph(self, image_id: str) -> Path:
+        """The photograph of an image; raises DataError if there is none."""
+        path = self.maps.photograph(image_id)
+        if path is None:
+            raise DataError(
+                f"image {image_id}: no photograph {self.maps.missing_photograph(image_id)}; add it, or take the id out "
+                "of the list"
+            )
+        return path
+
+    def missing_boxes(self, image_id: str) -> Path | None:
+        """The file with the boxes of an image if it is not there, by its presence alone."""
         if self.source.boxes is BoxSource.mat and not self._mat_path(image_id).is_file():
             return self._mat_path(image_id)
-        if self.source.boxes is BoxSource.maps and (path := self.maps.missing_instances(image_id)) is not None:
-            return path
-        if with_tags and self.source.tags is TagSource.maps:
-            return self.maps.missing_labels(image_id)
-        return None
+        return self.maps.missing_instances(image_id) if self.source.boxes is BoxSource.maps else None
+
+    def missing_tags(self, image_id: str) -> Path | None:
+        """The file with the tags of an image if it is not there, by its presence alone."""
+        return self.maps.missing_labels(image_id) if self.source.tags is TagSource.maps else None
 
     def boxes(self, image_id: str, size: Size | None = None) -> tuple[Size, tuple[Box, ...]]:
         """Size and boxes of an image.

@@ -64,7 +64,11 @@ def load_matching(model: nn.Module, path: Path, key: str) -> None:
     Raises:
         DataError: a missing or unreadable file, or one in which fewer than 90 % of the model's encoder tensors are.
     """
-    state = read_state_dict(path, key)
+    load_matching_state(model, read_state_dict(path, key), f"{key}={path}")
+
+
+def load_matching_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """The same from tensors by name; `where` says in an error message what they are."""
     own = model.state_dict()
     # features_only wrappers may flatten `blocks.0` to `blocks_0`; compare without the difference.
     by_plain_name = {_plain(name): value for name, value in state.items()}
@@ -78,7 +82,7 @@ def load_matching(model: nn.Module, path: Path, key: str) -> None:
     share = sum(name in matching for name in counted) / max(1, len(counted))
     if share < 0.9:
         raise DataError(
-            f"{key}={path}: only {share:.0%} of the encoder's tensors are in this file; "
+            f"{where}: only {share:.0%} of the encoder's tensors are in this file; "
             "it belongs to another architecture than the encoder that is configured"
         )
     model.load_state_dict({**own, **matching})

@@ -70,10 +70,18 @@ class Experiment:
         return LabelStore(self.layout.round(round_index).labels)
 
     @property
+    def starts_from_classifier(self) -> bool:
+        """Whether the first round begins with the encoder of the crop classifier."""
+        config = self.config
+        same = config.classifier.network.encoder == config.segmenter.network.encoder
+        return config.rounds.from_classifier and same and config.supervision is not Supervision.full
+
+    @property
     def supervision_used(self) -> list[str]:
         """What the model of this run has been told about its training images, in words, for the report."""
         config = self.config
-        init = [f"initial weights of the segmenter's encoder: {_named(config.segmenter.init)}"]
+        weights = "the crop classifier's" if self.starts_from_classifier else _named(config.segmenter.init)
+        init = [f"initial weights of the segmenter's encoder: {weights}"]
         if config.supervision is Supervision.full:
             return [f"pixel masks of all {len(self.train.ids)} training images", *init]
         weak = self.weak

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,6 +16,7 @@ from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.panoptic_datamodule import PanopticDataModule, TrainingViews
 from weakpan.data.targets import LabelledImage, label_pseudo, label_truth
 from weakpan.labels.store import LabelStore
+from weakpan.models.encoder import load_matching_state, read_state_dict
 from weakpan.stages.build import build_segmenter, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.training.segmenter_module import SegmenterModule
@@ -49,6 +51,8 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
     module = build_segmenter(config.segmenter, experiment.catalog, with_init=not warm and not done)
     if done:
         return module, load_weights(module, layout.checkpoint).get("loss")
+    if round_index == 0 and experiment.starts_from_classifier:
+        adopt_encoder(module, experiment.layout.classifier / "last.ckpt")
     if warm:
         load_weights(module, experiment.layout.round(round_index - 1).checkpoint)
     # Rounds differ in the order and the augmentation of what they see, not only in labels.
@@ -80,6 +84,14 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
         layout.resume.unlink(missing_ok=True)
     trainer.strategy.barrier("segmenter is saved")
     return module, last.value
+
+
+def adopt_encoder(module: SegmenterModule, classifier: Path) -> None:
+    """Load the encoder of a crop classifier into a segmenter; raises DataError for another architecture."""
+    prefix = "network.body."
+    state = read_state_dict(classifier, "crop classifier")
+    body = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    load_matching_state(module.network.encoder.body, body, str(classifier))
 
 
 def about_segmenter(experiment: Experiment, round_index: int) -> dict[str, Any]:

@@ -1,0 +1,47 @@
+"""What the first round begins with."""
+
+import pytest
+import torch
+
+from weakpan.catalog import load_catalog
+from weakpan.config.train import ClassifierConfig, SegmenterConfig
+from weakpan.errors import DataError
+from weakpan.stages.build import build_classifier, build_segmenter, save_weights
+from weakpan.stages.fit import adopt_encoder
+
+TOY = load_catalog("toy_city")
+
+
+def networks(segmenter_encoder="test_resnet"):
+    torch.manual_seed(0)
+    classifier, segmenter = ClassifierConfig(), SegmenterConfig()
+    classifier.network.encoder, segmenter.network.encoder = "test_resnet", segmenter_encoder
+    segmenter.network.channels = 16
+    return build_classifier(classifier, TOY), build_segmenter(segmenter, TOY)
+
+
+def test_the_segmenter_sees_what_the_classifier_sees(tmp_path):
+    classifier, segmenter = networks()
+    save_weights(classifier, tmp_path / "last.ckpt", {"kind": "crop classifier"})
+    head = {k: v.clone() for k, v in segmenter.network.state_dict().items() if not k.startswith("encoder.")}
+    adopt_encoder(segmenter, tmp_path / "last.ckpt")
+    body = classifier.network.body.state_dict()
+    taken = {k: v for k, v in segmenter.network.encoder.body.state_dict().items() if k in body}
+    assert len(taken) > 50
+    for name, value in taken.items():
+        torch.testing.assert_close(value, body[name], rtol=0, atol=0)
+    for name, value in head.items():
+        torch.testing.assert_close(segmenter.network.state_dict()[name], value, rtol=0, atol=0)
+    # The deepest features of both networks are the same, whatever their heads make of them.
+    images = torch.rand(2, 3, 64, 64)
+    classifier.eval(), segmenter.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(segmenter.network.encoder(images)[-1], classifier.network.features(images))
+
+
+def test_another_architecture_is_refused(tmp_path):
+    classifier, _ = networks()
+    save_weights(classifier, tmp_path / "last.ckpt", {"kind": "crop classifier"})
+    _, other = networks("resnet10t")
+    with pytest.raises(DataError, match=r"last\.ckpt: only \d+% of the encoder's tensors"):
+        adopt_encoder(other, tmp_path / "last.ckpt")
