@@ -9,6 +9,7 @@ from hydra import compose, initialize_config_dir
 
 from weakpan.catalog import CITYSCAPES, TOY_CITY, load_catalog
 from weakpan.config.compose import register
+from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
 from weakpan.config.train_checks import to_train_config
@@ -16,7 +17,9 @@ from weakpan.stages.build import build_classifier, build_segmenter
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = {p.parent.name for p in CONF.glob("*/*.yaml")}
-OPTIONS = sorted((p.parent.name, p.stem) for p in CONF.glob("*/*.yaml"))
+OF_MAKE_GT = {"data", "labels", "masks", "source"}
+OPTIONS = sorted((p.parent.name, p.stem) for p in CONF.glob("*/*.yaml") if p.parent.name not in {"masks", "source"})
+OPTIONS_OF_MAKE_GT = sorted((p.parent.name, p.stem) for p in CONF.glob("*/*.yaml") if p.parent.name in OF_MAKE_GT)
 
 ALWAYS = ["run=somewhere", "data.root=data"]
 
@@ -24,6 +27,7 @@ ALWAYS = ["run=somewhere", "data.root=data"]
 def composed(*overrides, name="train"):
     register("train_schema", TrainConfig)
     register("predict_schema", PredictConfig)
+    register("make_gt_schema", MakeGtConfig)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(name, list(overrides))
 
@@ -52,9 +56,19 @@ def test_every_option_composes(group, option):
     load_catalog(config.data.classes)
 
 
+@pytest.mark.parametrize(("group", "option"), OPTIONS_OF_MAKE_GT, ids=[f"{g}={o}" for g, o in OPTIONS_OF_MAKE_GT])
+def test_every_option_of_make_gt_composes(group, option):
+    wanted = {"masks": ["masks.path=somewhere"] if option in ("coco", "ids", "released", "network") else [],
+              "source": ["source.root=somewhere"]}  # fmt: skip
+    config = to_make_gt_config(
+        composed("stage=masks", "out=o", "data.root=d", f"{group}={option}", *wanted.get(group, []), name="make_gt")
+    )
+    load_catalog(config.data.classes)
+
+
 def test_no_option_was_missed():
     assert {p.relative_to(CONF).parts[0] for p in CONF.rglob("*.yaml") if p.parent != CONF} == GROUPS
-    assert {p.stem for p in CONF.glob("*.yaml")} >= {"train", "predict"}
+    assert {p.stem for p in CONF.glob("*.yaml")} >= {"train", "predict", "make_gt"}
     assert len(OPTIONS) >= 15
 
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-import weakpan.stages.masks
 import weakpan.stages.score
 from weakpan.config.compose import register
 from weakpan.config.train import TrainConfig
@@ -74,8 +73,7 @@ def run_tiny(run: Path, data: Path, *overrides: str) -> dict:
     quieten_lightning()
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
-        for stage in (weakpan.stages.masks, weakpan.stages.score):
-            patch.setattr(stage, "ProcessPoolExecutor", InlineExecutor)
+        patch.setattr(weakpan.stages.score, "ProcessPoolExecutor", InlineExecutor)
         torch.set_num_threads(1)
         try:
             return run_loop(tiny_experiment(run, data, *overrides), "train.py")

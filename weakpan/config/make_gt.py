@@ -22,6 +22,7 @@ class Stage(Enum):
 
     boxes = "boxes"
     tags = "tags"
+    mask_net = "mask_net"
     masks = "masks"
     cams = "cams"
     labels = "labels"
@@ -92,7 +93,8 @@ class SourceConfig:
         checkpoint: last.ckpt of a trained crop classifier in its run folder, for CAMs.
     """
 
-    root: str | None = None
+    # Missing here, or a file of the group could not ask for it: `???` does not replace a value.
+    root: str | None = MISSING
     boxes: BoxSource = BoxSource.maps
     tags: TagSource = TagSource.maps
     mat: str = "gtFine_bboxes/{split}/panoptic/{id}_leftImg8bit.mat"
@@ -118,7 +120,7 @@ class MakeGtConfig:
         coco: also write the labels as COCO panoptic (stage labels).
         data: data set.
         source: what labels are made from.
-        masks: where masks in boxes come from (stage masks).
+        masks: where masks in boxes come from (stage masks), and how a mask network is trained (stage mask_net).
         labels: rules of label making (stage labels).
     """
 
@@ -146,6 +148,21 @@ class MakeGtConfig:
         return int(index), int(count)
 
 
+def _check_templates(config: MakeGtConfig) -> None:
+    """Refuse file names that are the same for every image, or that nobody can fill in; raises ConfigError."""
+    templates: dict[str, tuple[str, tuple[str, ...]]] = {"source.mat": (config.source.mat, ("split", "id"))}
+    for name, text in vars(config.data.files).items():
+        templates[f"data.files.{name}"] = text, ("split", "group", "id")
+    for key, (text, parts) in templates.items():
+        known = ", ".join(f"{{{part}}}" for part in parts)
+        try:
+            text.format(**dict.fromkeys(parts, ""))
+        except (AttributeError, IndexError, LookupError, ValueError) as error:
+            raise ConfigError(f"{key}={text}: expected a file name in which {known} stand for parts of it") from error
+        if "{id}" not in text:
+            raise ConfigError(f"{key}={text}: must hold {{id}}, which stands for the image id; it may hold {known}")
+
+
 def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
     """The composed configuration as typed objects, checked; raises ConfigError."""
     config = to_object(MakeGtConfig, composed)
@@ -164,6 +181,7 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
     index, count = config.part
     if index >= count:
         raise ConfigError(f"shard={config.shard}: parts count from 0, so the last one is {count - 1}/{count}")
+    _check_templates(config)
     source = config.source
     for key, used in (("boxes", source.boxes.value), ("tags", source.tags.value)):
         for file in ("coco", "annotations"):
@@ -171,6 +189,8 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
                 raise ConfigError(f"source.{key}={used}: no file to read them from; give source.{file}=FILE")
     if config.stage is Stage.cams and source.checkpoint is None:
         raise ConfigError("stage=cams needs a trained crop classifier; give source.checkpoint=RUN/classifier/last.ckpt")
+    if config.stage is Stage.mask_net and config.shard is not None:
+        raise ConfigError(f"stage=mask_net with shard={config.shard}: one network learns from all images; leave it out")
     for key, stage in (("audit", Stage.labels), ("mat", Stage.boxes), ("coco", Stage.labels)):
         if getattr(config, key) and config.stage is not stage:
             raise ConfigError(f"{key}=true belongs to stage={stage.value}, not to stage={config.stage.value}")

@@ -11,9 +11,61 @@ from weakpan.cues.coco_masks import CocoMasks
 from weakpan.cues.mask_files import IdMasks, ReleasedMasks
 from weakpan.cues.mask_matching import MatchSettings
 from weakpan.cues.mask_sources import GrabCutAndProposals, MaskSource
+from weakpan.cues.network_masks import NetworkMasks
+from weakpan.data.box_window import WindowSettings
 from weakpan.errors import ConfigError
 
 _FROM_FILES = ("coco", "ids", "released")
+_WITH_PATH = ("network", *_FROM_FILES)
+
+
+@dataclass
+class MaskNetConfig:
+    """The mask network of `make_gt.py stage=mask_net`, which learns from boxes and photographs alone.
+
+    Attributes:
+        encoder: timm model name.
+        init: initial weights of the encoder: null for random ones, `pretrained` for the library's, or a file of them;
+            or a mask_net.pt, whose whole network is then trained on.
+        channels: of the decoder, 8..512.
+        steps: batches to learn from, 1 or more.
+        learning_rate: at its highest, above 0.
+        encoder_factor: the encoder's learning rate as a share of that, 0..1.
+        weight_decay: 0 or more.
+        outside, projection, pairwise, looks: weights of the loss parts, see `weakpan.training.mask_losses`, 0 or more.
+        seed: of weights, windows and order.
+        loaders: processes that prepare windows; 0 for none. They change nothing but the time.
+        windows: how boxes are shown.
+
+    Raises:
+        ConfigError: a value outside its range, named by its field.
+    """
+
+    encoder: str = "tf_efficientnet_lite0"
+    init: str | None = None
+    channels: int = 48
+    steps: int = 1000
+    learning_rate: float = 1e-3
+    encoder_factor: float = 0.3
+    weight_decay: float = 1e-2
+    outside: float = 1.0
+    projection: float = 1.0
+    pairwise: float = 1.0
+    looks: float = 0.5
+    seed: int = 0
+    loaders: int = 0
+    windows: WindowSettings = field(default_factory=WindowSettings)
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        ranges = {
+            "channels": (8, 512), "steps": (1, 10**7), "learning_rate": (1e-9, 10), "encoder_factor": (0, 1),
+            "seed": (0, 2**31), "loaders": (0, 256),
+        }  # fmt: skip
+        for name, value in vars(self).items():
+            low, high = ranges.get(name, (0, 1e6))
+            if isinstance(value, int | float) and not low <= value <= high:
+                raise ConfigError(f"masks.network.{name}={value}: expected {low:g} to {high:g}")
 
 
 @dataclass
@@ -21,12 +73,14 @@ class MasksConfig:
     """A source of masks in boxes.
 
     Attributes:
-        kind: `grabcut`: GrabCut and segment proposals, made from boxes and pixels; `coco`: a COCO instance or result
+        kind: `grabcut`: GrabCut and segment proposals, made from boxes and pixels; `network`: the same with a mask
+            network among the voices; `coco`: a COCO instance or result
             file; `ids`: a PNG of mask ids an image; `released`: finished maps like those that the authors released.
-        path: of the file (`coco`) or folder (`ids`, `released`).
+        path: of the file (`network`: mask_net.pt; `coco`) or folder (`ids`, `released`).
         template: name of an image's file in the folder, or of the image in the COCO file, with `{id}`.
         min_iou: least IoU of a box with the box around a mask for the mask to be taken, 0..1 (`coco`, `ids`).
-        dials: of `grabcut`.
+        dials: of `grabcut` and `network`.
+        network: how a mask network is made (`make_gt.py stage=mask_net`).
     """
 
     kind: str = "grabcut"
@@ -34,14 +88,15 @@ class MasksConfig:
     template: str = "{id}"
     min_iou: float = 0.5
     dials: MaskSettings = field(default_factory=MaskSettings)
+    network: MaskNetConfig = field(default_factory=MaskNetConfig)
 
     def __post_init__(self) -> None:
         """Check what belongs together; raises ConfigError."""
-        if self.kind not in ("grabcut", *_FROM_FILES):
-            raise ConfigError(f"masks.kind={self.kind}: choose one of grabcut, {', '.join(_FROM_FILES)}")
-        if (self.kind in _FROM_FILES) != (self.path is not None):
+        if self.kind not in ("grabcut", *_WITH_PATH):
+            raise ConfigError(f"masks.kind={self.kind}: choose one of grabcut, {', '.join(_WITH_PATH)}")
+        if (self.kind in _WITH_PATH) != (self.path is not None):
             raise ConfigError(
-                f"masks.kind={self.kind} with masks.path={self.path}: a path belongs to {', '.join(_FROM_FILES)}, and "
+                f"masks.kind={self.kind} with masks.path={self.path}: a path belongs to {', '.join(_WITH_PATH)}, and "
                 "to nothing else"
             )
         if "{id}" not in self.template:
@@ -54,6 +109,11 @@ class MasksConfig:
         """What stands behind the masks, in words, for reports."""
         if self.path is None:
             return "masks in boxes from GrabCut and segment proposals, without learned boundaries"
+        if self.kind == "network":
+            return (
+                f"masks in boxes from GrabCut, segment proposals and {Path(self.path).name}, a network that learned "
+                "from boxes, without learned boundaries"
+            )
         return f"masks in boxes read from {Path(self.path).name} ({self.kind}), with whatever its tool has learned from"
 
     def source(self, catalog: Catalog) -> MaskSource:
@@ -65,9 +125,12 @@ class MasksConfig:
         if self.path is None:
             return GrabCutAndProposals(self.dials)
         path, match = Path(self.path), MatchSettings(self.min_iou)
-        if not (path.is_file() if self.kind == "coco" else path.is_dir()):
-            what = "file" if self.kind == "coco" else "folder"
+        in_file = self.kind in ("network", "coco")
+        if not (path.is_file() if in_file else path.is_dir()):
+            what = "file" if in_file else "folder"
             raise ConfigError(f"masks.path={path}: no such {what}; masks.kind={self.kind} reads one")
+        if self.kind == "network":
+            return NetworkMasks(path, self.dials)
         if self.kind == "coco":
             return CocoMasks(path, catalog, self.template, match)
         if self.kind == "ids":

@@ -1,18 +1,19 @@
-"""Masks in boxes: for each box the pixels on which GrabCut and a segment proposal agree."""
+"""Masks in boxes: what GrabCut, a segment proposal, the shape of a box and perhaps a network say together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
-from weakpan.arrays import BoolMask, RGBImage, SemanticMap
+from weakpan.arrays import BoolMask, FloatMap, RGBImage, SemanticMap
 from weakpan.cues.consensus import Overlap, mask_iou, paint_masks
 from weakpan.cues.grabcut import grabcut_mask
 from weakpan.cues.proposals import Rule, ShapeWeights, proposal_mask
 from weakpan.cues.region import crop_region, elliptic_radius
+from weakpan.cues.vote import VoteSettings, said_by_colour, vote
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.errors import ConfigError, DataError
 
@@ -20,6 +21,7 @@ _RANGES = {
     "crop_side": (32, 1024),
     "margin": (0.05, 2.0),
     "core": (0.0, 1.0),
+    "core_spread": (0.0, 0.5),
     "corner": (1.0, 1.42),
     "iterations": (1, 20),
     "box_weight": (0.0, 100.0),
@@ -30,7 +32,21 @@ _RANGES = {
     "min_cover": (0.0, 1.0),
     "fallback_radius": (0.1, 1.42),
 }
-_CHOICES = {"rule": tuple(Rule), "fallback": ("ellipse", "none"), "overlap": tuple(Overlap)}
+
+
+class Combine(StrEnum):
+    """How the voices become one mask."""
+
+    VOTE = "vote"
+    BOTH = "both"
+
+
+_CHOICES = {
+    "combine": tuple(Combine),
+    "rule": tuple(Rule),
+    "fallback": ("ellipse", "none"),
+    "overlap": tuple(Overlap),
+}
 
 
 @dataclass
@@ -38,9 +54,12 @@ class MaskSettings:
     """The dials of masks in boxes. Radii are elliptic: 1 is the ellipse inscribed in the box, 1.42 its corners.
 
     Attributes:
+        combine: "vote" adds up what all voices say, see `VoteSettings`; "both" keeps what GrabCut and the proposal
+            agree on, as published.
         crop_side: working size: longest side of a box with its surroundings after resizing, pixels, 32..1024.
         margin: surroundings on each side, as a fraction of the box, 0.05..2.
         core: radius of GrabCut's sure foreground, 0..1.
+        core_spread: for a vote GrabCut is repeated with a core smaller and larger by this much, 0..0.5; 0 runs it once.
         corner: radius beyond which the box is sure background for GrabCut, 1..1.42.
         iterations: of GrabCut, 1..20.
         rule: how a proposal is chosen: "published" by the IoU of its bounding box with the box; "ours" by contours
@@ -49,19 +68,23 @@ class MaskSettings:
         contour_weight: of the mean contour strength along the border, 0..100.
         prior_weight: of the agreement with a blurred ellipse, 0..100.
         prior_radius: of that ellipse, 0.5..1.42.
-        min_box: boxes with a side shorter than this many pixels take the fallback, 0..1024.
+        min_box: boxes with a side shorter than this many pixels are too small for GrabCut and proposals, 0..1024; they
+            take the fallback, or are left to the network where there is one.
         min_cover: boxes whose consensus covers less than this share of them take the fallback, 0..1.
         fallback: "ellipse" for an inscribed ellipse, "none" to leave the box undecided.
         fallback_radius: of that ellipse, 0.1..1.42.
         overlap: where the masks of two classes meet: "small" for the smaller box, "ignore" for undecided.
+        vote: weights of the voices.
 
     Raises:
         ConfigError: a value outside its range, named by its field.
     """
 
+    combine: str = "vote"
     crop_side: int = 128
     margin: float = 0.35
     core: float = 0.65
+    core_spread: float = 0.2
     corner: float = 1.2
     iterations: int = 1
     rule: str = "ours"
@@ -72,8 +95,9 @@ class MaskSettings:
     min_box: int = 8
     min_cover: float = 0.2
     fallback: str = "ellipse"
-    fallback_radius: float = 0.9
+    fallback_radius: float = 1.0
     overlap: str = "small"
+    vote: VoteSettings = field(default_factory=VoteSettings)
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -87,6 +111,15 @@ class MaskSettings:
                 raise ConfigError(f"masks.dials.{name}={value!r}: choose one of {', '.join(choices)}")
         if self.core >= self.corner:
             raise ConfigError(f"masks.dials.core={self.core} has to be below masks.dials.corner={self.corner}")
+
+    @property
+    def cores(self) -> tuple[float, ...]:
+        """Cores that GrabCut is run with; the first is `core` itself."""
+        if self.combine == Combine.BOTH or self.core_spread == 0:
+            return (self.core,)
+        # OpenCV cannot do without sure foreground, nor we without anything between it and the sure background.
+        larger = min(self.core + self.core_spread, (self.core + self.corner) / 2)
+        return self.core, max(0.0, self.core - self.core_spread), larger
 
 
 class Fallback(StrEnum):
@@ -108,6 +141,7 @@ class BoxRecord:
         grabcut_area: pixels of the GrabCut mask in the box; 0 if it was not computed.
         proposal_area: pixels of the proposal in the box; 0 if it was not computed.
         agreement: IoU of those two, 0..1.
+        network_area: pixels of the box that the mask network gives at least one half; 0 if there is none.
         cover: share of the box that its final mask fills, 0..1, before other boxes are painted over it; 0 means that
             the box has no mask.
         fallback: the reason if a fallback was used.
@@ -120,6 +154,7 @@ class BoxRecord:
     agreement: float
     cover: float
     fallback: Fallback
+    network_area: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,13 +170,20 @@ class BoxMaskResult:
     records: tuple[BoxRecord, ...]
 
 
-def masks_in_boxes(image: RGBImage, boxes: Sequence[Box], settings: MaskSettings) -> BoxMaskResult:
-    """Find the pixels of the things in an image from their boxes (Li, Arnab and Torr, 2018).
+def masks_in_boxes(
+    image: RGBImage,
+    boxes: Sequence[Box],
+    settings: MaskSettings,
+    probabilities: Mapping[int, FloatMap] | None = None,
+) -> BoxMaskResult:
+    """Find the pixels of the things in an image from their boxes.
 
     Args:
         image: (H, W, 3) RGB, 0..255.
         boxes: of the image. Only instance boxes get masks; group boxes are undecided, boxes of stuff are passed over.
         settings: the dials.
+        probabilities: by position in `boxes`, (box height, box width), what a mask network gives to each pixel, 0..1;
+            it counts in a vote only.
 
     Raises:
         DataError: a box that does not lie in the image.
@@ -150,34 +192,53 @@ def masks_in_boxes(image: RGBImage, boxes: Sequence[Box], settings: MaskSettings
     masks: dict[int, BoolMask] = {}
     records = []
     for index, box in enumerate(boxes):
-        if not (0 <= box.xmin <= box.xmax < width and 0 <= box.ymin <= box.ymax < height):
-            raise DataError(
-                f"box {index} ({box.xmin}, {box.ymin}, {box.xmax}, {box.ymax}) is empty or outside its {width} x "
-                f"{height} image; check that image and annotation belong together"
-            )
+        check_box(index, box, height, width)
         if box.kind is BoxKind.INSTANCE:
-            mask, record = _mask_in_box(image, index, box, settings)
+            mask, record = _mask_in_box(image, index, box, settings, (probabilities or {}).get(index))
             records.append(record)
             if record.cover > 0:
                 masks[index] = mask
-    semantic = paint_masks((height, width), boxes, masks, Overlap(settings.overlap))
+    # A vote knows what is behind a fronter box; an agreement of two masks does not.
+    doubt_hides = settings.combine == Combine.BOTH
+    semantic = paint_masks((height, width), boxes, masks, Overlap(settings.overlap), doubt_hides)
     return BoxMaskResult(semantic, tuple(records))
 
 
-def _mask_in_box(image: RGBImage, index: int, box: Box, settings: MaskSettings) -> tuple[BoolMask, BoxRecord]:
-    height, width = box.ymax - box.ymin + 1, box.xmax - box.xmin + 1
-    if min(height, width) < settings.min_box:
-        reason = Fallback.SMALL_BOX
-        grabcut = proposal = mask = np.zeros((height, width), np.bool_)
-    else:
+def check_box(index: int, box: Box, height: int, width: int) -> None:
+    """Refuse a box that is empty or not in its image; raises DataError."""
+    if not (0 <= box.xmin <= box.xmax < width and 0 <= box.ymin <= box.ymax < height):
+        raise DataError(
+            f"box {index} ({box.xmin}, {box.ymin}, {box.xmax}, {box.ymax}) is empty or outside its {width} x "
+            f"{height} image; check that image and annotation belong together"
+        )
+
+
+def _mask_in_box(
+    image: RGBImage, index: int, box: Box, settings: MaskSettings, probability: FloatMap | None
+) -> tuple[BoolMask, BoxRecord]:
+    height, width = shape = box.ymax - box.ymin + 1, box.xmax - box.xmin + 1
+    votes = settings.combine == Combine.VOTE
+    grabcut = proposal = mask = np.zeros(shape, np.bool_)
+    said = None
+    small = min(shape) < settings.min_box
+    if not small:
         region = crop_region(image, box, settings.crop_side, settings.margin)
-        grabcut = region.to_box(grabcut_mask(region, settings.core, settings.corner, settings.iterations))
+        cuts = [grabcut_mask(region, core, settings.corner, settings.iterations) for core in settings.cores]
         weights = ShapeWeights(
             settings.box_weight, settings.contour_weight, settings.prior_weight, settings.prior_radius
         )
-        proposal = region.to_box(proposal_mask(region, Rule(settings.rule), weights))
+        segment = proposal_mask(region, Rule(settings.rule), weights)
+        grabcut, proposal = region.to_box(cuts[0]), region.to_box(segment)
         mask = grabcut & proposal
-        reason = Fallback.NO_CONSENSUS if mask.mean() < settings.min_cover else Fallback.NOT_NEEDED
+        said = said_by_colour(region, cuts, segment, settings.vote) if votes else None
+    reason = Fallback.NOT_NEEDED
+    if small and not (votes and probability is not None):
+        reason = Fallback.SMALL_BOX
+    else:
+        if votes:
+            mask = vote(shape, said, probability, settings.vote) > settings.vote.threshold
+        if mask.mean() < settings.min_cover:
+            reason = Fallback.NO_CONSENSUS
     if reason is not Fallback.NOT_NEEDED:
         mask = _fallback_mask(height, width, settings)
     record = BoxRecord(
@@ -188,6 +249,7 @@ def _mask_in_box(image: RGBImage, index: int, box: Box, settings: MaskSettings) 
         agreement=mask_iou(grabcut, proposal),
         cover=float(mask.mean()),
         fallback=reason,
+        network_area=0 if probability is None else int((probability >= 0.5).sum()),
     )
     return mask, record
 

@@ -34,7 +34,7 @@ class MaskSource(Protocol):
 
 @dataclass(frozen=True)
 class GrabCutAndProposals:
-    """Masks from the pixels: where GrabCut and a segment proposal agree.
+    """Masks from the pixels: a vote of GrabCut, a segment proposal and the shape of a box, or what the first two share.
 
     Attributes:
         settings: the dials.
@@ -49,9 +49,14 @@ class GrabCutAndProposals:
             DataError: the photograph has another size than the annotation says.
         """
         pixels = image()
-        if pixels.shape[:2] != (annotation.height, annotation.width):
-            raise DataError(
-                f"image {annotation.image_id}: {pixels.shape[0]} x {pixels.shape[1]} pixels (height x width), its weak "
-                f"annotation says {annotation.height} x {annotation.width}; annotate this version of the image"
-            )
+        check_size(annotation, pixels)
         return masks_in_boxes(pixels, annotation.boxes, self.settings)
+
+
+def check_size(annotation: ImageAnnotation, pixels: RGBImage) -> None:
+    """Refuse a photograph of another size than its annotation speaks of; raises DataError."""
+    if pixels.shape[:2] != (annotation.height, annotation.width):
+        raise DataError(
+            f"image {annotation.image_id}: {pixels.shape[0]} x {pixels.shape[1]} pixels (height x width), its weak "
+            f"annotation says {annotation.height} x {annotation.width}; annotate this version of the image"
+        )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from weakpan.arrays import BoolMask, FloatMap, RGBImage
 from weakpan.data.annotations import Box
@@ -55,13 +57,20 @@ class Region:
         Returns:
             (box height, box width).
         """
+        inside: BoolMask = self._cut(mask.astype(np.uint8) * 255) >= 128
+        return inside
+
+    def values_to_box(self, values: FloatMap) -> FloatMap:
+        """The same for a map of any values, between which is interpolated."""
+        inside: FloatMap = self._cut(values.astype(np.float32, copy=False))
+        return inside
+
+    def _cut(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         height, width = self.crop_shape
-        grows = height * width > mask.size
-        full = cv2.resize(
-            mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR if grows else cv2.INTER_AREA
-        )
+        grows = height * width > values.size
+        full = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR if grows else cv2.INTER_AREA)
         top, left = self.box_offset
-        inside: BoolMask = full[top : top + self.box_shape[0], left : left + self.box_shape[1]] >= 128
+        inside: npt.NDArray[Any] = full[top : top + self.box_shape[0], left : left + self.box_shape[1]]
         return inside
 
 

@@ -38,18 +38,32 @@ def annotations_from_coco(path: Path, catalog: Catalog, grid: CropGrid) -> WeakA
     """
     coco = CocoPanoptic(path, catalog)
     images: dict[str, ImageAnnotation] = {}
-    for coco_id in coco.ids:
+    for image_id, coco_id in image_names(coco).items():
         truth = coco.truth(coco_id)
-        image_id = _image_id(coco, coco_id)
-        if image_id in images:
-            raise DataError(f"{path}: two images are called {image_id}; rename one, image ids must be unique")
         height, width = truth.semantic.shape
         boxes = boxes_from_maps(truth.semantic, truth.instances, catalog)
         images[image_id] = ImageAnnotation(image_id, height, width, boxes, grid.tags(truth.semantic))
     return WeakAnnotations(catalog, grid, images)
 
 
-def _image_id(coco: CocoPanoptic, coco_id: str) -> str:
+def image_names(coco: CocoPanoptic) -> dict[str, str]:
+    """What the images of a COCO file are called: their ids in the file, by name, in the order of the file.
+
+    Raises:
+        DataError: two images of one name, or a name that is a path.
+    """
+    names: dict[str, str] = {}
+    for coco_id in coco.ids:
+        image_id = _image_name(coco, coco_id)
+        if image_id in names:
+            raise DataError(f"{coco.path}: two images are called {image_id}; rename one, image ids must be unique")
+        if Path(image_id).name != image_id or image_id in {"", ".", ".."}:
+            raise DataError(f"{coco.path}: image id {image_id!r} is no plain file name; rename the image")
+        names[image_id] = coco_id
+    return names
+
+
+def _image_name(coco: CocoPanoptic, coco_id: str) -> str:
     photograph = coco.photographs.get(coco_id, {})
     if isinstance(photograph.get("id"), int) and isinstance(photograph.get("file_name"), str):
         return PurePosixPath(photograph["file_name"]).stem

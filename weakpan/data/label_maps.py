@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weakpan.arrays import IGNORE
-from weakpan.catalog import Catalog
+from weakpan.catalog import CITYSCAPES, Catalog
 from weakpan.data.annotations import Box
 from weakpan.data.boxes import INSTANCE_BASE, boxes_from_ids
 from weakpan.data.cityscapes import LICENSE_PLATE, FileTemplates
@@ -25,7 +26,8 @@ from weakpan.images import read_map
 class LabelMaps:
     """Label maps of one split, found by image id.
 
-    Maps of train ids are preferred where both kinds exist, as in the authors' released code.
+    Where both kinds of maps exist, those of train ids are read with Cityscapes' own class table, as in the authors'
+    released code, and those of dataset ids with any other, because train ids are numbered by one table.
 
     Attributes:
         root: of the tree.
@@ -57,14 +59,30 @@ class LabelMaps:
 
     def _ids_of(self, template: str) -> frozenset[str]:
         """Ids of the files that follow a template."""
+        return frozenset(match["id"] for match in self._matches(template))
+
+    def _matches(self, template: str) -> Iterator[re.Match[str]]:
+        """`id` and, where the template has it, `group` of every file that follows it."""
         pattern = re.escape(template.format(split=self.split, group="{group}", id="{id}"))
         for part in ("group", "id"):
             # Where a part occurs again it must be the same again.
             place = re.escape(f"{{{part}}}")
             pattern = pattern.replace(place, f"(?P<{part}>[^/]+)", 1).replace(place, f"(?P={part})")
-        paths = self.root.glob(template.format(split=self.split, group="*", id="*"))
-        matches = (re.fullmatch(pattern, path.relative_to(self.root).as_posix()) for path in paths)
-        return frozenset(match["id"] for match in matches if match is not None)
+        for path in self.root.glob(template.format(split=self.split, group="*", id="*")):
+            match = re.fullmatch(pattern, path.relative_to(self.root).as_posix())
+            if match is not None:
+                yield match
+
+    @property
+    def _instance_templates(self) -> tuple[str, ...]:
+        return self._in_order(self.templates.instance_train_ids, self.templates.instance_ids)
+
+    @property
+    def _label_templates(self) -> tuple[str, ...]:
+        return self._in_order(self.templates.label_train_ids, self.templates.label_ids)
+
+    def _in_order(self, train_ids: str, dataset_ids: str) -> tuple[str, ...]:
+        return (train_ids, dataset_ids) if self.catalog.names == CITYSCAPES.names else (dataset_ids, train_ids)
 
     def boxes(self, image_id: str) -> tuple[tuple[int, int], tuple[Box, ...]]:
         """(height, width) and boxes of an image from its instance map.
@@ -72,7 +90,7 @@ class LabelMaps:
         Raises:
             DataError: no instance map, a damaged one, or a value outside the class table.
         """
-        path, in_train_ids = self._find(image_id, self.templates.instance_train_ids, self.templates.instance_ids)
+        path, in_train_ids = self._find(image_id, *self._instance_templates)
         ids = read_map(path)
         # Maps of 8 and 16 bits are what `read_map` gives nearly always.
         if ids.dtype == np.int32 and (ids.min(initial=0) < 0 or ids.max(initial=0) > np.iinfo(np.uint16).max):
@@ -89,7 +107,7 @@ class LabelMaps:
         Raises:
             DataError: no label map, a damaged one, or a value outside the class table.
         """
-        path, in_train_ids = self._find(image_id, self.templates.label_train_ids, self.templates.label_ids)
+        path, in_train_ids = self._find(image_id, *self._label_templates)
         labels = read_map(path)
         if labels.dtype != np.uint8:
             raise DataError(f"{path}: {labels.dtype}; expected a label map of 8 bits")
@@ -111,11 +129,11 @@ class LabelMaps:
 
     def missing_instances(self, image_id: str) -> Path | None:
         """The instance map that is not there, or None."""
-        return self._missing(image_id, self.templates.instance_train_ids, self.templates.instance_ids)
+        return self._missing(image_id, *self._instance_templates)
 
     def missing_labels(self, image_id: str) -> Path | None:
         """The label map that is not there, or None."""
-        return self._missing(image_id, self.templates.label_train_ids, self.templates.label_ids)
+        return self._missing(image_id, *self._label_templates)
 
     def _missing(self, image_id: str, *templates: str) -> Path | None:
         if self._existing(image_id, templates) is not None:
@@ -123,7 +141,7 @@ class LabelMaps:
         return self.root / templates[-1].format(split=self.split, group="*", id=image_id)
 
     def _existing(self, image_id: str, templates: tuple[str, ...]) -> tuple[Path, bool] | None:
-        """The first file that exists, and whether it is that of the first template."""
+        """The first file that exists, and whether it is a map of train ids."""
         if Path(image_id).name != image_id or image_id in {"", ".", ".."}:
             raise DataError(f"image id {image_id!r} is no plain file name; correct the list")
         for template in templates:
@@ -131,7 +149,7 @@ class LabelMaps:
             for group in sorted(self._groups(template), key=lambda g: not image_id.startswith(g)):
                 path = self.root / template.format(split=self.split, group=group, id=image_id)
                 if path.is_file():
-                    return path, template == templates[0]
+                    return path, template in (self.templates.instance_train_ids, self.templates.label_train_ids)
         return None
 
     @cached_property
@@ -139,12 +157,17 @@ class LabelMaps:
         return {}
 
     def _groups(self, template: str) -> tuple[str, ...]:
-        """Names of the group folders of a template; one empty name where it has none."""
+        """What stands for the group in a template, mostly names of folders; one empty name where it has none."""
         if template not in self._groups_of:
-            before, group, _ = template.partition("{group}")
-            folder = self.root / before.format(split=self.split)
-            names = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir())) if folder.is_dir() else ()
-            self._groups_of[template] = names if group else ("",)
+            before, group, after = template.partition("{group}")
+            if not group:
+                names = {""}
+            elif before[-1:] in ("", "/") and after[:1] == "/" and "{id}" not in before:
+                folder = self.root / before.format(split=self.split)
+                names = {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+            else:
+                names = {match["group"] for match in self._matches(template)}
+            self._groups_of[template] = tuple(sorted(names))
         return self._groups_of[template]
 
     def _find(self, image_id: str, *templates: str) -> tuple[Path, bool]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from weakpan.catalog import Catalog
 from weakpan.data.label_maps import LabelMaps
+from weakpan.errors import DataError
 from weakpan.images import read_rgb, write_png
 from weakpan.labels.audit import INPUT, INSTANCES, RULES, AuditTrail
 from weakpan.labels.audit_store import AuditStore
@@ -36,8 +37,15 @@ class LabelAudit:
         return self.store.folder / f"{image_id}_panel.png"
 
     def has(self, image_id: str) -> bool:
-        """Whether everything that belongs to an image is there."""
-        return self.store.has(image_id) and (image_id not in self.pictured or is_whole(self.panel_path(image_id)))
+        """Whether everything that belongs to an image is there and whole."""
+        try:
+            self.store.read_changes(image_id)
+        except DataError:
+            return False
+        pictures = [self.store.rules_path(image_id)]
+        if image_id in self.pictured:
+            pictures.append(self.panel_path(image_id))
+        return all(map(is_whole, pictures))
 
     def write(self, inp: LabelInput, labels: PseudoLabels, trail: AuditTrail, catalog: Catalog) -> None:
         """Write the record of one image."""

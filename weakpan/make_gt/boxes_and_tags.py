@@ -16,7 +16,8 @@ from typing import Any
 from weakpan.catalog import Catalog
 from weakpan.data.annotations import BoxKind, box_entries, tag_entries, write_annotation_entries
 from weakpan.data.crops import CropGrid
-from weakpan.data.mat_boxes import write_mat_boxes
+from weakpan.data.mat_boxes import VARIABLE, write_mat_boxes
+from weakpan.data.mat_file import read_struct
 from weakpan.errors import DataError
 from weakpan.files import write_text_atomically
 from weakpan.make_gt.weak_source import WeakSource
@@ -29,7 +30,7 @@ class MakeBoxes:
     Attributes:
         weak: where they are read from.
         out: folder of the JSON files.
-        mat: folder of the authors' MATLAB files; None for none.
+        mat: path of the authors' MATLAB file of an image, with `{id}`; None for none.
     """
 
     weak: WeakSource
@@ -42,8 +43,7 @@ class MakeBoxes:
 
     def is_done(self, image_id: str) -> bool:
         """Whether the boxes are there and whole."""
-        mat_done = self.mat is None or self._mat_path(image_id).is_file()
-        return mat_done and _read(self.out / f"{image_id}.json") is not None
+        return _read(self.out / f"{image_id}.json") is not None and (self.mat is None or self._has_mat(image_id))
 
     def __call__(self, image_id: str) -> Counter[str]:
         """Read and write the boxes of an image; counts them by kind."""
@@ -55,9 +55,15 @@ class MakeBoxes:
         kinds = Counter(box.kind for box in boxes)
         return Counter(images=1, boxes=kinds[BoxKind.INSTANCE], groups=kinds[BoxKind.GROUP])
 
+    def _has_mat(self, image_id: str) -> bool:
+        try:
+            read_struct(self._mat_path(image_id), VARIABLE)
+        except DataError:
+            return False
+        return True
+
     def _mat_path(self, image_id: str) -> Path:
-        assert self.mat is not None
-        return self.mat / f"{image_id}_leftImg8bit.mat"
+        return Path(str(self.mat).replace("{id}", image_id))
 
 
 @dataclass(frozen=True)

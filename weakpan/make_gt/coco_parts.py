@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,11 @@ class CocoParts:
 
     def has(self, image_id: str) -> bool:
         """Whether both files of an image are there and whole."""
-        return is_whole(self.folder / f"{image_id}.png") and self._path(image_id).is_file()
+        try:
+            self._record(image_id)
+        except DataError:
+            return False
+        return is_whole(self.folder / f"{image_id}.png")
 
     def write(self, image_id: str, labels: PseudoLabels, catalog: Catalog) -> None:
         """Write both files of an image."""
@@ -57,29 +61,28 @@ class CocoParts:
             for key, keep in (("images", ("id", "file_name", "height", "width")),
                               ("annotations", ("image_id", "file_name", "segments_info"))):  # fmt: skip
                 file.write(f',\n"{key}": [')
-                for position, record in enumerate(self._records(ids, key)):
+                for position, image_id in enumerate(ids):
+                    record = self._record(image_id)
+                    if key == "annotations":
+                        record["file_name"] = f"{image_id}.png"
                     file.write(("," if position else "") + "\n" + json.dumps({k: record[k] for k in keep}))
                 file.write("]")
             file.write("}\n")
         print(f"make_gt: {path} holds the segments of {len(ids)} images", flush=True)
 
-    def _records(self, ids: Sequence[str], key: str) -> Iterator[dict[str, Any]]:
-        for image_id in ids:
-            try:
-                part = json.loads(self._path(image_id).read_text(encoding="utf-8"))
-                record = {
-                    "id": part["image_id"],
-                    "image_id": part["image_id"],
-                    "file_name": part["file_name"] if key == "images" else f"{image_id}.png",
-                    "height": part["height"],
-                    "width": part["width"],
-                    "segments_info": part["segments"],
-                }
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise DataError(
-                    f"{self._path(image_id)}: not readable ({error}); delete it and run stage=labels again"
-                ) from error
-            yield record
+    def _record(self, image_id: str) -> dict[str, Any]:
+        """What the file says of an image, under the names of both lists; raises DataError."""
+        try:
+            part = json.loads(self._path(image_id).read_text(encoding="utf-8"))
+            return {
+                "id": part["image_id"],
+                "segments_info": part["segments"],
+                **{key: part[key] for key in ("image_id", "file_name", "height", "width")},
+            }
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{self._path(image_id)}: not readable ({error}); delete it and run stage=labels again"
+            ) from error
 
     def _path(self, image_id: str) -> Path:
         return self.folder / f"{image_id}.json"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -11,8 +13,9 @@ from typing import Any, Protocol
 from weakpan.catalog import Catalog, load_catalog
 from weakpan.config.make_gt import MakeGtConfig, OnError, Stage
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
+from weakpan.data.crops import CropGrid
 from weakpan.data.released import ReleasedTree
-from weakpan.errors import DataError
+from weakpan.errors import ConfigError, DataError, RunError
 from weakpan.labels.audit_store import AuditStore
 from weakpan.make_gt.audit import LabelAudit
 from weakpan.make_gt.boxes_and_tags import MakeBoxes, MakeTags, join_annotations
@@ -46,13 +49,17 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
     Raises:
         ConfigError: values that do not go together.
         DataError: missing or damaged input.
-        RunError: the folder holds results made with other settings.
+        RunError: the folder holds results made with other settings, or cannot be written to.
     """
     catalog = load_catalog(config.data.classes)
     if not Path(config.data.root).is_dir():
         raise DataError(f"data.root={config.data.root}: no such folder; set data.root to the data set's root")
     weak = WeakSource(config.data, config.source, catalog)
+    weak.check_files()
     ids = image_ids(config, weak, catalog)
+    if config.stage is Stage.mask_net:
+        _make_mask_net(config, weak, ids)
+        return []
     task = build_task(config, weak, catalog, ids)
     index, count = config.part
     part = shard_of(ids, index, count)
@@ -65,7 +72,10 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
     refuse_other_settings(config)
     if config.on_error is OnError.stop:
         _refuse_missing(task, part)
-    write_manifest(_settings_path(config), {"format": FORMAT, "settings": stage_settings(config)})
+    with _writing_into(config.out):
+        crop = {"height": weak.grid.height, "width": weak.grid.width} if config.stage is Stage.tags else None
+        content = {"format": FORMAT, "settings": stage_settings(config), "crop": crop}
+        write_manifest(_settings_path(config.out, config.stage), content)
     workers, skip = config.workers or os.cpu_count() or 1, config.on_error is OnError.skip
     if config.stage is Stage.cams:
         from weakpan.make_gt.cams import CheckCamInput, make_cams
@@ -74,17 +84,28 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
         outcome = make_cams(task, part, Path(str(config.source.checkpoint)), workers, skip)
     else:
         outcome = share(task, part, workers, config.stage.value, skip)
-    finish(config, outcome, len(part))
-    if not outcome.failures:
-        _join(config, weak, task, ids)
+    with _writing_into(config.out):
+        finish(config, outcome, len(part))
+        if not outcome.failures:
+            _join(config, weak, task, ids)
     return outcome.failures
+
+
+def _make_mask_net(config: MakeGtConfig, weak: WeakSource, ids: tuple[str, ...]) -> None:
+    """Unlike the other stages this one makes one file of all images."""
+    from weakpan.make_gt.mask_net import make_mask_net
+
+    refuse_other_settings(config)
+    with _writing_into(config.out):
+        write_manifest(_settings_path(config.out, config.stage), {"format": FORMAT, "settings": stage_settings(config)})
+        make_mask_net(weak, ids, config.masks.network, Path(config.out))
 
 
 def image_ids(config: MakeGtConfig, weak: WeakSource, catalog: Catalog) -> tuple[str, ...]:
     """The ids to work on: those of the list, else all that the stage finds."""
     if config.data.list is not None:
         return read_id_list(Path(config.data.list))
-    return photographs(config, catalog).ids if config.stage in (Stage.masks, Stage.cams) else weak.ids()
+    return photographs(config, catalog).ids if config.stage in (Stage.mask_net, Stage.masks, Stage.cams) else weak.ids()
 
 
 def photographs(config: MakeGtConfig, catalog: Catalog) -> CityscapesSplit:
@@ -100,10 +121,12 @@ def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tu
     results = ReleasedTree(out, split, catalog)
     match config.stage:
         case Stage.boxes:
-            mat = out / Path(config.source.mat.format(split=split, id="")).parent if config.mat else None
+            mat = out / config.source.mat.replace("{split}", split) if config.mat else None
             return MakeBoxes(weak, out / "boxes", mat)
         case Stage.tags:
             return MakeTags(weak, out / "tags")
+        case Stage.mask_net:
+            raise ConfigError("stage=mask_net makes one file of all images; it has no task for one of them")
         case Stage.masks:
             return MakeMasks(weak, config.masks.source(catalog), results)
         case Stage.cams:
@@ -124,7 +147,9 @@ def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tu
                 config.labels,
                 config.round,
                 audit if config.audit else None,
-                CocoParts(out / "panoptic") if config.coco else None,
+                CocoParts(out / "panoptic", Path(config.data.files.image).name.partition("{id}")[2])
+                if config.coco
+                else None,
             )
 
 
@@ -134,13 +159,30 @@ def refuse_other_settings(config: MakeGtConfig) -> None:
     Raises:
         RunError: they differ; the message names them.
     """
-    path = _settings_path(config)
+    settings = stage_settings(config)
+    path = _settings_path(config.out, config.stage)
     if path.is_file():
-        refuse_changed_settings(path, read_manifest(path)["settings"], stage_settings(config))
+        refuse_changed_settings(path, read_manifest(path)["settings"], settings)
+    # Boxes and tags end in one file, so that they must be of the same images; only tags depend on the crop grid.
+    other = {Stage.boxes: Stage.tags, Stage.tags: Stage.boxes}.get(config.stage)
+    if other is not None and (path := _settings_path(config.out, other)).is_file():
+        refuse_changed_settings(path, _of_images(read_manifest(path)["settings"]), _of_images(settings))
 
 
-def _settings_path(config: MakeGtConfig) -> Path:
-    return Path(config.out) / f"{config.stage.value}.settings.json"
+def _of_images(settings: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in settings.items() if k.startswith("data.") and not k.startswith("data.crop.")}
+
+
+def _settings_path(out: str, stage: Stage) -> Path:
+    return Path(out) / f"{stage.value}.settings.json"
+
+
+@contextmanager
+def _writing_into(out: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"out={out}: cannot be written to ({error}); make room, or choose another folder") from error
 
 
 def stage_settings(config: MakeGtConfig) -> dict[str, Any]:
@@ -150,7 +192,9 @@ def stage_settings(config: MakeGtConfig) -> dict[str, Any]:
         "source": asdict(config.source),
     }
     if config.stage is Stage.masks:
-        groups["masks"] = asdict(config.masks)
+        groups["masks"] = {k: v for k, v in asdict(config.masks).items() if k != "network"}
+    if config.stage is Stage.mask_net:
+        groups["masks"] = {"network": {k: v for k, v in asdict(config.masks.network).items() if k != "loaders"}}
     if config.stage is Stage.labels:
         groups |= {"labels": asdict(config.labels), "round": config.round}
     return dict(_flat(groups))
@@ -210,7 +254,9 @@ def _join(config: MakeGtConfig, weak: WeakSource, task: StageTask, ids: tuple[st
             print(f"make_gt: weak_annotations.json follows when stage={what} is done for all images", flush=True)
             return
     path = out / "weak_annotations.json"
-    join_annotations(path, out / "boxes", out / "tags", ids, weak.catalog, weak.grid)
+    # The grid that the tags were made for, whatever this stage was told.
+    crop = read_manifest(_settings_path(config.out, Stage.tags))["crop"]
+    join_annotations(path, out / "boxes", out / "tags", ids, weak.catalog, CropGrid(crop["height"], crop["width"]))
     print(f"make_gt: {path} holds boxes and tags of {len(ids)} images", flush=True)
 
 

@@ -11,10 +11,12 @@ from weakpan.config.make_gt import BoxSource, SourceConfig, SplitConfig, TagSour
 from weakpan.data.annotations import Box, ImageAnnotation, WeakAnnotations, read_weak_annotations
 from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.coco import CocoPanoptic
+from weakpan.data.coco_weak import image_names
 from weakpan.data.crops import CropGrid
 from weakpan.data.label_maps import LabelMaps
 from weakpan.data.mat_boxes import read_mat_boxes
 from weakpan.errors import ConfigError, DataError
+from weakpan.panoptic import PanopticTruth
 
 Size = tuple[int, int]
 """Height and width of an image, pixels."""
@@ -50,9 +52,17 @@ class WeakSource:
     def _annotations(self) -> WeakAnnotations:
         return _read_annotations(Path(str(self.source.annotations)), self.catalog)
 
-    @property
-    def _coco(self) -> CocoPanoptic:
-        return _open_coco(Path(str(self.source.coco)), self.catalog)
+    def check_files(self) -> None:
+        """Read the files that hold all images, so that what is wrong with them is laid on no single image.
+
+        Raises:
+            DataError: such a file is missing or damaged.
+        """
+        used = {self.source.boxes.value, self.source.tags.value}
+        if BoxSource.annotations.value in used:
+            _read_annotations(Path(str(self.source.annotations)), self.catalog)
+        if BoxSource.coco.value in used:
+            _coco_names(Path(str(self.source.coco)), self.catalog)
 
     def ids(self) -> tuple[str, ...]:
         """Ids of all images that there are boxes of.
@@ -67,7 +77,7 @@ class WeakSource:
             case BoxSource.annotations:
                 return tuple(self._annotations.images)
             case BoxSource.coco:
-                return self._coco.ids
+                return tuple(_coco_names(Path(str(self.source.coco)), self.catalog))
         raise ConfigError(f"source.boxes={self.source.boxes.value} needs a list of images; give data.list=FILE")
 
     def photograph(self, image_id: str) -> Path:
@@ -104,7 +114,7 @@ class WeakSource:
             case BoxSource.maps:
                 found, boxes = self.maps.boxes(image_id)
             case BoxSource.coco:
-                truth = self._coco.truth(image_id)
+                truth = self._coco_truth(image_id)
                 found = truth.semantic.shape[0], truth.semantic.shape[1]
                 boxes = boxes_from_maps(truth.semantic, truth.instances, self.catalog)
             case BoxSource.annotations:
@@ -122,7 +132,7 @@ class WeakSource:
             case TagSource.maps:
                 found, tags = self.maps.tags(image_id, self.grid)
             case TagSource.coco:
-                semantic = self._coco.truth(image_id).semantic
+                semantic = self._coco_truth(image_id).semantic
                 found, tags = (semantic.shape[0], semantic.shape[1]), self.grid.tags(semantic)
             case TagSource.annotations:
                 entry = self._entry(image_id)
@@ -140,6 +150,13 @@ class WeakSource:
             return self._annotations.images[image_id]
         except KeyError:
             raise DataError(f"source.annotations={self.source.annotations}: no entry of image {image_id}") from None
+
+    def _coco_truth(self, image_id: str) -> PanopticTruth:
+        path = Path(str(self.source.coco))
+        coco_id = _coco_names(path, self.catalog).get(image_id)
+        if coco_id is None:
+            raise DataError(f"source.coco={path}: no annotation of image {image_id}")
+        return _open_coco(path, self.catalog).truth(coco_id)
 
     def _mat_path(self, image_id: str) -> Path:
         return Path(self.data.root) / self.source.mat.format(split=self.data.split, id=image_id)
@@ -163,3 +180,8 @@ def _read_annotations(path: Path, catalog: Catalog) -> WeakAnnotations:
 @lru_cache(maxsize=2)
 def _open_coco(path: Path, catalog: Catalog) -> CocoPanoptic:
     return CocoPanoptic(path, catalog)
+
+
+@lru_cache(maxsize=2)
+def _coco_names(path: Path, catalog: Catalog) -> dict[str, str]:
+    return image_names(_open_coco(path, catalog))

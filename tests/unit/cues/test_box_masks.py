@@ -18,15 +18,17 @@ from weakpan.data.annotations import Box, BoxKind
 from weakpan.errors import ConfigError, DataError
 
 SETTINGS = MaskSettings()
+BOTH = MaskSettings(combine="both")
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[3] / "../shared/data"))
 
 
-def test_labels_the_object_and_leaves_the_rest_of_its_box_undecided():
+@pytest.mark.parametrize(("settings", "precision", "recall"), [(SETTINGS, 0.94, 0.99), (BOTH, 0.97, 0.85)])
+def test_labels_the_object_and_leaves_the_rest_of_its_box_undecided(settings, precision, recall):
     image, truth, box = disc_in_grass()
-    result = masks_in_boxes(image, [box], SETTINGS)
+    result = masks_in_boxes(image, [box], settings)
     labelled = result.semantic == 3
-    assert (labelled & truth).sum() / labelled.sum() > 0.97
-    assert (labelled & truth).sum() / truth.sum() > 0.85
+    assert (labelled & truth).sum() / labelled.sum() > precision
+    assert (labelled & truth).sum() / truth.sum() > recall
     outside = np.ones(truth.shape, bool)
     outside[box.slices] = False
     assert ((result.semantic == NO_THING) == outside).all()
@@ -36,7 +38,7 @@ def test_labels_the_object_and_leaves_the_rest_of_its_box_undecided():
 def test_record_tells_what_the_map_holds():
     image, _, box = disc_in_grass()
     stuff = Box(2, 0, 0, 119, 89, BoxKind.STUFF)
-    result = masks_in_boxes(image, [stuff, box], SETTINGS)
+    result = masks_in_boxes(image, [stuff, box], BOTH)
     (record,) = result.records
     assert (record.index, record.class_id, record.fallback) == (1, 3, Fallback.NOT_NEEDED)
     labelled = int((result.semantic == 3).sum())
@@ -67,7 +69,7 @@ def test_box_without_consensus_takes_the_fallback_or_stays_undecided():
     ellipse = masks_in_boxes(image, [box], MaskSettings(min_cover=1.0))
     assert ellipse.records[0].fallback is Fallback.NO_CONSENSUS
     assert ellipse.records[0].grabcut_area > 0
-    assert 0.6 < ellipse.records[0].cover < 0.67
+    assert 0.76 < ellipse.records[0].cover < 0.81
     nothing = masks_in_boxes(image, [box], MaskSettings(min_cover=1.0, fallback="none"))
     assert nothing.records[0].cover == 0
     assert (nothing.semantic[box.slices] == 255).all()
@@ -94,10 +96,57 @@ def test_equal_input_gives_equal_maps_and_leaves_the_image_alone():
     assert (image == before).all()
 
 
+def test_network_has_a_voice_in_the_vote_alone():
+    image, truth, box = disc_in_grass()
+    left = np.zeros(truth[box.slices].shape, np.float32)
+    left[:, : left.shape[1] // 2] = 1
+    plain, both = masks_in_boxes(image, [box], SETTINGS), masks_in_boxes(image, [box], BOTH)
+    voted = masks_in_boxes(image, [box], SETTINGS, {0: left})
+    assert (voted.semantic[box.slices] == 3)[:, : left.shape[1] // 2].all()
+    right = np.s_[:, left.shape[1] // 2 :]
+    assert (voted.semantic[box.slices] == 3)[right].mean() < 0.7 * (plain.semantic[box.slices] == 3)[right].mean()
+    assert voted.records[0].network_area == left.sum()
+    assert plain.records[0].network_area == 0
+    assert (masks_in_boxes(image, [box], BOTH, {0: left}).semantic == both.semantic).all()
+
+
+def test_small_box_is_left_to_the_network_where_there_is_one():
+    image, _, _ = disc_in_grass()
+    box = Box(3, 10, 10, 29, 14)
+    upper = np.zeros((5, 20), np.float32)
+    upper[:2] = 1
+    result = masks_in_boxes(image, [box], SETTINGS, {0: upper})
+    assert result.records[0].fallback is Fallback.NOT_NEEDED
+    labelled = result.semantic[box.slices] == 3
+    assert labelled[:2].all()
+    assert 0 < labelled[2:].mean() < 0.5
+
+
+def test_vote_lets_a_larger_box_show_beside_the_mask_of_a_smaller_one():
+    image, _, box = disc_in_grass()
+    front = Box(5, 40, 55, 47, 70)
+    nothing = {1: np.zeros((16, 8), np.float32)}
+    settings = MaskSettings(min_cover=0.0)
+    vote = masks_in_boxes(image, [box, front], settings, nothing).semantic
+    both = masks_in_boxes(image, [box, front], MaskSettings(combine="both", min_cover=1.0, fallback="none")).semantic
+    assert (vote[front.slices] == 3).any()
+    assert (both[front.slices] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("dials", "cores"),
+    [({}, (0.65, 0.45, 0.85)), ({"core_spread": 0}, (0.65,)), ({"combine": "both"}, (0.65,)),
+     ({"core": 0.1, "corner": 1.0, "core_spread": 0.5}, (0.1, 0.0, 0.55))],
+)  # fmt: skip
+def test_cores_are_spread_between_nothing_and_the_corners(dials, cores):
+    assert MaskSettings(**dials).cores == pytest.approx(cores)
+
+
+@pytest.mark.parametrize("combine", ["vote", "both"])
 @pytest.mark.parametrize("rule", ["ours", "published"])
 @pytest.mark.parametrize("texture", ["flat", "noise", "stripe"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 5), (64, 96)])
-def test_awkward_boxes_are_survived(rule, texture, shape):
+def test_awkward_boxes_are_survived(combine, rule, texture, shape):
     height, width = shape
     image = np.full((*shape, 3), 128, np.uint8)
     if texture == "noise":
@@ -113,7 +162,7 @@ def test_awkward_boxes_are_survived(rule, texture, shape):
     ]
     # Without a smallest size every box goes through both methods.
     for box in boxes:
-        result = masks_in_boxes(image, [box], MaskSettings(min_box=0, rule=rule))
+        result = masks_in_boxes(image, [box], MaskSettings(min_box=0, rule=rule, combine=combine))
         assert result.records[0].cover > 0
         assert set(np.unique(result.semantic)) <= {box.class_id, 255, NO_THING}
         assert (result.semantic == box.class_id).sum() == round(result.records[0].cover * box.area)
@@ -134,6 +183,7 @@ def test_box_outside_the_image_is_refused():
 @pytest.mark.parametrize(
     "wrong",
     [{"margin": 9.0}, {"core": -0.1}, {"iterations": 0}, {"crop_side": 8}, {"rule": "best"}, {"overlap": "big"},
+     {"combine": "all"}, {"core_spread": 0.7},
      {"fallback": "box"}, {"core": 1.0, "corner": 1.0}],
 )  # fmt: skip
 def test_settings_out_of_range_are_named(wrong):
@@ -168,8 +218,8 @@ def test_real_frames_are_labelled_better_than_by_ellipses():
             yield paint_masks(image.shape[:2], boxes, masks)
 
     precision, recall = precision_and_recall([masks_in_boxes(im, boxes, SETTINGS).semantic for im, boxes, _ in frames])
-    assert recall > 0.7
-    rivals = [precision_and_recall(ellipses(radius)) for radius in np.arange(0.8, 1.1, 0.05)]
+    assert recall > 0.9
+    rivals = [precision_and_recall(ellipses(radius)) for radius in np.arange(0.8, 1.3, 0.05)]
     # Rivals come in the order of their recall; the first that reaches ours is compared.
     rival = next(p for p, r in rivals if r >= recall)
-    assert precision > rival + 0.01
+    assert precision > rival + 0.015

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.unit.labels.plain_labels import plain_score_threshold
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.data.boxes import number_boxes
 from weakpan.data.crops import CropGrid
@@ -41,6 +42,23 @@ def test_the_surest_pixels_of_every_class_stay():
     np.testing.assert_array_equal(drop_low_scores(label, score, 0.8, 0.5), grid_of("00.. .3.3 .111"))
     np.testing.assert_array_equal(drop_low_scores(label, score, 0.985, 0.6), grid_of("000. .333 ..11"))
     np.testing.assert_array_equal(drop_low_scores(label, score, 0.8, 1.0), label)
+
+
+@pytest.mark.parametrize("height", [1, 64, 65, 200])
+def test_the_surest_pixels_are_those_of_the_whole_image(height):
+    rng = np.random.default_rng(height)
+    label = rng.choice([0, 1, 3, 18, 254, 255], (height, 7)).astype(np.uint8)
+    score = np.sort(rng.random((height, 7), np.float32), axis=0)  # the rows that come first are the least sure
+    score[rng.random(score.shape) < 0.1] = 1
+    for share in (0.01, 0.3, 1.0):
+        expected = plain_score_threshold(label, score, 0.9, share)
+        np.testing.assert_array_equal(drop_low_scores(label, score, 0.9, share), expected)
+
+
+def test_scores_that_are_no_numbers_neither_count_nor_stay():
+    label, score = grid_of("00000 11111"), np.full((2, 5), 0.5, np.float32)
+    score[0, :3], score[1] = np.nan, np.nan
+    np.testing.assert_array_equal(drop_low_scores(label, score, 0.8, 1.0), grid_of("...00 ....."))
 
 
 def test_pixel_in_two_tiles_must_pass_both():

@@ -1,0 +1,97 @@
+"""make_gt.py stage=mask_net on generated scenes, and masks in boxes with the network that it makes."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+import torch
+from make_gt_in_process import finished, results, run, script, settings
+
+from weakpan.data.toy_city import ToyCitySpec, ensure_toy_city
+from weakpan.errors import ConfigError, DataError, RunError
+from weakpan.training.mask_voice import read_mask_net
+
+SMALL = (
+    "masks.network.encoder=test_resnet", "masks.network.channels=16", "masks.network.steps=3",
+    "masks.network.windows.side=32", "masks.network.windows.images=2", "masks.network.windows.a_image=2",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What every stage is told. More images than one process would do alone."""
+    root = tmp_path_factory.mktemp("city") / "data"
+    ensure_toy_city(root, ToyCitySpec(height=64, width=96, train=10, val=1), processes=1)
+    return ("data=toy_city", f"data.root={root}", "data.crop.height=40", "data.crop.width=60")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory, told):
+    out = tmp_path_factory.mktemp("network") / "out"
+    assert run(*told, "stage=mask_net", *SMALL, f"out={out}") == []
+    return out / "mask_net.pt"
+
+
+def states(*paths):
+    return [read_mask_net(path).network.state_dict() for path in paths]
+
+
+def equal(first, second):
+    return all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_same_settings_make_the_same_network_with_any_number_of_loaders(tmp_path, told, network):
+    run(*told, "stage=mask_net", *SMALL, "masks.network.loaders=2", f"out={tmp_path / 'again'}")
+    run(*told, "stage=mask_net", *SMALL, "masks.network.seed=1", f"out={tmp_path / 'other'}")
+    ours, again, other = states(network, *(tmp_path / name / "mask_net.pt" for name in ("again", "other")))
+    assert equal(ours, again)
+    assert not equal(ours, other)
+
+
+def test_network_that_is_there_is_kept_and_other_settings_are_refused(told, network):
+    before = network.stat().st_mtime_ns
+    run(*told, "stage=mask_net", *SMALL, f"out={network.parent}")
+    assert network.stat().st_mtime_ns == before
+    with pytest.raises(RunError, match=r"masks\.network\.seed"):
+        run(*told, "stage=mask_net", *SMALL, "masks.network.seed=1", f"out={network.parent}")
+
+
+def test_training_goes_on_from_another_network(tmp_path, told, network):
+    still = ("masks.network.learning_rate=1e-9", "masks.network.weight_decay=0")
+    run(*told, "stage=mask_net", *SMALL, *still, f"masks.network.init={network}", f"out={tmp_path / 'on'}")
+    first, second = states(network, tmp_path / "on" / "mask_net.pt")
+    assert torch.allclose(first["mask_head.2.weight"], second["mask_head.2.weight"], atol=1e-6)
+    with pytest.raises(DataError, match=r"masks.network.init=.*another encoder or width"):
+        run(*told, "stage=mask_net", *SMALL, "masks.network.channels=24", f"masks.network.init={network}",
+            f"out={tmp_path / 'wide'}")  # fmt: skip
+
+
+def test_masks_are_the_same_for_any_number_of_workers(tmp_path, told, network):
+    asked = (*told, "stage=masks", "masks=network", f"masks.path={network}")
+    run(*asked, f"out={tmp_path / 'one'}")
+    shared = finished(script(*asked, "workers=2", f"out={tmp_path / 'two'}"))
+    assert shared.returncode == 0, shared.stderr
+    assert len(results(tmp_path / "one")) == 10
+    assert results(tmp_path / "one") == results(tmp_path / "two")
+    run(*told, "stage=masks", f"out={tmp_path / 'plain'}")
+    assert results(tmp_path / "plain") != results(tmp_path / "one")
+
+
+def test_network_file_is_read_only(tmp_path, told, network):
+    before = hashlib.sha256(network.read_bytes()).hexdigest()
+    run(*told, "stage=masks", "masks=network", f"masks.path={network}", f"out={tmp_path}")
+    assert hashlib.sha256(network.read_bytes()).hexdigest() == before
+
+
+def test_what_cannot_be_trained_is_named(tmp_path, told):
+    with pytest.raises(DataError, match=r"none of the 10 images.*min_box"):
+        run(*told, "stage=mask_net", *SMALL, "masks.network.windows.min_box=500", f"out={tmp_path / 'none'}")
+    with pytest.raises(DataError, match=r"masks\.network\.init=missing.pth: no such weights file"):
+        run(*told, "stage=mask_net", *SMALL, "masks.network.init=missing.pth", f"out={tmp_path / 'init'}")
+    with pytest.raises(ConfigError, match="shard=0/2"):
+        settings(*told, "stage=mask_net", "shard=0/2", f"out={tmp_path}")
+    with pytest.raises(ConfigError, match=r"masks.network.steps=0: expected 1"):
+        settings(*told, "stage=mask_net", "masks.network.steps=0", f"out={tmp_path}")
+    with pytest.raises(ConfigError, match=r"masks.path=.*no such file"):
+        run(*told, "stage=masks", "masks=network", "masks.path=missing.pt", f"out={tmp_path}")

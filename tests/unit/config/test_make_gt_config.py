@@ -1,0 +1,229 @@
+"""What make_gt.py may be told: published defaults, every check, every option of its groups."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import hydra.errors
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from weakpan.catalog import CITYSCAPES, load_catalog
+from weakpan.config.compose import register
+from weakpan.config.make_gt import BoxSource, MakeGtConfig, OnError, Stage, TagSource, to_make_gt_config
+from weakpan.cues.mask_files import IdMasks, ReleasedMasks
+from weakpan.cues.mask_sources import GrabCutAndProposals
+from weakpan.errors import ConfigError
+from weakpan.labels.settings import STEPS
+
+CONF = Path(__file__).parents[3] / "conf"
+ALWAYS = ("data.root=data", "out=results")
+
+
+def composed(*overrides):
+    register("make_gt_schema", MakeGtConfig)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("make_gt", list(overrides))
+
+
+def checked(*overrides):
+    return to_make_gt_config(composed(*ALWAYS, *overrides))
+
+
+def refused(*overrides):
+    with pytest.raises(ConfigError) as caught:
+        checked(*overrides)
+    return str(caught.value)
+
+
+def test_the_defaults_are_the_published_settings():
+    config = checked("stage=labels")
+    assert isinstance(config, MakeGtConfig)
+    labels = config.labels
+    assert labels.steps == STEPS == ("score_threshold", "tag_check", "mask_merge", "box_prior", "low_iou_fill")
+    assert (labels.score_threshold, labels.kept_share) == (0.99, 0.0)
+    assert (labels.fill_threshold, labels.fill_over_things) == (0.5, False)
+    assert (labels.mask_rounds, labels.instances) == (5, True)
+    data = config.data
+    assert (data.classes, data.split, data.list, data.crop.height, data.crop.width) == (
+        "cityscapes", "train", None, 400, 500,
+    )  # fmt: skip
+    source = config.source
+    assert (source.root, source.boxes, source.tags) == (None, BoxSource.maps, TagSource.maps)
+    assert (config.stage, config.round, config.workers, config.part) == (Stage.labels, 0, None, (0, 1))
+    assert config.on_error is OnError.stop
+    assert (config.audit, config.coco, config.mat, config.masks.kind) == (False, False, False, "grabcut")
+
+
+def test_the_schema_agrees_with_the_yaml():
+    """Whoever uses the package without conf/ gets the same."""
+    config, schema = checked("stage=boxes"), MakeGtConfig()
+    assert config.labels == schema.labels
+    assert config.source == replace(schema.source, root=None)
+    assert config.masks == schema.masks
+    for key in ("round", "workers", "shard", "on_error", "audit", "pictures", "mat", "coco"):
+        assert getattr(config, key) == getattr(schema, key), key
+
+
+def test_coarse_labels_do_without_box_prior_tag_check_and_instances():
+    labels, published = checked("stage=labels", "labels=coarse").labels, checked("stage=labels").labels
+    assert labels.steps == ("score_threshold", "mask_merge", "low_iou_fill")
+    assert labels.instances is False
+    for key in ("score_threshold", "kept_share", "fill_threshold", "fill_over_things", "mask_rounds"):
+        assert getattr(labels, key) == getattr(published, key), key
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_every_stage(stage):
+    assert checked(f"stage={stage.value}", "source.checkpoint=last.ckpt").stage is stage
+
+
+@pytest.mark.parametrize("option", sorted(p.stem for p in (CONF / "data").glob("*.yaml")))
+def test_every_data_set(option):
+    config = checked("stage=tags", f"data={option}")
+    assert load_catalog(config.data.classes).num_classes >= 11
+    assert (option == "toy_city") == (config.data.toy is not None)
+
+
+def test_released_cues():
+    source = checked("stage=labels", "source=released", "source.root=r", "source.boxes=mat").source
+    assert (source.root, source.boxes, source.tags) == ("r", BoxSource.mat, TagSource.maps)
+    assert source.mat == "gtFine_bboxes/{split}/panoptic/{id}_leftImg8bit.mat"
+
+
+def test_masks_of_other_tools(tmp_path):
+    (tmp_path / "masks.json").write_text("[]")
+    kinds = {}
+    for option in ("default", "published", "coco", "ids", "released"):
+        path = {"coco": tmp_path / "masks.json", "ids": tmp_path, "released": tmp_path}.get(option)
+        masks = checked("stage=masks", f"masks={option}", *([f"masks.path={path}"] if path else [])).masks
+        kinds[option] = masks.source(CITYSCAPES), masks
+    assert isinstance(kinds["default"][0], GrabCutAndProposals)
+    assert isinstance(kinds["published"][0], GrabCutAndProposals)
+    assert kinds["published"][1].dials.rule == "published" != kinds["default"][1].dials.rule
+    assert (kinds["coco"][0].path, kinds["coco"][0].stem) == (tmp_path / "masks.json", "{id}_leftImg8bit")
+    assert kinds["coco"][0].match.min_iou == 0.5
+    assert isinstance(kinds["ids"][0], IdMasks)
+    assert (kinds["ids"][0].folder, kinds["ids"][0].template) == (tmp_path, "{id}.png")
+    assert isinstance(kinds["released"][0], ReleasedMasks)
+    assert kinds["released"][0].template == "{id}_leftImg8bit.png"
+
+
+@pytest.mark.parametrize(
+    ("masks", "part"),
+    [
+        (["masks=coco", "masks.path=gone.json"], "masks.path=gone.json: no such file; masks.kind=coco"),
+        (["masks=ids", "masks.path=gone"], "masks.path=gone: no such folder; masks.kind=ids"),
+        (["masks=released", "masks.path=gone"], "masks.path=gone: no such folder; masks.kind=released"),
+    ],
+)
+def test_masks_that_are_not_there(masks, part):
+    with pytest.raises(ConfigError, match=part):
+        checked("stage=masks", *masks).masks.source(CITYSCAPES)
+
+
+@pytest.mark.parametrize(("shard", "part"), [("0/1", (0, 1)), ("0/4", (0, 4)), ("3/4", (3, 4)), ("007/10", (7, 10))])
+def test_shards(shard, part):
+    assert checked("stage=boxes", f"shard={shard}").part == part
+
+
+REFUSED = {
+    "round=-1": "round=-1: expected 0 or more",
+    "pictures=-1": "pictures=-1: expected 0 or more",
+    "workers=0": "workers=0: expected 1 or more",
+    "workers=-2": "workers=-2: expected 1 or more",
+    "data.crop.height=0": "data.crop.height=0: expected 1 or more",
+    "data.crop.width=-5": "data.crop.width=-5: expected 1 or more",
+    "shard=4": "shard=4: expected k/n",
+    "shard=a/b": "shard=a/b: expected k/n",
+    "shard=1/0": "shard=1/0: expected k/n",
+    "shard=-1/4": "shard=-1/4: expected k/n",
+    "shard=1/4/2": "shard=1/4/2: expected k/n",
+    "shard=4/4": "shard=4/4: parts count from 0, so the last one is 3/4",
+    "source.boxes=coco": "source.boxes=coco: no file to read them from; give source.coco=FILE",
+    "source.boxes=annotations": "source.boxes=annotations: no file .* give source.annotations=FILE",
+    "source.tags=coco": "source.tags=coco: no file to read them from; give source.coco=FILE",
+    "source.tags=annotations": "source.tags=annotations: no file .* give source.annotations=FILE",
+    "source.mat=boxes/{split}.mat": r"source.mat=boxes/\{split\}.mat: must hold \{id\}",
+    "source.mat={group}/{id}.mat": r"source.mat=.*: expected a file name in which \{split\}, \{id\} stand",
+    "data.files.image=photo.png": r"data.files.image=photo.png: must hold \{id\}.*may hold \{split\}, \{group\}",
+    "data.files.label_ids={city}/{id}.png": r"data.files.label_ids=\{city\}/\{id\}.png: expected a file name",
+    "data.files.instance_ids={id": r"data.files.instance_ids=\{id: expected a file name",
+    "data.files.instance_train_ids={}{id}": r"data.files.instance_train_ids=\{\}\{id\}: expected a file name",
+    "stage=cams": "stage=cams needs a trained crop classifier; give source.checkpoint=",
+    "audit=true": "audit=true belongs to stage=labels, not to stage=boxes",
+    "coco=true": "coco=true belongs to stage=labels, not to stage=boxes",
+    "masks.kind=sam": "masks.kind=sam: choose one of grabcut, ",
+    "masks.path=x": "masks.kind=grabcut with masks.path=x: a path belongs to ",
+    "masks.kind=ids": "masks.kind=ids with masks.path=None",
+    "masks.template=same": r"masks.template=same: must hold \{id\}",
+    "masks.min_iou=1.5": "masks.min_iou=1.5: expected 0 to 1",
+    "labels.score_threshold=2": "labels.score_threshold=2.0: expected a number from 0 to 1",
+    "labels.steps=[tag_check,tag_check]": "labels.steps: tag_check occurs twice",
+    "labels.steps=[crf]": "labels.steps: no step is called 'crf'",
+    "labels.mask_rounds=-1": "labels.mask_rounds=-1",
+    "out=???": "no value for out; give one",
+}
+
+
+@pytest.fixture(scope="module")
+def sound():
+    return composed(*ALWAYS, "stage=boxes")
+
+
+@pytest.mark.parametrize("override", REFUSED)
+def test_values_that_make_no_sense(sound, override):
+    key, _, text = override.partition("=")
+    config = copy.deepcopy(sound)
+    OmegaConf.update(config, key, text if "{" in text else yaml.safe_load(text))
+    with pytest.raises(ConfigError, match=REFUSED[override]):
+        to_make_gt_config(config)
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        (["data=camvid", "out=results"], "no value for data.root; give one"),
+        (["source=released", *ALWAYS], "no value for source.root; give one"),
+        (["masks=coco", *ALWAYS], "masks.kind=coco with masks.path=None: a path belongs to "),
+    ],
+)
+def test_options_that_need_more(given, part):
+    with pytest.raises(ConfigError) as caught:
+        to_make_gt_config(composed("stage=boxes", *given))
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [["mat=true", "stage=tags"], ["mat=true", "stage=labels"]])
+def test_matlab_files_are_of_boxes(given):
+    assert refused(*given).startswith("mat=true belongs to stage=boxes, not to stage=")
+
+
+def test_no_stage():
+    assert refused() == "no value for stage; give one as KEY=VALUE on the command line"
+
+
+@pytest.mark.parametrize(
+    ("override", "parts"),
+    [
+        ("stage=label", ["stage", "label", "boxes"]),
+        ("on_error=ignore", ["on_error", "ignore"]),
+        ("source.boxes=xml", ["source.boxes", "xml"]),
+        ("source.tags=mat", ["source.tags", "mat"]),
+        ("round=first", ["round", "first"]),
+        ("labels.fill_over_things=perhaps", ["labels.fill_over_things"]),
+        ("wokers=2", ["wokers"]),
+        ("data.splt=val", ["splt"]),
+        ("labels.fill=0.5", ["fill"]),
+        ("source=web", ["source/web"]),
+        ("masks.dials.rules=published", ["rules"]),
+    ],
+)
+def test_unknown_keys_and_values_are_refused_by_name(override, parts):
+    with pytest.raises((hydra.errors.HydraException, ConfigError)) as caught:
+        checked(*([] if override.startswith("stage") else ["stage=boxes"]), override)
+    said = f"{caught.value} {caught.value.__cause__}"
+    for part in parts:
+        assert part in said

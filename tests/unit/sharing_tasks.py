@@ -1,0 +1,69 @@
+"""Tasks to share: small, and in a file of their own because worker processes import it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from weakpan.errors import DataError
+
+
+@dataclass(frozen=True)
+class Touch:
+    """Writes a file that says which process wrote it; ids that begin with `bad` cannot be done.
+
+    Attributes:
+        folder: of the files.
+        seconds: that an image takes.
+    """
+
+    folder: Path
+    seconds: float = 0.0
+
+    def is_done(self, image_id: str) -> bool:
+        return (self.folder / image_id).is_file()
+
+    def __call__(self, image_id: str) -> Counter[str]:
+        time.sleep(self.seconds)
+        if image_id.startswith("bad"):
+            raise DataError(f"image {image_id}: damaged")
+        if image_id.startswith("locked"):
+            raise PermissionError(errno.EACCES, "not allowed", f"{image_id}.png")
+        (self.folder / image_id).write_text(str(os.getpid()))
+        return Counter({"images": 1, f"like {image_id[0]}": 2})
+
+
+@dataclass(frozen=True)
+class FullDisk(Touch):
+    """Finds no room for one image."""
+
+    code: int = errno.ENOSPC
+
+    def __call__(self, image_id: str) -> Counter[str]:
+        if image_id == "a5":
+            raise OSError(self.code, os.strerror(self.code), str(self.folder / image_id))
+        return super().__call__(image_id)
+
+
+@dataclass(frozen=True)
+class Dies(Touch):
+    """Takes its process down with one image."""
+
+    def __call__(self, image_id: str) -> Counter[str]:
+        if image_id == "a5":
+            os._exit(9)
+        return super().__call__(image_id)
+
+
+@dataclass(frozen=True)
+class KeepsPid(Touch):
+    """Says which process works, then works for ever."""
+
+    def __call__(self, image_id: str) -> Counter[str]:
+        super().__call__(image_id)
+        time.sleep(600)
+        return Counter()

@@ -1,0 +1,63 @@
+"""Masks in boxes with a mask network among the voices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+from weakpan.arrays import FloatMap, RGBImage
+from weakpan.cues.box_masks import BoxMaskResult, MaskSettings, check_box, masks_in_boxes
+from weakpan.cues.mask_sources import check_size
+from weakpan.data.annotations import Box, ImageAnnotation
+
+# Named and not imported: cues lie below networks, and processes that ask no network are spared the seconds and the
+# memory that torch costs.
+_READER = "weakpan.training.mask_voice", "read_mask_net"
+
+
+class Voice(Protocol):
+    """Something that says how likely the pixels of boxes are their objects."""
+
+    def probabilities(self, image: RGBImage, boxes: Sequence[Box], /) -> Mapping[int, FloatMap]:
+        """By position of the instance boxes in `boxes`, (box height, box width), 0..1; the same for equal input."""
+        ...
+
+
+@dataclass(frozen=True)
+class NetworkMasks:
+    """Masks from the pixels: a vote of GrabCut, a segment proposal, the shape of a box and a mask network.
+
+    Only the path travels to worker processes. Each reads the network once, and importing torch costs it some seconds.
+
+    Attributes:
+        path: of the network, as `make_gt.py stage=mask_net` wrote it.
+        settings: the dials.
+    """
+
+    path: Path
+    settings: MaskSettings = field(default_factory=MaskSettings)
+
+    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:
+        """Masks in the boxes of one image.
+
+        Raises:
+            DataError: the photograph has another size than the annotation says, a box lies outside it, or the file of
+                the network is missing or damaged.
+        """
+        pixels = image()
+        check_size(annotation, pixels)
+        for index, box in enumerate(annotation.boxes):
+            check_box(index, box, annotation.height, annotation.width)
+        probabilities = _voice(self.path).probabilities(pixels, annotation.boxes)
+        return masks_in_boxes(pixels, annotation.boxes, self.settings, probabilities)
+
+
+@lru_cache(maxsize=1)
+def _voice(path: Path) -> Voice:
+    module, name = _READER
+    voice: Voice = getattr(import_module(module), name)(path)
+    return voice

@@ -1,0 +1,98 @@
+"""A soft vote of weak voices on which pixels of a box are its object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from weakpan.arrays import BoolMask, FloatMap
+from weakpan.cues.region import Region, elliptic_radius
+from weakpan.errors import ConfigError
+
+# Voices that say yes or no are blurred by this many pixels of the region: their borders are no surer than that.
+_BLUR = 1.5
+# Probabilities are taken to be at least this far from 0 and 1, so that no voice can silence the others.
+_DOUBT = 0.01
+
+
+@dataclass
+class VoteSettings:
+    """Weights of the voices; what they say is added up as log odds that a pixel is the object.
+
+    Attributes:
+        ellipse: log odds for a step of 1 in elliptic radius, 0..100.
+        radius: elliptic radius at which the shape of a box is neither for nor against, 0.5..1.42.
+        grabcut: log odds of a pixel that GrabCut finds with every core; its negative where it finds it with none,
+            0..100.
+        proposal: the same for the segment proposal, 0..100.
+        network: factor of the log odds of the mask network, where there is one, 0..100.
+        threshold: log odds above which a pixel is the object, -20..20.
+
+    Raises:
+        ConfigError: a value outside its range, named by its field.
+    """
+
+    ellipse: float = 4.2
+    radius: float = 0.95
+    grabcut: float = 1.5
+    proposal: float = 1.0
+    network: float = 1.0
+    threshold: float = -1.5
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        ranges = {"radius": (0.5, 1.42), "threshold": (-20.0, 20.0)}
+        for name, value in vars(self).items():
+            low, high = ranges.get(name, (0.0, 100.0))
+            if not low <= value <= high:
+                raise ConfigError(f"masks.dials.vote.{name}={value}: expected {low} to {high}")
+
+
+def vote(
+    shape: tuple[int, int], said: FloatMap | None, probability: FloatMap | None, settings: VoteSettings
+) -> FloatMap:
+    """Log odds, up to a constant, that a pixel of a box is its object: a product of experts.
+
+    Args:
+        shape: height and width of the box.
+        said: (box height, box width), what GrabCut and the proposal say, see `said_by_colour`; None if they were not
+            asked.
+        probability: of the mask network, (box height, box width), 0..1; None where there is none.
+        settings: weights.
+
+    Returns:
+        (box height, box width) float32.
+    """
+    odds: FloatMap = (settings.ellipse * (settings.radius - elliptic_radius(*shape))).astype(np.float32)
+    if said is not None:
+        odds = odds + said
+    if probability is not None:
+        odds = odds + settings.network * log_odds(probability)
+    return odds
+
+
+def said_by_colour(region: Region, grabcut: Sequence[BoolMask], proposal: BoolMask, settings: VoteSettings) -> FloatMap:
+    """Log odds that GrabCut and the segment proposal of a box give to its pixels.
+
+    Args:
+        region: the box with its surroundings.
+        grabcut: masks of GrabCut, (h, w) in the region's resolution; at least one.
+        proposal: segment proposal, (h, w) in the region's resolution.
+        settings: weights.
+
+    Returns:
+        (box height, box width) float32.
+    """
+    found = np.mean(np.stack(grabcut), axis=0, dtype=np.float32)
+    said = settings.grabcut * (2 * found - 1) + settings.proposal * (2 * proposal.astype(np.float32) - 1)
+    return region.values_to_box(cv2.GaussianBlur(said, (0, 0), _BLUR).astype(np.float32))
+
+
+def log_odds(probability: FloatMap) -> FloatMap:
+    """Logarithm of p / (1 - p), with p kept away from 0 and 1."""
+    p = np.clip(probability, _DOUBT, 1 - _DOUBT)
+    odds: FloatMap = np.log(p / (1 - p)).astype(np.float32)
+    return odds
