@@ -129,8 +129,8 @@ class RoundsConfig:
     Attributes:
         n: at most this many trainings of the segmenter.
         epochs: of each training.
-        from_classifier: begin the first round with the encoder of the crop classifier, where there is one and both
-            networks have the same encoder; it has learned from the tags of the same images.
+        from_classifier: begin the first round with the encoder of the crop classifier where `segmenter.init` is null
+            and both networks have the same encoder; it has learned from the tags of the same images.
         warm_start: begin a round with the weights of the one before.
         stop_on_loss: stop when the training loss no longer falls.
         min_loss_drop: share of the loss before by which it must fall to go on, 0..1.

@@ -131,7 +131,9 @@ def collate_views(items: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torc
     The indices of the sets are moved along, and `present_view` (R,) int64 tells which view a rectangle belongs to.
     """
     joined = [key for key in items[0] if key.startswith("present_")]
-    batch = {key: torch.stack([item[key] for item in items]) for key in items[0] if key[:4] not in ("set_", "pres")}
+    batch = {
+        key: torch.stack([item[key] for item in items]) for key in items[0] if not key.startswith(("set_", "present_"))
+    }
     batch.update({key: torch.cat([item[key] for item in items]) for key in joined})
     counts = torch.tensor([len(item["present_areas"]) for item in items])
     batch["present_view"] = torch.arange(len(items)).repeat_interleave(counts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weakpan.catalog import Catalog, load_catalog
-from weakpan.config.train import Supervision, TrainConfig
+from weakpan.config.train import ClassifierNetworkConfig, SegmenterNetworkConfig, Supervision, TrainConfig
 from weakpan.data.annotations import BoxKind, WeakAnnotations, read_weak_annotations
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.crops import CropGrid
@@ -73,8 +73,13 @@ class Experiment:
     def starts_from_classifier(self) -> bool:
         """Whether the first round begins with the encoder of the crop classifier."""
         config = self.config
-        same = config.classifier.network.encoder == config.segmenter.network.encoder
-        return config.rounds.from_classifier and same and config.supervision is not Supervision.full
+        classifier, segmenter = config.classifier.network, config.segmenter.network
+        # Networks of other classes may keep their encoder elsewhere.
+        ours = classifier._target_ == ClassifierNetworkConfig._target_ and (
+            segmenter._target_ == SegmenterNetworkConfig._target_
+        )
+        wanted = config.rounds.from_classifier and config.supervision is not Supervision.full
+        return wanted and ours and segmenter.init is None and classifier.encoder == segmenter.encoder
 
     @property
     def supervision_used(self) -> list[str]:

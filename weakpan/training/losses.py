@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from weakpan.models.panoptic_net import PanopticOutput
 
 PRESENT_SHARES = (0.01, 0.3)
 """Pixels of a tile, and of a box, that a known class is asked to hold with certainty."""
+
+_IMPOSSIBLE = -1e4
+"""Logarithm of a probability that is as good as 0 in any sum."""
 
 
 @dataclass
@@ -71,29 +75,42 @@ def presence_loss(logits: Tensor, batch: Mapping[str, Tensor], shares: tuple[flo
         shares: of the pixels of a tile and of a box that the mean runs over, 0..1; at least one pixel.
 
     Returns:
-        Mean over (rectangle, class); 0 if there are none.
+        Mean over the pairs of a rectangle and a class that have a cell of the logits whose middle lies in the rectangle
+        and may be of the class; 0 if there are none.
     """
-    areas, classes, view = batch["present_areas"], batch["present_classes"], batch["present_view"]
-    stride = batch["semantic"].shape[-1] / logits.shape[-1]
-    rows, columns = (_sample_positions(n, stride, logits.device) for n in logits.shape[-2:])
+    height, width = batch["semantic"].shape[-2:]
+    vertical, horizontal = height / logits.shape[-2], width / logits.shape[-1]
+    rows = _middles(logits.shape[-2], vertical, height, logits.device)
+    columns = _middles(logits.shape[-1], horizontal, width, logits.device)
     allowed = batch["set_table"][batch["set_index"][:, rows][:, :, columns]].permute(0, 3, 1, 2)
-    likely = logits.softmax(dim=1) * allowed
-    log_means = []
+    # Not infinite: where nothing is allowed, gradients would not be numbers.
+    scores = logits.log_softmax(dim=1).masked_fill(~allowed, _IMPOSSIBLE)
+    terms = [logits.sum(dim=(0, 1, 2, 3)).view(1) * 0]
+    counted = [torch.zeros(1, device=logits.device)]
+    # Plain numbers once: asking a GPU for each of them would wait for it each time.
     for area, present, index, is_box in zip(
-        areas.tolist(), classes, view.tolist(), batch["present_is_box"].tolist(), strict=True
+        batch["present_areas"].tolist(),
+        batch["present_classes"].tolist(),
+        batch["present_view"].tolist(),
+        batch["present_is_box"].tolist(),
+        strict=True,
     ):
-        top, left = int(area[0] / stride), int(area[1] / stride)
-        bottom, right = max(top + 1, int(area[2] / stride)), max(left + 1, int(area[3] / stride))
-        values = likely[index, present, top:bottom, left:right].flatten(1)
+        top, bottom = (math.ceil(area[k] / vertical - 0.5) for k in (0, 2))
+        left, right = (math.ceil(area[k] / horizontal - 0.5) for k in (1, 3))
+        classes = [class_id for class_id, is_present in enumerate(present) if is_present]
+        values = scores[index, classes, top:bottom, left:right].flatten(1)
         if values.numel() > 0:
             count = max(1, round(shares[int(is_box)] * values.shape[1]))
-            log_means.append(values.topk(count, dim=1).values.mean(dim=1).clamp_min(1e-6).log())
-    return -torch.cat(log_means).mean() if log_means else logits.sum() * 0
+            highest = values.topk(count, dim=1).values
+            terms.append(math.log(count) - highest.logsumexp(dim=1))
+            counted.append((highest[:, 0] > _IMPOSSIBLE / 2).float())
+    weight = torch.cat(counted)
+    return torch.where(weight > 0, torch.cat(terms), 0).sum() / weight.sum().clamp_min(1)
 
 
-def _sample_positions(count: int, stride: float, device: torch.device) -> Tensor:
-    """Pixels of the view under the middle of `count` cells of the logits."""
-    return ((torch.arange(count, device=device) + 0.5) * stride).long()
+def _middles(count: int, stride: float, size: int, device: torch.device) -> Tensor:
+    """Pixels of the view under the middle of `count` cells of the logits, along one axis."""
+    return ((torch.arange(count, device=device) + 0.5) * stride).long().clamp_max(size - 1)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -126,10 +126,44 @@ def test_the_presence_loss_where_nothing_is_known_or_allowed():
     assert loss.item() == 0
     batch["set_table"] = torch.tensor([[True, False, False, False]])
     batch.update(present([(0, (0, 0, 2, 2), [1], True)]))
+    logits.grad = None
     blocked = presence_loss(logits, batch, (0.01, 0.3))
     blocked.backward()
-    assert torch.isfinite(blocked)
-    assert torch.isfinite(logits.grad).all()
+    assert blocked.item() == 0
+    assert not logits.grad.any()
+
+
+def test_a_box_between_the_cells_counts_nothing_and_never_those_outside():
+    batch = batch_of(torch.zeros(1, 16, 16, dtype=torch.int64))
+    box = torch.zeros(16, 16, dtype=torch.int64)
+    box[3:5, 3:5] = 1
+    batch.update(set_table=torch.tensor([[1, 0, 0, 0], [1, 1, 0, 0]], dtype=torch.bool), set_index=box[None])
+    batch.update(present([(0, (3, 3, 5, 5), [1], True)]))
+    logits = torch.zeros(1, CLASSES, 4, 4, requires_grad=True)  # middles of the cells at 2, 6, 10, 14
+    assert presence_loss(logits, batch, (0.01, 0.3)).item() == 0
+    box[6, 2:8] = 1
+    batch.update(present([(0, (6, 2, 7, 8), [1], True)]))
+    presence_loss(logits, batch, (0.01, 1.0)).backward()
+    assert torch.nonzero(logits.grad[0, 1]).tolist() == [[1, 0], [1, 1]]
+
+
+def test_a_class_that_the_network_has_given_up_is_still_asked_for():
+    batch = batch_of(torch.zeros(1, 4, 4, dtype=torch.int64))
+    batch.update(present([(0, (0, 0, 4, 4), [2], False)]))
+    logits = torch.zeros(1, CLASSES, 4, 4)
+    logits[0, 2] = -30
+    logits.requires_grad_(True)
+    presence_loss(logits, batch, (0.3, 0.3)).backward()
+    assert logits.grad[0, 2].sum().item() == pytest.approx(-1, abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [(129, 192), (97, 200), (65, 64), (7, 5)])
+def test_the_presence_loss_takes_views_of_any_size(size):
+    batch = batch_of(torch.zeros(1, *size, dtype=torch.int64))
+    batch.update(present([(0, (0, 0, *size), [0, 1], False)]))
+    cells = tuple(-(-n // 4) for n in size)
+    logits = torch.zeros(1, CLASSES, *cells)
+    assert presence_loss(logits, batch, (0.5, 0.3)).item() == pytest.approx(np.log(CLASSES), rel=1e-5)
 
 
 def test_masked_mean():
@@ -161,7 +195,9 @@ def test_every_part_against_plain_arithmetic():
     ]
     assert terms
     torch.testing.assert_close(parts["candidates"], torch.stack(terms).mean())
-    torch.testing.assert_close(parts["presence"], presence_loss(output.semantic, batch, PRESENT_SHARES))
+    likely = (output.semantic[1].softmax(0) * table[index[1]].permute(2, 0, 1))[[0, 3], :4, :4].flatten(1)
+    highest = likely.topk(round(PRESENT_SHARES[1] * 16), dim=1).values
+    torch.testing.assert_close(parts["presence"], -highest.mean(dim=1).log().mean())
     expected = (
         parts["semantic"] + 0.5 * parts["candidates"] + 2 * parts["centre"] + 0.25 * parts["offset"]
         + 0.4 * parts["auxiliary"] + 0.3 * parts["presence"]
