@@ -7,7 +7,7 @@ class WeakpanError(Exception):
     """Something outside the program is wrong and the user can put it right.
 
     The message names the file or the configuration key, what was found, what was expected and what to do. The three
-    scripts print it without a traceback and exit with status 2.
+    scripts print it without a traceback and exit with status 2; images that make_gt.py was told to skip make it 3.
     """
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import torch
 from pytorch_lightning.utilities import rank_zero_only
 
+from weakpan.clock import clock
 from weakpan.config.train import Supervision
 from weakpan.data.annotations import BoxKind
 from weakpan.data.panoptic_datamodule import collate_views
-from weakpan.sharing import clock
 from weakpan.stages.build import build_classifier, build_segmenter
 from weakpan.stages.experiment import Experiment
 

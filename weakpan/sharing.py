@@ -17,11 +17,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
+import cv2
+
+from weakpan.clock import clock
 from weakpan.errors import DataError, RunError, WeakpanError
 
 SAY_EVERY = 10.0
@@ -69,13 +72,6 @@ class Outcome:
     seconds: float = 0.0
 
 
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss or m:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def share(task: Task, ids: Sequence[str], workers: int, name: str, skip_failures: bool = False) -> Outcome:
     """Do a task for all images; those whose result is there are not done again.
 
@@ -120,8 +116,14 @@ _Result = Counter[str] | WeakpanError | None
 
 def _results(task: Task, ids: Sequence[str], workers: int) -> Iterator[tuple[str, _Result]]:
     if workers == 1 or len(ids) <= _FEW:
-        for image_id in ids:
-            yield image_id, _attempt(task, image_id)
+        threads = cv2.getNumThreads()
+        # As in the workers: the same results however many processes there are.
+        cv2.setNumThreads(1)
+        try:
+            for image_id in ids:
+                yield image_id, _attempt(task, image_id)
+        finally:
+            cv2.setNumThreads(threads)
         return
     # A forked copy of a process that holds threads can hang; fresh ones cost a second.
     pool = ProcessPoolExecutor(
@@ -129,6 +131,11 @@ def _results(task: Task, ids: Sequence[str], workers: int) -> Iterator[tuple[str
     )
     try:
         yield from _in_pool(pool, iter(ids), workers * _AHEAD)
+    except BaseException:
+        # Idle workers wait for work and busy ones may take long; neither hears an interrupt from the keyboard.
+        for process in active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -168,6 +175,8 @@ _task: Task | None = None
 def _adopt(task: Task) -> None:
     global _task
     _task = task
+    # One image a process: OpenCV's own threads would only get in each other's way.
+    cv2.setNumThreads(1)
     # An interrupt from the keyboard reaches every process; the main one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # One that is killed cannot: its workers would wait for work for ever.
@@ -200,6 +209,9 @@ def _attempt(task: Task, image_id: str) -> _Result:
                 "command again: what is done stays"
             ) from error
         return DataError(f"image {image_id}: {error}")
+    except Exception as error:
+        # A fault of the program, which cannot be skipped; say at least where.
+        raise RuntimeError(f"image {image_id}: {type(error).__name__}: {error}") from error
 
 
 def shard_of(ids: Sequence[str], index: int, count: int) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "weakpan"
 ORDER = (
-    ("errors", "ranks"),
+    ("errors", "ranks", "clock"),
     ("arrays", "files", "sharing"),
     ("images", "catalog", "panoptic", "layout"),
     ("map_store",),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from weakpan.sharing import clock
+from weakpan.clock import clock
 
 
 class StageProgress(pl.Callback):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 
 from omegaconf import MISSING, DictConfig
 
@@ -159,6 +160,8 @@ def _check_templates(config: MakeGtConfig) -> None:
             text.format(**dict.fromkeys(parts, ""))
         except (AttributeError, IndexError, LookupError, ValueError) as error:
             raise ConfigError(f"{key}={text}: expected a file name in which {known} stand for parts of it") from error
+        if key == "source.mat" and config.mat and (Path(text).is_absolute() or ".." in Path(text).parts):
+            raise ConfigError(f"{key}={text}: with mat=true files are written there, so it must stay in out")
         if "{id}" not in text:
             raise ConfigError(f"{key}={text}: must hold {{id}}, which stands for the image id; it may hold {known}")
 

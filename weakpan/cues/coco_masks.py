@@ -8,6 +8,7 @@ Either a list of results, `[{"image_id", "category_id", "segmentation", "score"}
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -69,7 +70,9 @@ class CocoMasks:
     def _key(self, content: _Content, annotation: ImageAnnotation) -> str:
         """Id of the image in the file."""
         stem = self.stem.replace("{id}", annotation.image_id)
-        for key in (content.id_of_stem.get(stem), stem, annotation.image_id):
+        named = set(content.id_of_stem.values())
+        # An id of the file counts as a name only where the file gives none: it may be the number of another image.
+        for key in (content.id_of_stem.get(stem), *(k for k in (stem, annotation.image_id) if k not in named)):
             if key is not None and (key in content.sizes or key in content.annotations):
                 break
         else:
@@ -94,7 +97,9 @@ class CocoMasks:
         try:
             mask = decode_segmentation(record.get("segmentation"), annotation.height, annotation.width)
             score = float(record.get("score", 0.0))
-        except (TypeError, ValueError) as error:
+            if math.isnan(score):
+                raise ValueError("its score is not a number")
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"{where}: {error}; export this image again") from error
         return LooseMask.cut(mask, class_id, score)
 
@@ -110,8 +115,8 @@ class CocoMasks:
             for train_id, info in enumerate(self.catalog.classes):
                 if info.dataset_id == category:
                     return train_id
-            if category in self.catalog.ignored_dataset_ids:
-                return IGNORE
+        if isinstance(category, int) and category in self.catalog.ignored_dataset_ids:
+            return IGNORE
         what = f"category {category}" if name is None else f"category {name!r}"
         raise DataError(
             f"{where}: {what} is not in class table {self.catalog.name!r} ({', '.join(self.catalog.names)}); rename it "

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import cv2
-
 from weakpan.cues.box_masks import BoxMaskResult
 from weakpan.cues.mask_sources import MaskSource
 from weakpan.data.annotations import ImageAnnotation
@@ -49,8 +47,6 @@ class WriteMasks:
 
     def __call__(self, image_id: str) -> Counter[str]:
         """Make and write the map of an image; counts as `count_boxes`."""
-        # One image a process: OpenCV's own threads would only get in each other's way.
-        cv2.setNumThreads(1)
         path = self.photographs.image_path(image_id)
         result = self.source.masks(self.annotations[image_id], partial(read_rgb, path))
         self.store.write(image_id, result.semantic)

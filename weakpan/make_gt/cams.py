@@ -5,6 +5,7 @@ The only stage that needs a network; it runs in this process, on a GPU if there 
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ def make_cams(check: CheckCamInput, ids: Sequence[str], checkpoint: Path, worker
         DataError: an image that cannot be read, or a damaged checkpoint.
         RunError: the checkpoint is not in its place, or of other classes.
     """
+    start = time.monotonic()
     layout = _layout_of(checkpoint)
     config, catalog = read_run_config(layout), check.weak.catalog
     _same_classes(load_run_catalog(config, run_started_in(layout)), catalog, checkpoint)
@@ -123,6 +125,7 @@ def make_cams(check: CheckCamInput, ids: Sequence[str], checkpoint: Path, worker
         callbacks=[WriteCams(check.out.write_cam, annotations, config.cues.cam), StageProgress("cams")],
     )
     trainer.predict(module, data, return_predictions=False)
+    outcome.seconds = round(time.monotonic() - start, 1)
     return outcome
 
 

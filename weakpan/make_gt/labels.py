@@ -91,8 +91,6 @@ class MakeLabels:
 
     def __call__(self, image_id: str) -> Counter[str]:
         """Make and write the labels of an image; counts pixels, labelled pixels and instance boxes."""
-        # One image a process: OpenCV's own threads would only get in each other's way.
-        cv2.setNumThreads(1)
         inp = self.read(image_id)
         catalog, case = self.weak.catalog, (inp, self.settings, self.weak.catalog, self.weak.grid, self.round_index)
         if self.audit is None:

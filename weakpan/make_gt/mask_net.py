@@ -12,6 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from weakpan.clock import clock
 from weakpan.config.masks import MaskNetConfig
 from weakpan.data.box_crops import BoxDataModule, BoxedImage, BoxWindows
 from weakpan.errors import DataError
@@ -19,7 +20,7 @@ from weakpan.images import inspect_image, read_rgb
 from weakpan.make_gt.weak_source import WeakSource
 from weakpan.models.encoder import INIT_PRETRAINED, load_matching
 from weakpan.models.mask_net import MaskNet
-from weakpan.sharing import SAY_EVERY, clock
+from weakpan.sharing import SAY_EVERY
 from weakpan.stages.build import quieten_lightning
 from weakpan.training.mask_losses import MaskLossWeights
 from weakpan.training.mask_module import MaskModule

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
-
 from weakpan.cues.mask_sources import MaskSource
 from weakpan.cues.mask_stage import count_boxes
 from weakpan.data.released import ReleasedTree
@@ -41,8 +39,6 @@ class MakeMasks:
 
     def __call__(self, image_id: str) -> Counter[str]:
         """Make and write the map of an image; counts boxes, those without a mask, and those by fallback."""
-        # One image a process: OpenCV's own threads would only get in each other's way.
-        cv2.setNumThreads(1)
         path = self.weak.photograph(image_id)
         annotation = self.weak.annotation(image_id, inspect_image(path), with_tags=False)
         result = self.masks.masks(annotation, partial(read_rgb, path))

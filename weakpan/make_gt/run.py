@@ -76,6 +76,8 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
         crop = {"height": weak.grid.height, "width": weak.grid.width} if config.stage is Stage.tags else None
         content = {"format": FORMAT, "settings": stage_settings(config), "crop": crop}
         write_manifest(_settings_path(config.out, config.stage), content)
+        # It says that everything is done, which is to be seen.
+        _manifest_path(config).unlink(missing_ok=True)
     workers, skip = config.workers or os.cpu_count() or 1, config.on_error is OnError.skip
     if config.stage is Stage.cams:
         from weakpan.make_gt.cams import CheckCamInput, make_cams
@@ -88,6 +90,8 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
         finish(config, outcome, len(part))
         if not outcome.failures:
             _join(config, weak, task, ids)
+        elif config.stage in (Stage.boxes, Stage.tags) or config.audit or config.coco:
+            print(f"{config.stage.value}: files of the whole set wait until all images are done", flush=True)
     return outcome.failures
 
 
@@ -147,9 +151,7 @@ def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tu
                 config.labels,
                 config.round,
                 audit if config.audit else None,
-                CocoParts(out / "panoptic", Path(config.data.files.image).name.partition("{id}")[2])
-                if config.coco
-                else None,
+                CocoParts(out / "panoptic", Path(config.data.files.image).name) if config.coco else None,
             )
 
 
@@ -186,18 +188,40 @@ def _writing_into(out: str) -> Iterator[None]:
 
 
 def stage_settings(config: MakeGtConfig) -> dict[str, Any]:
-    """Flat settings that would make other results of the stage."""
-    groups: dict[str, Any] = {
-        "data": {k: v for k, v in asdict(config.data).items() if k not in ("root", "list", "name", "toy")},
-        "source": asdict(config.source),
-    }
+    """Flat settings that would make other results of the stage: those that it uses, paths in full."""
+    data = {k: v for k, v in asdict(config.data).items() if k not in ("list", "name", "toy")}
+    groups: dict[str, Any] = {"data": {**data, "root": _in_full(config.data.root)}, "source": _sources(config)}
     if config.stage is Stage.masks:
-        groups["masks"] = {k: v for k, v in asdict(config.masks).items() if k != "network"}
+        masks = {k: v for k, v in asdict(config.masks).items() if k != "network"}
+        groups["masks"] = {**masks, "path": _in_full(config.masks.path)}
     if config.stage is Stage.mask_net:
         groups["masks"] = {"network": {k: v for k, v in asdict(config.masks.network).items() if k != "loaders"}}
     if config.stage is Stage.labels:
         groups |= {"labels": asdict(config.labels), "round": config.round}
     return dict(_flat(groups))
+
+
+def _sources(config: MakeGtConfig) -> dict[str, Any]:
+    """What the stage reads from where."""
+    source, stage = config.source, config.stage
+    used: dict[str, Any] = {}
+    if stage is not Stage.tags:
+        used["boxes"] = source.boxes
+    if stage in (Stage.tags, Stage.cams) or (stage is Stage.labels and "tag_check" in config.labels.steps):
+        used["tags"] = source.tags
+    files = {kind.value for kind in used.values()}
+    used |= {name: _in_full(getattr(source, name)) for name in ("coco", "annotations") if name in files}
+    if "mat" in files:
+        used["mat"] = source.mat
+    if stage is Stage.labels:
+        used["root"] = _in_full(source.root)
+    if stage is Stage.cams:
+        used["checkpoint"] = _in_full(source.checkpoint)
+    return used
+
+
+def _in_full(path: str | None) -> str | None:
+    return None if path is None else str(Path(path).resolve())
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -212,8 +236,6 @@ def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 def finish(config: MakeGtConfig, outcome: Outcome, images: int) -> None:
     """Say what was done, and write the manifest if that is all."""
-    index, count = config.part
-    name = config.stage.value if count == 1 else f"{config.stage.value}.{index}_of_{count}"
     counts = ", ".join(f"{value} {key}" for key, value in sorted(outcome.counts.items()) if key != "images")
     print(
         f"{config.stage.value}: {outcome.made} images made in {outcome.seconds} s, {outcome.kept} were there"
@@ -221,9 +243,22 @@ def finish(config: MakeGtConfig, outcome: Outcome, images: int) -> None:
         + (f" ({counts})" if counts else ""),
         flush=True,
     )
+    boxes, without = outcome.counts["boxes"], outcome.counts["without mask"]
+    if config.stage is Stage.masks and boxes > 0 and without == boxes:
+        print(
+            f"warning: none of the {boxes} boxes has a mask; check masks.path, masks.template and the classes in the "
+            "file",
+            flush=True,
+        )
     if not outcome.failures:
         content = {"format": FORMAT, "images": images, "settings": stage_settings(config)}
-        write_manifest(Path(config.out) / f"{name}.json", content)
+        write_manifest(_manifest_path(config), content)
+
+
+def _manifest_path(config: MakeGtConfig) -> Path:
+    index, count = config.part
+    name = config.stage.value if count == 1 else f"{config.stage.value}.{index}_of_{count}"
+    return Path(config.out) / f"{name}.json"
 
 
 def _refuse_missing(task: StageTask, ids: tuple[str, ...]) -> None:
@@ -258,8 +293,3 @@ def _join(config: MakeGtConfig, weak: WeakSource, task: StageTask, ids: tuple[st
     crop = read_manifest(_settings_path(config.out, Stage.tags))["crop"]
     join_annotations(path, out / "boxes", out / "tags", ids, weak.catalog, CropGrid(crop["height"], crop["width"]))
     print(f"make_gt: {path} holds boxes and tags of {len(ids)} images", flush=True)
-
-
-def exit_code(failures: list[tuple[str, str]]) -> int:
-    """0 if everything was done, 3 if images were skipped."""
-    return 3 if failures else 0

@@ -38,7 +38,7 @@ def create_timm(name: str, init: str | None, key: str, **kwargs: Any) -> nn.Modu
     Args:
         name: timm model name.
         init: None for random weights, `pretrained` for the library's, or the path of a state dict (.pth, .pt), whose
-            keys are timm's, or a checkpoint that holds one under `state_dict`.
+            keys are timm's, or a checkpoint that holds one under `state_dict`, that of a crop classifier included.
         key: configuration group for error messages.
         kwargs: passed on to `timm.create_model`.
 
@@ -64,11 +64,8 @@ def load_matching(model: nn.Module, path: Path, key: str) -> None:
     Raises:
         DataError: a missing or unreadable file, or one in which fewer than 90 % of the model's encoder tensors are.
     """
-    load_matching_state(model, read_state_dict(path, key), f"{key}={path}")
-
-
-def load_matching_state(model: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
-    """The same from tensors by name; `where` says in an error message what they are."""
+    # A checkpoint of our crop classifier keeps the encoder within its module.
+    state = {name.removeprefix("network.body."): value for name, value in read_state_dict(path, key).items()}
     own = model.state_dict()
     # features_only wrappers may flatten `blocks.0` to `blocks_0`; compare without the difference.
     by_plain_name = {_plain(name): value for name, value in state.items()}
@@ -82,7 +79,7 @@ def load_matching_state(model: nn.Module, state: Mapping[str, Tensor], where: st
     share = sum(name in matching for name in counted) / max(1, len(counted))
     if share < 0.9:
         raise DataError(
-            f"{where}: only {share:.0%} of the encoder's tensors are in this file; "
+            f"{key}={path}: only {share:.0%} of the encoder's tensors are in this file; "
             "it belongs to another architecture than the encoder that is configured"
         )
     model.load_state_dict({**own, **matching})

@@ -16,7 +16,7 @@ from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.panoptic_datamodule import PanopticDataModule, TrainingViews
 from weakpan.data.targets import LabelledImage, label_pseudo, label_truth
 from weakpan.labels.store import LabelStore
-from weakpan.models.encoder import load_matching_state, read_state_dict
+from weakpan.models.encoder import load_matching
 from weakpan.stages.build import build_segmenter, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.training.segmenter_module import SegmenterModule
@@ -88,10 +88,7 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
 
 def adopt_encoder(module: SegmenterModule, classifier: Path) -> None:
     """Load the encoder of a crop classifier into a segmenter; raises DataError for another architecture."""
-    prefix = "network.body."
-    state = read_state_dict(classifier, "crop classifier")
-    body = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-    load_matching_state(module.network.encoder.body, body, str(classifier))
+    load_matching(module.network.encoder.body, classifier, "crop classifier")
 
 
 def about_segmenter(experiment: Experiment, round_index: int) -> dict[str, Any]:

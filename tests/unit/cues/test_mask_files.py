@@ -224,9 +224,13 @@ def test_an_image_without_boxes_needs_no_masks(tmp_path):
 
 def test_images_are_found_by_id_and_by_a_template(tmp_path):
     boxes = two_objects()[2]
-    by_number = coco(tmp_path, instances()).masks(annotation_of(*boxes, image_id="5"), not_loaded)
-    assert (by_number.semantic == expected_map()).all()
     content = instances()
+    # The number of an image that has a name in the file says nothing about ours: it may be another one.
+    with pytest.raises(DataError, match=r"masks\.json: no image 5 in it"):
+        coco(tmp_path, content).masks(annotation_of(*boxes, image_id="5"), not_loaded)
+    del content["images"][0]["file_name"]
+    by_number = coco(tmp_path, content).masks(annotation_of(*boxes, image_id="5"), not_loaded)
+    assert (by_number.semantic == expected_map()).all()
     content["images"][0]["file_name"] = "street_leftImg8bit.png"
     source = coco(tmp_path, content, stem="{id}_leftImg8bit")
     assert (source.masks(annotation_of(*boxes), not_loaded).semantic == expected_map()).all()

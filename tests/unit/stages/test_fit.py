@@ -3,10 +3,13 @@
 import pytest
 import torch
 
+from tests.integration.loop_in_process import tiny_config
 from weakpan.catalog import load_catalog
 from weakpan.config.train import ClassifierConfig, SegmenterConfig
 from weakpan.errors import DataError
+from weakpan.layout import RunLayout
 from weakpan.stages.build import build_classifier, build_segmenter, save_weights
+from weakpan.stages.experiment import Experiment
 from weakpan.stages.fit import adopt_encoder
 
 TOY = load_catalog("toy_city")
@@ -45,3 +48,32 @@ def test_another_architecture_is_refused(tmp_path):
     _, other = networks("resnet10t")
     with pytest.raises(DataError, match=r"last\.ckpt: only \d+% of the encoder's tensors"):
         adopt_encoder(other, tmp_path / "last.ckpt")
+
+
+def test_initial_weights_can_be_those_of_a_classifier(tmp_path):
+    classifier, _ = networks()
+    save_weights(classifier, tmp_path / "last.ckpt", {"kind": "crop classifier"})
+    config = SegmenterConfig()
+    config.network.encoder, config.network.channels = "test_resnet", 16
+    config.network.init = str(tmp_path / "last.ckpt")
+    loaded = build_segmenter(config, TOY).network.encoder.body.state_dict()
+    body = classifier.network.body.state_dict()
+    assert all(torch.equal(value, body[name]) for name, value in loaded.items() if name in body)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ([], True),
+        (["rounds.from_classifier=false"], False),
+        (["supervision=full"], False),
+        (["segmenter.network.encoder=resnet10t"], False),
+        (["segmenter.init=weights.pth"], False),
+        (["classifier.network._target_=mine.Classifier"], False),
+        (["segmenter.network._target_=mine.Segmenter"], False),
+    ],
+)
+def test_when_the_first_round_begins_with_the_classifier(tmp_path, overrides, expected):
+    config = tiny_config(tmp_path / "run", tmp_path / "data", *overrides)
+    experiment = Experiment(config, RunLayout(tmp_path), TOY, None, None, None, frozenset())
+    assert experiment.starts_from_classifier is expected
