@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -35,7 +36,10 @@ def print_plan(experiment: Experiment) -> None:
         boxes = sum(b.kind is BoxKind.INSTANCE for i in experiment.weak_ids for b in experiment.weak.images[i].boxes)
         seconds = boxes * _MASK_SECONDS / config.cues.workers
         lines.append(f"masks in boxes: {boxes} boxes, about {clock(seconds)}")
-        seconds_of_cams = 1.3 * config.classifier.epochs * images * _classifier_seconds(experiment)
+        cam = config.cues.cam
+        # Looking takes about a third of a training step, and the square of the scale.
+        looks = (1 + cam.flip) * sum(scale**2 for scale in cam.scales) / 3
+        seconds_of_cams = (config.classifier.epochs + looks) * images * _classifier_seconds(experiment)
         lines.append(f"classifier and CAMs: {config.classifier.epochs} epochs, about {clock(seconds_of_cams)}")
         total += seconds + seconds_of_cams
     again = image * images if weak else 0.0
@@ -104,7 +108,9 @@ def _segmenter_seconds(experiment: Experiment) -> tuple[float, float]:
 def _classifier_seconds(experiment: Experiment) -> float:
     """Seconds of a training step for each image in it."""
     config, device = experiment.config.classifier, _device(experiment)
-    module = build_classifier(config, experiment.catalog).to(device)
+    module = build_classifier(config, experiment.config.cues.cam, experiment.catalog).to(device)
+    # Training draws a scale a step; its mean square is what counts.
+    module.scales = [math.sqrt(sum(scale**2 for scale in module.scales) / 2)] * 2
     grid = experiment.weak.grid
     tiles = len(grid.tiles(*experiment.train.image_size(experiment.train.ids[0])))
     size = (config.crops.height or grid.height, config.crops.width or grid.width)

@@ -13,11 +13,12 @@ from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
 from weakpan.config.train_checks import to_train_config
+from weakpan.cues.cam_labels import CamSettings
 from weakpan.stages.build import build_classifier, build_segmenter
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = {p.parent.name for p in CONF.glob("*/*.yaml")}
-OF_MAKE_GT = {"data", "labels", "masks", "source"}
+OF_MAKE_GT = {"cam", "data", "labels", "masks", "source"}
 OPTIONS = sorted((p.parent.name, p.stem) for p in CONF.glob("*/*.yaml") if p.parent.name not in {"masks", "source"})
 OPTIONS_OF_MAKE_GT = sorted((p.parent.name, p.stem) for p in CONF.glob("*/*.yaml") if p.parent.name in OF_MAKE_GT)
 
@@ -52,7 +53,8 @@ def test_the_defaults_compose(monkeypatch):
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=[f"{g}={o}" for g, o in OPTIONS])
 def test_every_option_composes(group, option):
-    config = to_train_config(composed(f"{group}={option}", *ALWAYS))
+    key = "cam@cues.cam" if group == "cam" else group
+    config = to_train_config(composed(f"{key}={option}", *ALWAYS))
     load_catalog(config.data.classes)
 
 
@@ -80,6 +82,14 @@ def test_predict_composes():
 def test_options_say_what_they_promise():
     published = to_train_config(composed("labels=published", *ALWAYS)).labels
     assert (published.score_threshold, published.fill_threshold, published.mask_rounds) == (0.99, 0.5, 5)
+    cams = {
+        option: to_train_config(composed(f"cues={option}", *ALWAYS)).cues.cam for option in ("default", "published")
+    }
+    assert cams["default"] == CamSettings()
+    assert (cams["published"].rule, cams["published"].scales, cams["published"].flip) == ("published", [1.0], False)
+    for option, cam in cams.items():
+        alone = to_make_gt_config(composed("stage=masks", "out=o", "data.root=d", f"cam={option}", name="make_gt"))
+        assert alone.cam == cam
     cityscapes = to_train_config(composed("data=cityscapes", *ALWAYS)).data
     assert (cityscapes.crop.height, cityscapes.crop.width, cityscapes.toy) == (400, 500, None)
     camvid = to_train_config(composed("experiment=camvid", *ALWAYS, "segmenter.init=w.pth"))
@@ -155,7 +165,7 @@ def test_the_published_network_keeps_the_batch_norm_of_its_encoder():
 @pytest.mark.parametrize("option", sorted(p.stem for p in (CONF / "classifier").glob("*.yaml")))
 def test_classifiers_build_and_run(option):
     config = to_train_config(composed(f"classifier={option}", "classifier.init=null", *ALWAYS))
-    module = build_classifier(config.classifier, TOY_CITY).eval()
+    module = build_classifier(config.classifier, config.cues.cam, TOY_CITY).eval()
     with torch.no_grad():
         features = module.network.features(torch.rand(2, 3, 64, 96))
         assert features.shape[-2:] == (4, 6)

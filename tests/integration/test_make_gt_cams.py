@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 import torch
 from loop_in_process import tiny_experiment, toy_city
 from make_gt_in_process import results, run, times
+from PIL import Image
 
-from weakpan.errors import RunError, WeakpanError
+from weakpan.catalog import TOY_CITY
+from weakpan.errors import DataError, RunError, WeakpanError
 from weakpan.images import read_map
 from weakpan.stages.build import quieten_lightning
 from weakpan.stages.cams import run_cams
@@ -125,3 +128,84 @@ def test_a_damaged_checkpoint(told, trained, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(WeakpanError, match=r"last\.ckpt"):
         run(*told, f"source.checkpoint={path}")
+
+
+class TestAudit:
+    """Scores of the maps against real labels."""
+
+    @pytest.fixture
+    def out(self, tmp_path):
+        return tmp_path / "out"
+
+    def real_classes(self, city, image_id):
+        path = city / f"gtFine/train/toyville/{image_id}_gtFine_labelIds.png"
+        dataset_ids, values = [c.dataset_id for c in TOY_CITY.classes], read_map(path)
+        return np.array([dataset_ids.index(v) if v in dataset_ids else 255 for v in values.ravel()]).reshape(
+            values.shape
+        )
+
+    def test_figures_are_those_of_the_maps(self, city, told, out, capsys):
+        assert run(*told, "audit=true") == []
+        real = np.stack([self.real_classes(city, image_id) for image_id in IDS])
+        found = np.stack([maps(out)[image_id] for image_id in IDS])
+        valid = real != 255
+        labelled, right = valid & (found != 255), valid & (found == real)
+        content = json.loads((out / "audit/cams.json").read_text())
+        assert content["images"] == len(IDS)
+        everything = content["all"]
+        assert everything["labelled"] == pytest.approx(labelled.sum() / valid.sum())
+        assert everything["precision"] == pytest.approx(right.sum() / labelled.sum())
+        assert everything["recall"] == pytest.approx(right.sum() / valid.sum())
+        by_image = labelled.sum(axis=(1, 2)) / valid.sum(axis=(1, 2))
+        assert everything["mean_over_images"]["labelled"] == pytest.approx(by_image.mean())
+        for k, name in enumerate(TOY_CITY.names):
+            of_class = valid & (found == k)
+            assert content["per_class"][name]["labelled"] == pytest.approx(of_class.sum() / valid.sum())
+            if of_class.any():
+                precision = (of_class & (real == k)).sum() / of_class.sum()
+                assert content["per_class"][name]["precision"] == pytest.approx(precision)
+        image = json.loads((out / f"audit/cams/{IDS[1]}.json").read_text())
+        assert image["precision"] == pytest.approx(right[1].sum() / labelled[1].sum())
+        assert sum(row["labelled"] for row in image["per_class"].values()) == labelled[1].sum()
+        assert len(content["worst_images"]) == len(IDS)
+        line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("all "))
+        assert line.split()[1] == f"{100 * everything['labelled']:.1f}"
+        with Image.open(out / "audit/cams_worst_images.png") as picture:
+            assert min(picture.size) > 200
+
+    def test_joined_from_earlier_images(self, told, out, tmp_path):
+        run(*told, "audit=true")
+        expected = results(out)
+        for path in (out / "audit").iterdir():
+            if path.is_file():
+                path.unlink()
+        (out / f"audit/cams/{IDS[2]}.json").write_text("half")
+        before = times(out)
+        assert run(*told, "audit=true") == []
+        assert results(out) == expected
+        after = times(out)
+        assert [name for name in before if before[name] != after[name]] == [f"audit/cams/{IDS[2]}.json"]
+        # The maps are the same without an audit.
+        run(*told, f"out={tmp_path / 'plain'}")
+        assert results(tmp_path / "plain") == {k: v for k, v in expected.items() if k.startswith("cam/")}
+
+    def test_no_real_labels_is_said_before_work_starts(self, city, trained, told, out, tmp_path):
+        shutil.copytree(city, tmp_path / "data")
+        shutil.rmtree(tmp_path / "data/gtFine")
+        weak = ("source.boxes=annotations", "source.tags=annotations", f"data.root={tmp_path / 'data'}",
+                f"source.annotations={trained / 'weak_annotations.json'}")  # fmt: skip
+        with pytest.raises(DataError, match=r"audit=true scores against real labels, and there is no .*4 of 4 images"):
+            run(*told, *weak, "audit=true")
+        assert not out.exists()
+        assert run(*told, *weak) == []
+
+    def test_label_maps_alone_will_do(self, city, trained, told, out, tmp_path):
+        run(*told, "audit=true")
+        expected = json.loads((out / "audit/cams.json").read_text())
+        shutil.copytree(city, tmp_path / "data")
+        for path in (tmp_path / "data").rglob("*_instanceIds.png"):
+            path.unlink()
+        weak = ("source.boxes=annotations", "source.tags=annotations", f"data.root={tmp_path / 'data'}",
+                f"source.annotations={trained / 'weak_annotations.json'}")  # fmt: skip
+        run(*told, *weak, "audit=true", f"out={tmp_path / 'other'}")
+        assert json.loads((tmp_path / "other/audit/cams.json").read_text()) == expected

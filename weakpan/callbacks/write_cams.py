@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from weakpan.arrays import SemanticMap
 from weakpan.callbacks.each_prediction import EachPrediction
-from weakpan.cues.grad_cam import CamSettings, cam_labels, cam_labels_among, stitch_cams
+from weakpan.cues.cam_labels import CamSettings, competing_labels, published_labels
+from weakpan.cues.grad_cam import stitch_cams
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.candidates import candidate_sets
 
@@ -22,7 +24,7 @@ class WriteCams(EachPrediction):
     The loop adds it to the prediction stage of the classifier; its settings are the group `cues.cam`:
 
         cues:
-          cam: {rule: candidates, threshold: 0.3, tile_normalised: false}
+          cam: {rule: competing, threshold: 0.5, scales: [1.0, 1.5], flip: true}
 
     Args:
         write: takes an image id and its (H, W) uint8 map; every rank writes its own images.
@@ -40,18 +42,20 @@ class WriteCams(EachPrediction):
         """Stitch the tiles of one image, cut, write."""
         entry = self.annotations.images[prediction["image_id"]]
         size = (entry.height, entry.width)
+        published = self.settings.rule == "published"
+        heatmaps = prediction["heatmaps"]
         cams = stitch_cams(
             prediction["pairs"],
-            prediction["heatmaps"],
+            F.relu(heatmaps) if published else heatmaps,
             self.annotations.grid.tiles(*size),
             size,
             self.annotations.catalog.num_classes,
-            self.settings,
         )
-        if self.settings.rule == "published":
-            labels = cam_labels(cams, self.settings)
+        if published:
+            labels = published_labels(cams, self.settings.threshold)
         else:
-            labels = cam_labels_among(cams, self._allowed(entry).to(cams.device), self.settings)
+            allowed = self._allowed(entry).to(cams.device)
+            labels = competing_labels(cams, allowed, prediction["image"], self.settings)
         self.write(entry.image_id, labels)
 
     def _allowed(self, entry: ImageAnnotation) -> Tensor:

@@ -12,6 +12,7 @@ from omegaconf import MISSING, DictConfig
 from weakpan.config.compose import check_values, to_object
 from weakpan.config.data import GridConfig
 from weakpan.config.masks import MasksConfig
+from weakpan.cues.cam_labels import CamSettings
 from weakpan.data.cityscapes import FileTemplates
 from weakpan.data.toy_city import ToyCitySpec
 from weakpan.errors import ConfigError
@@ -115,13 +116,15 @@ class MakeGtConfig:
         workers: processes; null for one a core.
         shard: `k/n` does the k-th of n parts of the images, counted from 0; null for all.
         on_error: stop at the first image that cannot be done, or skip it, do the rest and list it at the end.
-        audit: also write which rule decided each pixel, tables of changes and pictures (stage labels).
-        pictures: number of images that pictures are made of when auditing.
+        audit: also write which rule decided each pixel, tables of changes and pictures (stage labels), or scores of
+            what is made against real labels, with pictures of the worst (stages masks and cams).
+        pictures: when auditing, number of images that pictures are made of; of the worst boxes and images ten at most.
         mat: also write the boxes as the authors' MATLAB files (stage boxes).
         coco: also write the labels as COCO panoptic (stage labels).
         data: data set.
         source: what labels are made from.
         masks: where masks in boxes come from (stage masks), and how a mask network is trained (stage mask_net).
+        cam: how heatmaps become labels (stage cams).
         labels: rules of label making (stage labels).
     """
 
@@ -138,6 +141,7 @@ class MakeGtConfig:
     data: SplitConfig = field(default_factory=SplitConfig)
     source: SourceConfig = field(default_factory=SourceConfig)
     masks: MasksConfig = field(default_factory=MasksConfig)
+    cam: CamSettings = field(default_factory=CamSettings)
     labels: LabelSettings = field(default_factory=LabelSettings)
 
     @property
@@ -194,7 +198,9 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
         raise ConfigError("stage=cams needs a trained crop classifier; give source.checkpoint=RUN/classifier/last.ckpt")
     if config.stage is Stage.mask_net and config.shard is not None:
         raise ConfigError(f"stage=mask_net with shard={config.shard}: one network learns from all images; leave it out")
-    for key, stage in (("audit", Stage.labels), ("mat", Stage.boxes), ("coco", Stage.labels)):
-        if getattr(config, key) and config.stage is not stage:
-            raise ConfigError(f"{key}=true belongs to stage={stage.value}, not to stage={config.stage.value}")
+    audited = (Stage.masks, Stage.cams, Stage.labels)
+    for key, stages in (("audit", audited), ("mat", (Stage.boxes,)), ("coco", (Stage.labels,))):
+        if getattr(config, key) and config.stage not in stages:
+            fitting = ", ".join(stage.value for stage in stages)
+            raise ConfigError(f"{key}=true belongs to stage={fitting}, not to stage={config.stage.value}")
     return config

@@ -14,7 +14,7 @@ from omegaconf import MISSING
 
 from weakpan.config.data import DataConfig
 from weakpan.config.masks import MasksConfig
-from weakpan.cues.grad_cam import CamSettings
+from weakpan.cues.cam_labels import CamSettings
 from weakpan.data.crop_datamodule import CropSettings
 from weakpan.data.panoptic_datamodule import ViewSettings
 from weakpan.labels.settings import LabelSettings
@@ -55,6 +55,7 @@ class ClassifierNetworkConfig:
     init: str | None = None
     output_stride: int | None = 16
     dropout: float = 0.1
+    sharpness: float = 0.0
 
 
 @dataclass
@@ -64,7 +65,7 @@ class ClassifierConfig:
     Attributes:
         epochs: passes over all tiles.
         init: initial weights of the encoder: a file, `pretrained`, or null.
-        module: LightningModule that is given `network` and `optimiser`.
+        module: LightningModule that is given `network`, `optimiser`, `scales` and `views`.
         network: the plain module.
         crops: how tiles are shown.
         optimiser: settings.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -18,6 +18,7 @@ from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.samplers import EpochSampler, ShardSampler
 from weakpan.data.transforms import jitter_colour
+from weakpan.errors import ConfigError
 
 
 @dataclass
@@ -30,6 +31,11 @@ class CropSettings:
         images_per_batch: all tiles of this many images make a batch.
         flip: whether half of the tiles are mirrored.
         colour_jitter: strength of random colour changes, 0 for none.
+        scales: least and largest factor that the tiles of a training batch are scaled by, drawn so that its logarithm
+            is uniform. All of a tile stays in view, so that its tags stay true.
+
+    Raises:
+        ConfigError: scales that are not two factors from 0.1 to 10 in ascending order.
     """
 
     height: int | None = None
@@ -37,6 +43,14 @@ class CropSettings:
     images_per_batch: int = 4
     flip: bool = True
     colour_jitter: float = 0.3
+    scales: list[float] = field(default_factory=lambda: [1.0, 1.0])
+
+    def __post_init__(self) -> None:
+        """Check the scales."""
+        if len(self.scales) != 2 or not 0.1 <= self.scales[0] <= self.scales[1] <= 10:
+            raise ConfigError(
+                f"classifier.crops.scales={list(self.scales)}: expected two factors from 0.1 to 10, the smaller first"
+            )
 
 
 def tag_matrix(annotation: ImageAnnotation, num_classes: int) -> Tensor:
@@ -51,7 +65,8 @@ class TileDataset(Dataset[dict[str, Any]]):
     """All tiles of an image at a time, so that a large photograph is decoded once and not once a tile.
 
     An item holds `image_id`, `tiles` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as
-    (epoch, index) for training, with random flips and colours, or as an index for prediction, without.
+    (epoch, index) for training, with random flips and colours, or as an index for prediction, without, and then hold
+    the photograph too: `image` (3, H, W) uint8 RGB.
     """
 
     def __init__(self, split: CityscapesSplit, annotations: WeakAnnotations, settings: CropSettings, seed: int) -> None:
@@ -72,11 +87,12 @@ class TileDataset(Dataset[dict[str, Any]]):
             self._show(image[tile.slices], rng)
             for tile in self.annotations.grid.tiles(annotation.height, annotation.width)
         ]
-        return {
+        shown = {
             "image_id": image_id,
             "tiles": torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2),
             "tags": tag_matrix(annotation, self.annotations.catalog.num_classes),
         }
+        return shown if rng is not None else {**shown, "image": torch.from_numpy(image).permute(2, 0, 1)}
 
     def _show(self, tile: RGBImage, rng: np.random.Generator | None) -> RGBImage:
         grid, settings = self.annotations.grid, self.settings
@@ -91,8 +107,10 @@ class TileDataset(Dataset[dict[str, Any]]):
 
 
 def collate_tiles(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Tiles of several images in one batch; their number may differ between images."""
+    """Tiles of several images in one batch; their number may differ between images, and so may the photographs."""
+    photographs = {"image": [item["image"] for item in items]} if "image" in items[0] else {}
     return {
+        **photographs,
         "image_id": [item["image_id"] for item in items],
         "tiles": torch.cat([item["tiles"] for item in items]),
         "tags": torch.cat([item["tags"] for item in items]),

@@ -16,6 +16,7 @@ import pytorch_lightning as pl
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.write_cams import WriteCams
 from weakpan.catalog import Catalog
+from weakpan.cues.cam_labels import CamSettings
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.crop_datamodule import CropDataModule
@@ -80,13 +81,21 @@ class LazyAnnotations(Mapping[str, ImageAnnotation]):
         return len(self.ids)
 
 
-def make_cams(check: CheckCamInput, ids: Sequence[str], checkpoint: Path, workers: int, skip_failures: bool) -> Outcome:
+def make_cams(
+    check: CheckCamInput,
+    ids: Sequence[str],
+    checkpoint: Path,
+    cam: CamSettings,
+    workers: int,
+    skip_failures: bool,
+) -> Outcome:
     """Write the CAM label maps of all images that have none yet.
 
     Args:
         check: what is needed and where results go.
         ids: of the images.
-        checkpoint: `classifier/last.ckpt` of a run folder, whose settings of classifier and CAMs are used.
+        checkpoint: `classifier/last.ckpt` of a run folder, whose settings of the classifier are used.
+        cam: how heatmaps become labels.
         workers: processes.
         skip_failures: leave out images that cannot be read.
 
@@ -98,7 +107,7 @@ def make_cams(check: CheckCamInput, ids: Sequence[str], checkpoint: Path, worker
     layout = _layout_of(checkpoint)
     config, catalog = read_run_config(layout), check.weak.catalog
     _same_classes(load_run_catalog(config, run_started_in(layout)), catalog, checkpoint)
-    module = build_classifier(config.classifier, catalog)
+    module = build_classifier(config.classifier, cam, catalog)
     load_weights(module, checkpoint)
     todo = [image_id for image_id in ids if not check.is_done(image_id)]
     outcome = share(check, todo, workers, "input of cams", skip_failures)
@@ -122,7 +131,7 @@ def make_cams(check: CheckCamInput, ids: Sequence[str], checkpoint: Path, worker
         enable_checkpointing=False,
         # Grad-CAM takes gradients.
         inference_mode=False,
-        callbacks=[WriteCams(check.out.write_cam, annotations, config.cues.cam), StageProgress("cams")],
+        callbacks=[WriteCams(check.out.write_cam, annotations, cam), StageProgress("cams")],
     )
     trainer.predict(module, data, return_predictions=False)
     outcome.seconds = round(time.monotonic() - start, 1)

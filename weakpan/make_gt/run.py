@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from weakpan.catalog import Catalog, load_catalog
 from weakpan.config.make_gt import MakeGtConfig, OnError, Stage
@@ -20,10 +18,13 @@ from weakpan.labels.audit_store import AuditStore
 from weakpan.make_gt.audit import LabelAudit
 from weakpan.make_gt.boxes_and_tags import MakeBoxes, MakeTags, join_annotations
 from weakpan.make_gt.coco_parts import CocoParts
+from weakpan.make_gt.cue_audit import CueAudit, cue_audit, refuse_missing_labels
 from weakpan.make_gt.labels import MakeLabels
+from weakpan.make_gt.mask_records import mask_records
 from weakpan.make_gt.masks import MakeMasks
+from weakpan.make_gt.settings import refuse_other_settings, settings_path, stage_settings
 from weakpan.make_gt.weak_source import WeakSource
-from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
+from weakpan.map_store import read_manifest, write_manifest
 from weakpan.sharing import Outcome, Task, shard_of, share
 
 FORMAT = "weakpan-make-gt"
@@ -60,7 +61,7 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
     if config.stage is Stage.mask_net:
         _make_mask_net(config, weak, ids)
         return []
-    task = build_task(config, weak, catalog, ids)
+    task, audit = build_task(config, weak, catalog, ids), cue_audit(config, weak, catalog)
     index, count = config.part
     part = shard_of(ids, index, count)
     print(
@@ -72,10 +73,12 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
     refuse_other_settings(config)
     if config.on_error is OnError.stop:
         _refuse_missing(task, part)
+        if audit is not None:
+            refuse_missing_labels(audit, part)
     with _writing_into(config.out):
         crop = {"height": weak.grid.height, "width": weak.grid.width} if config.stage is Stage.tags else None
         content = {"format": FORMAT, "settings": stage_settings(config), "crop": crop}
-        write_manifest(_settings_path(config.out, config.stage), content)
+        write_manifest(settings_path(config.out, config.stage), content)
         # It says that everything is done, which is to be seen.
         _manifest_path(config).unlink(missing_ok=True)
     workers, skip = config.workers or os.cpu_count() or 1, config.on_error is OnError.skip
@@ -83,13 +86,17 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
         from weakpan.make_gt.cams import CheckCamInput, make_cams
 
         assert isinstance(task, CheckCamInput)
-        outcome = make_cams(task, part, Path(str(config.source.checkpoint)), workers, skip)
+        outcome = make_cams(task, part, Path(str(config.source.checkpoint)), config.cam, workers, skip)
     else:
         outcome = share(task, part, workers, config.stage.value, skip)
+    if audit is not None:
+        failed = {image_id for image_id, _ in outcome.failures}
+        made = [image_id for image_id in part if image_id not in failed]
+        outcome.failures += share(audit, made, workers, f"audit of {config.stage.value}", skip).failures
     with _writing_into(config.out):
         finish(config, outcome, len(part))
         if not outcome.failures:
-            _join(config, weak, task, ids)
+            _join(config, weak, task, audit, ids)
         elif config.stage in (Stage.boxes, Stage.tags) or config.audit or config.coco:
             print(f"{config.stage.value}: files of the whole set wait until all images are done", flush=True)
     return outcome.failures
@@ -101,7 +108,7 @@ def _make_mask_net(config: MakeGtConfig, weak: WeakSource, ids: tuple[str, ...])
 
     refuse_other_settings(config)
     with _writing_into(config.out):
-        write_manifest(_settings_path(config.out, config.stage), {"format": FORMAT, "settings": stage_settings(config)})
+        write_manifest(settings_path(config.out, config.stage), {"format": FORMAT, "settings": stage_settings(config)})
         make_mask_net(weak, ids, config.masks.network, Path(config.out))
 
 
@@ -132,7 +139,7 @@ def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tu
         case Stage.mask_net:
             raise ConfigError("stage=mask_net makes one file of all images; it has no task for one of them")
         case Stage.masks:
-            return MakeMasks(weak, config.masks.source(catalog), results)
+            return MakeMasks(weak, config.masks.source(catalog), results, mask_records(out, split))
         case Stage.cams:
             # Only this stage needs a network, which takes seconds to import.
             from weakpan.make_gt.cams import CheckCamInput
@@ -155,83 +162,12 @@ def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tu
             )
 
 
-def refuse_other_settings(config: MakeGtConfig) -> None:
-    """Compare with the settings that results in the folder were made with, if there are any.
-
-    Raises:
-        RunError: they differ; the message names them.
-    """
-    settings = stage_settings(config)
-    path = _settings_path(config.out, config.stage)
-    if path.is_file():
-        refuse_changed_settings(path, read_manifest(path)["settings"], settings)
-    # Boxes and tags end in one file, so that they must be of the same images; only tags depend on the crop grid.
-    other = {Stage.boxes: Stage.tags, Stage.tags: Stage.boxes}.get(config.stage)
-    if other is not None and (path := _settings_path(config.out, other)).is_file():
-        refuse_changed_settings(path, _of_images(read_manifest(path)["settings"]), _of_images(settings))
-
-
-def _of_images(settings: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in settings.items() if k.startswith("data.") and not k.startswith("data.crop.")}
-
-
-def _settings_path(out: str, stage: Stage) -> Path:
-    return Path(out) / f"{stage.value}.settings.json"
-
-
 @contextmanager
 def _writing_into(out: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise RunError(f"out={out}: cannot be written to ({error}); make room, or choose another folder") from error
-
-
-def stage_settings(config: MakeGtConfig) -> dict[str, Any]:
-    """Flat settings that would make other results of the stage: those that it uses, paths in full."""
-    data = {k: v for k, v in asdict(config.data).items() if k not in ("list", "name", "toy")}
-    groups: dict[str, Any] = {"data": {**data, "root": _in_full(config.data.root)}, "source": _sources(config)}
-    if config.stage is Stage.masks:
-        masks = {k: v for k, v in asdict(config.masks).items() if k != "network"}
-        groups["masks"] = {**masks, "path": _in_full(config.masks.path)}
-    if config.stage is Stage.mask_net:
-        groups["masks"] = {"network": {k: v for k, v in asdict(config.masks.network).items() if k != "loaders"}}
-    if config.stage is Stage.labels:
-        groups |= {"labels": asdict(config.labels), "round": config.round}
-    return dict(_flat(groups))
-
-
-def _sources(config: MakeGtConfig) -> dict[str, Any]:
-    """What the stage reads from where."""
-    source, stage = config.source, config.stage
-    used: dict[str, Any] = {}
-    if stage is not Stage.tags:
-        used["boxes"] = source.boxes
-    if stage in (Stage.tags, Stage.cams) or (stage is Stage.labels and "tag_check" in config.labels.steps):
-        used["tags"] = source.tags
-    files = {kind.value for kind in used.values()}
-    used |= {name: _in_full(getattr(source, name)) for name in ("coco", "annotations") if name in files}
-    if "mat" in files:
-        used["mat"] = source.mat
-    if stage is Stage.labels:
-        used["root"] = _in_full(source.root)
-    if stage is Stage.cams:
-        used["checkpoint"] = _in_full(source.checkpoint)
-    return used
-
-
-def _in_full(path: str | None) -> str | None:
-    return None if path is None else str(Path(path).resolve())
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows: list[tuple[str, Any]] = []
-    for key, value in values.items():
-        if isinstance(value, dict):
-            rows += _flat(value, f"{prefix}{key}.")
-        else:
-            rows.append((f"{prefix}{key}", value.value if isinstance(value, Enum) else value))
-    return rows
 
 
 def finish(config: MakeGtConfig, outcome: Outcome, images: int) -> None:
@@ -272,9 +208,13 @@ def _refuse_missing(task: StageTask, ids: tuple[str, ...]) -> None:
         )
 
 
-def _join(config: MakeGtConfig, weak: WeakSource, task: StageTask, ids: tuple[str, ...]) -> None:
+def _join(
+    config: MakeGtConfig, weak: WeakSource, task: StageTask, audit: CueAudit | None, ids: tuple[str, ...]
+) -> None:
     """Put together what is of the whole set, once all images are done; of several shards the last one finds them so."""
     out = Path(config.out)
+    if audit is not None and (config.part[1] == 1 or all(map(audit.is_done, ids))):
+        audit.join(ids)
     if isinstance(task, MakeLabels):
         if config.part[1] > 1 and not all(task.is_done(image_id) for image_id in ids):
             return
@@ -290,6 +230,6 @@ def _join(config: MakeGtConfig, weak: WeakSource, task: StageTask, ids: tuple[st
             return
     path = out / "weak_annotations.json"
     # The grid that the tags were made for, whatever this stage was told.
-    crop = read_manifest(_settings_path(config.out, Stage.tags))["crop"]
+    crop = read_manifest(settings_path(config.out, Stage.tags))["crop"]
     join_annotations(path, out / "boxes", out / "tags", ids, weak.catalog, CropGrid(crop["height"], crop["width"]))
     print(f"make_gt: {path} holds boxes and tags of {len(ids)} images", flush=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
+from weakpan.errors import ConfigError
 from weakpan.models.encoder import Normalise, create_timm
 
 
@@ -20,6 +23,10 @@ class CropClassifier(nn.Module):
         output_stride: of the last features; smaller means finer CAMs. None leaves the model as it is, for families
             that cannot be dilated.
         dropout: before the last layer, 0..1.
+        sharpness: of the pooling, 0 or more. 0 is the model's own head, which averages features. Above 0 the head is
+            applied at every place and the logits are pooled by log-mean-exp, log(mean(exp(r z))) / r (Pinheiro and
+            Collobert, CVPR 2015), between their mean and their maximum: a class must then be somewhere in a crop and
+            need not fill it, so that small classes are learned where they are.
     """
 
     def __init__(
@@ -29,8 +36,12 @@ class CropClassifier(nn.Module):
         init: str | None = None,
         output_stride: int | None = 16,
         dropout: float = 0.1,
+        sharpness: float = 0.0,
     ) -> None:
         super().__init__()
+        if sharpness < 0:
+            raise ConfigError(f"classifier.network.sharpness={sharpness}: expected 0 or more")
+        self.sharpness = sharpness
         dilation: dict[str, Any] = {} if output_stride is None else {"output_stride": output_stride}
         self.body: Any = create_timm(
             encoder, init, "classifier", num_classes=num_classes, drop_rate=dropout, **dilation
@@ -46,7 +57,13 @@ class CropClassifier(nn.Module):
 
     def head(self, features: Tensor) -> Tensor:
         """(N, F, h, w) to (N, C) logits."""
-        return cast(Tensor, self.body.forward_head(features))
+        if self.sharpness == 0:
+            return cast(Tensor, self.body.forward_head(features))
+        count, _, height, width = features.shape
+        places = features.permute(0, 2, 3, 1).reshape(count * height * width, -1, 1, 1)
+        logits = cast(Tensor, self.body.forward_head(places)).float().reshape(count, height * width, -1)
+        pooled = torch.logsumexp(self.sharpness * logits, dim=1) - math.log(height * width)
+        return pooled / self.sharpness
 
     def forward(self, crops: Tensor) -> Tensor:
         """(N, 3, H, W) RGB, 0..1, to (N, C) logits."""

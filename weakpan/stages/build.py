@@ -17,10 +17,11 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 from weakpan.callbacks.progress import StageProgress
 from weakpan.catalog import Catalog
 from weakpan.config.train import ClassifierConfig, SegmenterConfig, TrainConfig
+from weakpan.cues.cam_labels import CamSettings
 from weakpan.errors import ConfigError, DataError, WeakpanError
 from weakpan.files import replacing
 from weakpan.layout import RunLayout
-from weakpan.training.classifier_module import ClassifierModule
+from weakpan.training.classifier_module import CamViews, ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 
 
@@ -36,10 +37,18 @@ def quieten_lightning() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def build_classifier(config: ClassifierConfig, catalog: Catalog) -> ClassifierModule:
+def build_classifier(config: ClassifierConfig, cam: CamSettings, catalog: Catalog) -> ClassifierModule:
     """The crop classifier with its initial weights."""
     network = _instantiate("classifier.network", asdict(config.network), num_classes=catalog.num_classes)
-    return _module(ClassifierModule, "classifier.module", config.module, network=network, optimiser=config.optimiser)
+    return _module(
+        ClassifierModule,
+        "classifier.module",
+        config.module,
+        network=network,
+        optimiser=config.optimiser,
+        scales=config.crops.scales,
+        views=CamViews(cam.scales, cam.flip),
+    )
 
 
 def build_segmenter(config: SegmenterConfig, catalog: Catalog, with_init: bool = True) -> SegmenterModule:

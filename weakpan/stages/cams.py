@@ -30,7 +30,7 @@ def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
         return dict(read_manifest(store.manifest_path)["summary"])
     start = time.monotonic()
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    module = build_classifier(config.classifier, experiment.catalog)
+    module = build_classifier(config.classifier, config.cues.cam, experiment.catalog)
     data = CropDataModule(experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed)
     loss = _fit(experiment, module, data, loggers)
     trainer = build_trainer(

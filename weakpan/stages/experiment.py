@@ -161,7 +161,7 @@ def _check_networks(experiment: Experiment) -> None:
     config = experiment.config
     build_segmenter(config.segmenter, experiment.catalog)
     if config.supervision is not Supervision.full and not (experiment.layout.classifier / "last.ckpt").is_file():
-        build_classifier(config.classifier, experiment.catalog)
+        build_classifier(config.classifier, config.cues.cam, experiment.catalog)
 
 
 def _ids(path: str | None) -> tuple[str, ...] | None:

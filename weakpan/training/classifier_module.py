@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,6 +17,22 @@ from weakpan.models.crop_classifier import CropClassifier
 from weakpan.training.optimisers import OptimiserSettings, configure
 
 
+@dataclass(frozen=True)
+class CamViews:
+    """Scales and mirror images that heatmaps are averaged over, see `weakpan.cues.cam_labels.CamSettings`."""
+
+    scales: Sequence[float] = (1.0,)
+    flip: bool = False
+
+
+def resize(tiles: Tensor, scale: float) -> Tensor:
+    """(N, 3, H, W) to the same tiles at a scale."""
+    if scale == 1:
+        return tiles
+    size = tuple(max(1, round(n * scale)) for n in tiles.shape[-2:])
+    return F.interpolate(tiles, size, mode="bilinear", align_corners=False, antialias=scale < 1)
+
+
 class ClassifierModule(pl.LightningModule):
     """Multi-label classification of tiles with sigmoid and binary cross-entropy; Grad-CAM in `predict_step`.
 
@@ -23,29 +41,62 @@ class ClassifierModule(pl.LightningModule):
     Args:
         network: split into features and head.
         optimiser: settings.
+        scales: least and largest factor that training tiles are scaled by, one draw a batch.
+        views: how tiles are shown when heatmaps are made.
     """
 
-    def __init__(self, network: CropClassifier, optimiser: OptimiserSettings) -> None:
+    def __init__(
+        self,
+        network: CropClassifier,
+        optimiser: OptimiserSettings,
+        scales: Sequence[float] = (1.0, 1.0),
+        views: CamViews | None = None,
+    ) -> None:
         super().__init__()
         self.network, self.optimiser = network, optimiser
+        self.scales, self.views = scales, views or CamViews()
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:  # noqa: ARG002
         """Binary cross-entropy over (tile, class)."""
-        logits = self.network(batch["tiles"].float() / 255)
+        logits = self.network(resize(batch["tiles"].float() / 255, self._draw_scale()))
         loss = F.binary_cross_entropy_with_logits(logits.float(), batch["tags"].float())
         self.log("classifier/loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(logits))
         return loss
 
+    def _draw_scale(self) -> float:
+        low, high = (math.log(scale) for scale in self.scales)
+        # The generator is seeded anew before every step, so that a resumed training draws the same.
+        return math.exp(low + (high - low) * float(torch.rand(())))
+
     def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:  # noqa: ARG002
-        """Grad-CAM of every tagged class of every tile of one image.
+        """Grad-CAM without ReLU of every tagged class of every tile of one image, averaged over the views.
 
         Returns:
-            `image_id`; `pairs` (P, 2) tile and class; `heatmaps` (P, h, w), 0 or larger.
+            `image_id`; `image` (3, H, W) uint8; `pairs` (P, 2) tile and class; `heatmaps` (P, h, w) of any sign.
         """
+        tiles = batch["tiles"].float() / 255
+        views = [
+            (scale, mirrored) for scale in self.views.scales for mirrored in ((False, True)[: 1 + self.views.flip])
+        ]
+        pairs, maps = torch.zeros(0), []
+        for scale, mirrored in views:
+            pairs, heatmaps = self._heatmaps(tiles, batch["tags"], scale, mirrored)
+            maps.append(heatmaps)
+        size = max((m.shape[1:] for m in maps), key=lambda shape: shape.numel())
+        enlarged = [F.interpolate(m[:, None], size, mode="bilinear", align_corners=False)[:, 0] for m in maps]
+        return {
+            "image_id": batch["image_id"][0],
+            "image": batch["image"][0],
+            "pairs": pairs,
+            "heatmaps": torch.stack(enlarged).mean(dim=0),
+        }
+
+    def _heatmaps(self, tiles: Tensor, tags: Tensor, scale: float, mirrored: bool) -> tuple[Tensor, Tensor]:
+        seen = resize(tiles, scale)
         with torch.no_grad():
-            features = self.network.features(batch["tiles"].float() / 255)
-        pairs, heatmaps = grad_cam(features.float(), self.network.head, batch["tags"])
-        return {"image_id": batch["image_id"][0], "pairs": pairs, "heatmaps": heatmaps}
+            features = self.network.features(seen.flip(-1) if mirrored else seen)
+        pairs, heatmaps = grad_cam(features.float(), self.network.head, tags)
+        return pairs, heatmaps.flip(-1) if mirrored else heatmaps
 
     def configure_optimizers(self) -> Any:
         """Optimiser and poly schedule over the whole fit."""

@@ -153,7 +153,7 @@ REFUSED = {
     "data.files.instance_ids={id": r"data.files.instance_ids=\{id: expected a file name",
     "data.files.instance_train_ids={}{id}": r"data.files.instance_train_ids=\{\}\{id\}: expected a file name",
     "stage=cams": "stage=cams needs a trained crop classifier; give source.checkpoint=",
-    "audit=true": "audit=true belongs to stage=labels, not to stage=boxes",
+    "audit=true": "audit=true belongs to stage=masks, cams, labels, not to stage=boxes",
     "coco=true": "coco=true belongs to stage=labels, not to stage=boxes",
     "masks.kind=sam": "masks.kind=sam: choose one of grabcut, ",
     "masks.path=x": "masks.kind=grabcut with masks.path=x: a path belongs to ",

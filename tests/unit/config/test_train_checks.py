@@ -55,7 +55,7 @@ OUT_OF_RANGE = {
     "segmenter.optimiser.weight_decay=-1": "segmenter.optimiser.weight_decay=-1",
     "segmenter.decode.centre_window=4": "segmenter.decode.centre_window=4: must be odd",
     "segmenter.decode.centre_window=-1": "segmenter.decode.centre_window=-1",
-    "cues.cam.threshold=1.2": "cues.cam.threshold=1.2: expected 0 to 1",
+    "cues.cam.threshold=1.2": "cam.threshold=1.2: expected 0 to 1",
     "cues.workers=0": "cues.workers=0",
     "cues.masks.dials.core=2": "masks.dials.core=2.*expected 0.0 to 1.0",
     "cues.masks.dials.iterations=0": "masks.dials.iterations=0",

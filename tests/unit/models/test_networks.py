@@ -105,6 +105,27 @@ def test_the_classifier_is_its_two_halves():
     torch.testing.assert_close(net.head(features), net(crops))
 
 
+def test_sharp_pooling_lies_between_the_mean_and_the_maximum_of_the_places():
+    torch.manual_seed(0)
+    crops = torch.rand(2, 3, 48, 64)
+    nets = {r: CropClassifier(7, TINY, output_stride=16, dropout=0, sharpness=r).eval() for r in (0, 1e-3, 2, 1e3)}
+    for net in nets.values():
+        net.load_state_dict(nets[0].state_dict())
+    features = nets[0].features(crops)
+    places = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1], 1, 1)
+    logits = nets[0].head(places).reshape(2, -1, 7)
+    torch.testing.assert_close(nets[1e-3](crops), logits.mean(dim=1), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(nets[1e3](crops), logits.amax(dim=1), atol=1e-2, rtol=1e-2)
+    torch.testing.assert_close(nets[2](crops), (2 * logits).exp().mean(dim=1).log() / 2)
+    # The head of this network is linear behind its average, so that the average of the places is its own answer.
+    torch.testing.assert_close(nets[0](crops), logits.mean(dim=1), atol=1e-4, rtol=1e-4)
+
+
+def test_a_negative_sharpness_is_refused():
+    with pytest.raises(ConfigError, match=r"classifier\.network\.sharpness=-1"):
+        CropClassifier(3, TINY, sharpness=-1)
+
+
 def test_frozen_batch_norm_has_no_gradients_and_keeps_its_statistics():
     net = tiny_net().train()
     freeze_batch_norm(net)

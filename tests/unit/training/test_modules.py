@@ -9,7 +9,7 @@ from weakpan.catalog import TOY_CITY
 from weakpan.models.crop_classifier import CropClassifier
 from weakpan.models.decode import DecodeSettings
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
-from weakpan.training.classifier_module import ClassifierModule
+from weakpan.training.classifier_module import CamViews, ClassifierModule
 from weakpan.training.losses import LossWeights
 from weakpan.training.optimisers import OptimiserSettings
 from weakpan.training.segmenter_module import SegmenterModule
@@ -161,6 +161,7 @@ def test_the_classifier_learns_tags_and_predicts_heatmaps():
     module.log = lambda name, value, **_: logged.update({name: value.item()})
     batch = {
         "image_id": ["x"],
+        "image": [torch.zeros(3, 40, 60, dtype=torch.uint8)],
         "tiles": torch.randint(0, 255, (3, 3, 32, 48), dtype=torch.uint8),
         "tags": torch.rand(3, CLASSES) > 0.5,
     }
@@ -171,5 +172,41 @@ def test_the_classifier_learns_tags_and_predicts_heatmaps():
     module.eval()
     found = module.predict_step(batch, 0)
     assert found["image_id"] == "x"
+    assert found["image"] is batch["image"][0]
     assert len(found["pairs"]) == len(found["heatmaps"]) == batch["tags"].sum()
-    assert (found["heatmaps"] >= 0).all()
+    assert found["heatmaps"].min() < 0 < found["heatmaps"].max()
+
+
+def test_heatmaps_are_averaged_over_scales_and_mirror_images():
+    network = CropClassifier(CLASSES, "test_resnet")
+    batch = {
+        "image_id": ["x"],
+        "image": [torch.zeros(3, 40, 60, dtype=torch.uint8)],
+        "tiles": torch.randint(0, 255, (2, 3, 32, 48), dtype=torch.uint8),
+        "tags": torch.ones(2, CLASSES, dtype=torch.bool),
+    }
+    mirrored = {**batch, "tiles": batch["tiles"].flip(-1)}
+
+    def heatmaps(views, of=batch):
+        return ClassifierModule(network, OptimiserSettings(), views=views).eval().predict_step(of, 0)["heatmaps"]
+
+    plain, other = heatmaps(CamViews()), heatmaps(CamViews(), mirrored).flip(-1)
+    assert (plain - other).abs().max() > 1e-6
+    torch.testing.assert_close(heatmaps(CamViews(flip=True)), (plain + other) / 2)
+    double = heatmaps(CamViews(scales=[2.0]))
+    assert double.shape[1:] == (4, 6)
+    enlarged = torch.nn.functional.interpolate(plain[None], (4, 6), mode="bilinear")[0]
+    torch.testing.assert_close(heatmaps(CamViews(scales=[1.0, 2.0])), (enlarged + double) / 2)
+
+
+def test_training_tiles_are_shown_at_random_scales():
+    module = ClassifierModule(CropClassifier(CLASSES, "test_resnet"), OptimiserSettings(), scales=[0.5, 2.0])
+    seen = []
+    module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-1]))
+    module.log = lambda *_, **__: None
+    batch = {"tiles": torch.zeros(1, 3, 32, 48, dtype=torch.uint8), "tags": torch.zeros(1, CLASSES)}
+    for seed in (*range(30), 0):
+        torch.manual_seed(seed)
+        module.training_step(batch, 0)
+    assert seen[0] == seen[-1]
+    assert 24 <= min(seen) < 36 < 64 < max(seen) <= 96
