@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..*\.\d+-[0-9a-f]{8}(\.[^.]*)?")
 
 
 @contextmanager
@@ -33,3 +36,14 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
     """Write bytes so that a reader sees the old file or the whole new one."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what writers that were killed left beside the files that they meant to write.
+
+    Args:
+        folder: searched with all below it; nobody may be writing there.
+    """
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)

@@ -65,6 +65,11 @@ class RunLayout:
         return self.folder / "masks"
 
     @property
+    def mask_counts(self) -> Path:
+        """What became of the boxes of each image, until all masks are made."""
+        return self.masks / "counts"
+
+    @property
     def classifier(self) -> Path:
         """Folder of the crop classifier's checkpoints."""
         return self.folder / "classifier"

@@ -1,12 +1,14 @@
 """A folder of 8-bit maps, one an image, sealed by a manifest that is written last.
 
-`ID.png` for each image, and `manifest.json`: {"format": "weakpan-maps", "version": 1, "ids": [...], "settings": {...},
-...}. The settings are what the maps were made with; a folder made with others is refused rather than mixed.
+`ID.png` for each image, and `manifest.json`: {"format": "weakpan-maps", "version": 1, "ids": [...], "crc32": {ID: of
+the file's bytes, ...}, "settings": {...}, ...}. The settings are what the maps were made with; a folder made with
+others is refused rather than mixed.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,30 @@ class MapStore:
         missing = [image_id for image_id in names if not self.has(image_id)]
         if missing:
             raise RunError(f"{self.folder}: no map of {missing[0]} ({len(missing)} are missing); run the stage again")
-        write_manifest(self.manifest_path, {"format": FORMAT, "ids": names, "settings": dict(settings), **more})
+        content = {"format": FORMAT, "ids": names, "settings": dict(settings), **more}
+        checksums = {image_id: zlib.crc32(self.path(image_id).read_bytes()) for image_id in names}
+        write_manifest(self.manifest_path, {**content, "crc32": checksums})
+
+    def verify(self, ids: Iterable[str]) -> None:
+        """Hold the files of some images against the manifest, before anything is made from them.
+
+        Raises:
+            DataError: an image that the manifest lacks, or a file that is missing or was changed since the folder was
+                sealed; the message names it.
+        """
+        checksums = read_manifest(self.manifest_path).get("crc32")
+        if checksums is None:
+            # Sealed before there were checksums.
+            return
+        for image_id in ids:
+            path = self.path(image_id)
+            if image_id not in checksums:
+                raise DataError(f"{self.manifest_path}: no map of {image_id}; delete {self.folder} to make all again")
+            if not path.is_file() or zlib.crc32(path.read_bytes()) != checksums[image_id]:
+                raise DataError(
+                    f"{path}: missing, or changed since it was sealed; delete it and {self.manifest_path}, and the "
+                    "same command makes it again"
+                )
 
 
 def write_manifest(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,7 +1,11 @@
-"""What the ranks of a job do together, wherever a Trainer may not be at hand."""
+"""What the ranks of a job do together, wherever a Trainer may not be at hand.
+
+Outside a process group everything here works at once, as for a group of one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch.distributed as dist
@@ -9,10 +13,81 @@ import torch.distributed as dist
 Value = TypeVar("Value")
 
 
+class ToldByRankZero(Exception):  # noqa: N818 - what failed, failed on rank 0, which says so itself
+    """Raised on the other ranks when rank 0 could not do what they wait for."""
+
+
+class _Here:
+    """What this process is doing, for messages from wherever it fails."""
+
+    stage = "start"
+
+
+def enter_stage(name: str) -> None:
+    """Remember the stage that this process is in, for `whereabouts`."""
+    _Here.stage = name
+
+
+def whereabouts() -> str:
+    """`rank 1 of 2, stage 'round 0 fit'`; without the rank where there is only one."""
+    of_rank = f"rank {rank()} of {world()}, " if world() > 1 else ""
+    return f"{of_rank}stage '{_Here.stage}'"
+
+
+def _grouped() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    """Number of this process in its job, from 0."""
+    return dist.get_rank() if _grouped() else 0
+
+
+def world() -> int:
+    """Number of processes of the job."""
+    return dist.get_world_size() if _grouped() else 1
+
+
 def wait_for_all_ranks() -> None:
-    """Block until every rank is here; returns at once outside a process group."""
-    if dist.is_available() and dist.is_initialized():
+    """Block until every rank is here."""
+    if _grouped():
         dist.barrier()
+
+
+def share_of_rank(items: Sequence[Value]) -> list[Value]:
+    """Every `world`-th item, beginning with this rank's number: no item twice, none left out."""
+    return list(items[rank() :: world()])
+
+
+def from_rank_zero(make: Callable[[], Value]) -> Value:
+    """What rank 0 makes or finds on disk, on every rank; must be called by all of them.
+
+    Decisions by what lies on disk go through here: another rank may look a moment later, or through the stale cache of
+    a network file system, and would enter another stage.
+
+    Args:
+        make: called on rank 0 alone; its value travels pickled.
+
+    Raises:
+        Exception: on rank 0, whatever `make` raises.
+        ToldByRankZero: on the other ranks, when `make` failed.
+    """
+    if not _grouped():
+        return make()
+    told: list[Any] = [None, None]
+    failure: Exception | None = None
+    if rank() == 0:
+        try:
+            told = [make(), None]
+        except Exception as error:
+            failure, told = error, [None, f"{type(error).__name__}: {error}"]
+    dist.broadcast_object_list(told, src=0)
+    if failure is not None:
+        raise failure
+    if told[1] is not None:
+        raise ToldByRankZero(told[1])
+    value: Value = told[0]
+    return value
 
 
 def gather_from_all_ranks(value: Value) -> list[Value]:
@@ -20,8 +95,8 @@ def gather_from_all_ranks(value: Value) -> list[Value]:
 
     Not for hooks of a prediction: Lightning skips those on a rank that has no image.
     """
-    if not (dist.is_available() and dist.is_initialized()):
+    if not _grouped():
         return [value]
-    gathered: list[Any] = [None] * dist.get_world_size()
+    gathered: list[Any] = [None] * world()
     dist.all_gather_object(gathered, value)
     return gathered

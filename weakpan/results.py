@@ -13,6 +13,7 @@ from weakpan.arrays import IGNORE
 from weakpan.errors import RunError
 from weakpan.files import write_text_atomically
 from weakpan.images import write_png
+from weakpan.ranks import gather_from_all_ranks, share_of_rank
 from weakpan.report.page import PanelRow, write_report
 from weakpan.report.panels import panel
 from weakpan.stages.experiment import Experiment
@@ -25,12 +26,12 @@ MIN_LABELLED = 0.01
 
 
 def label_counts(experiment: Experiment, round_index: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """(256,) number of pixels with each value over all pseudo labels of a round."""
+    """(256,) number of pixels with each value over all pseudo labels of a round; shared over ranks."""
     store = experiment.labels(round_index)
     counts = np.zeros(256, np.int64)
-    for image_id in experiment.weak_ids:
+    for image_id in share_of_rank(experiment.weak_ids):
         counts += np.bincount(store.read(image_id).semantic.ravel(), minlength=256)
-    return counts
+    return sum(gather_from_all_ranks(counts), np.zeros(256, np.int64))
 
 
 def check_labels(experiment: Experiment, round_index: int) -> list[str]:
@@ -43,7 +44,7 @@ def check_labels(experiment: Experiment, round_index: int) -> list[str]:
         RunError: next to no pixel is labelled, and no image has real labels; the message names the share.
         DataError: a label file that is missing, damaged or changed since it was written.
     """
-    experiment.labels(round_index).verify(experiment.weak_ids)
+    experiment.labels(round_index).verify(share_of_rank(experiment.weak_ids))
     counts = label_counts(experiment, round_index)
     labelled = 1 - counts[IGNORE] / max(1, counts.sum())
     if labelled < MIN_LABELLED and not experiment.full_ids:

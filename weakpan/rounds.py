@@ -16,7 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.config.train import Supervision
 from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
-from weakpan.ranks import wait_for_all_ranks
+from weakpan.ranks import from_rank_zero
 from weakpan.results import check_labels, write_results
 from weakpan.stages.build import build_loggers
 from weakpan.stages.cams import run_cams
@@ -36,7 +36,7 @@ def run_loop(experiment: Experiment, command: str) -> dict[str, Any]:
     Raises:
         RunError: the run folder belongs to a run with other settings; nothing in it has been touched by then.
     """
-    rank_zero_only(claim_run_folder)(experiment)
+    from_rank_zero(lambda: claim_run_folder(experiment))
     config = experiment.config
     loggers = build_loggers(config, experiment.layout)
     kept = list(loggers.values())
@@ -44,8 +44,7 @@ def run_loop(experiment: Experiment, command: str) -> dict[str, Any]:
     if config.supervision is not Supervision.full:
         cues["masks"] = run_masks(experiment)
         cues["classifier"] = run_cams(experiment, kept)
-        rank_zero_only(make_first_labels)(experiment)
-        wait_for_all_ranks()
+        make_first_labels(experiment)
     records: list[dict[str, Any]] = []
     warnings: list[str] = []
     stopped = f"after rounds.n={config.rounds.n} rounds"
@@ -73,12 +72,12 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
     more_to_come = weak and index + 1 < config.rounds.n
     settings = run_settings(experiment)
     quality, found = None, []
-    if layout.manifest.is_file():
-        manifest = read_manifest(layout.manifest)
+    manifest = from_rank_zero(lambda: read_manifest(layout.manifest) if layout.manifest.is_file() else None)
+    if manifest is not None:
         refuse_changed_settings(layout.manifest, manifest["settings"], settings)
         warnings += manifest["warnings"]
         record: dict[str, Any] = manifest["record"]
-        if more_to_come and not experiment.labels(index + 1).is_sealed():
+        if more_to_come and not from_rank_zero(experiment.labels(index + 1).is_sealed):
             module, _ = fit_round(experiment, index, loggers)
             relabel(experiment, module, index + 1, loggers)
         return record
@@ -103,8 +102,7 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
         "val": val,
     }
     warnings += found
-    rank_zero_only(write_manifest)(layout.manifest, {"record": record, "settings": settings, "warnings": found})
-    wait_for_all_ranks()
+    from_rank_zero(lambda: write_manifest(layout.manifest, {"record": record, "settings": settings, "warnings": found}))
     _say(record)
     return record
 

@@ -179,7 +179,14 @@ def _adopt(task: Task) -> None:
     cv2.setNumThreads(1)
     # An interrupt from the keyboard reaches every process; the main one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # One that is killed cannot: its workers would wait for work for ever.
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Make this worker process end with the one that started it, as initializer of a pool.
+
+    One that is killed cannot end its workers, and they would wait for work for ever.
+    """
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

@@ -13,7 +13,7 @@ from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
 from weakpan.config.train_checks import to_train_config
-from weakpan.cues.cam_labels import CamSettings
+from weakpan.cues.cam_settings import CamSettings
 from weakpan.stages.build import build_classifier, build_segmenter
 
 CONF = Path(__file__).parents[2] / "conf"

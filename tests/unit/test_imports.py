@@ -7,10 +7,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "weakpan"
 ORDER = (
-    ("errors", "ranks", "clock"),
-    ("arrays", "files", "sharing"),
+    ("errors", "ranks", "clock", "stamp"),
+    ("arrays", "files", "sharing", "run_lock", "watch"),
     ("images", "catalog", "panoptic", "layout"),
-    ("map_store",),
+    ("map_store", "checkpoints"),
     ("data",),
     ("cues",),
     ("labels",),
@@ -21,8 +21,10 @@ ORDER = (
     ("config",),
     ("report",),
     ("stages",),
-    ("plan", "results"),
+    ("plan", "results", "launch"),
     ("rounds", "predict", "make_gt"),
+    ("job",),
+    ("rank_process",),
 )
 """Lowest first; the members of a level may not import each other."""
 
@@ -41,7 +43,8 @@ FORBIDDEN = {
 NOT_IN_WORKERS = (
     "cues/mask_stage.py", "cues/mask_sources.py", "cues/coco_masks.py", "cues/mask_files.py", "config/make_gt.py",
     "evaluation/stored_labels.py", "data/derive.py", "data/toy_city.py", "labels/pipeline.py", "labels/audit_store.py",
-    "make_gt/labels.py", "make_gt/masks.py", "make_gt/boxes_and_tags.py",
+    "make_gt/labels.py", "make_gt/masks.py", "make_gt/audit_masks.py",
+    "make_gt/audit_cams.py", "make_gt/boxes_and_tags.py",
 )  # fmt: skip
 """What worker processes import must stay clear of torch, which costs each of them seconds."""
 

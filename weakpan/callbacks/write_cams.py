@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from weakpan.arrays import SemanticMap
 from weakpan.callbacks.each_prediction import EachPrediction
-from weakpan.cues.cam_labels import CamSettings, competing_labels, published_labels
+from weakpan.cues.cam_labels import competing_labels, published_labels
+from weakpan.cues.cam_settings import CamSettings
 from weakpan.cues.grad_cam import stitch_cams
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.candidates import candidate_sets

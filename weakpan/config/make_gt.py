@@ -12,7 +12,7 @@ from omegaconf import MISSING, DictConfig
 from weakpan.config.compose import check_values, to_object
 from weakpan.config.data import GridConfig
 from weakpan.config.masks import MasksConfig
-from weakpan.cues.cam_labels import CamSettings
+from weakpan.cues.cam_settings import CamSettings
 from weakpan.data.cityscapes import FileTemplates
 from weakpan.data.toy_city import ToyCitySpec
 from weakpan.errors import ConfigError

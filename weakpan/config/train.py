@@ -14,7 +14,7 @@ from omegaconf import MISSING
 
 from weakpan.config.data import DataConfig
 from weakpan.config.masks import MasksConfig
-from weakpan.cues.cam_labels import CamSettings
+from weakpan.cues.cam_settings import CamSettings
 from weakpan.data.crop_datamodule import CropSettings
 from weakpan.data.panoptic_datamodule import ViewSettings
 from weakpan.labels.settings import LabelSettings

@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.errors import ConfigError
+from weakpan.cues.cam_settings import DiffusionSettings
 
 # Keeps the affinities of a window without any contrast finite; colours run from 0 to 1.
 _LEAST_DEVIATION = 1e-3
-
-
-@dataclass
-class DiffusionSettings:
-    """How far probabilities flow.
-
-    Attributes:
-        steps: of the flow; 0 for none, at most 1000.
-        side: the image is scaled down until its shorter side is at most this many pixels, 16 or more: what costs most
-            is done there, and the flow reaches further.
-        reaches: distances of the eight neighbours that a pixel exchanges with, in pixels of the small image, each 1 or
-            more and below half of `side`.
-        contrast: difference of colour that halts the flow, as a share of the standard deviation of the colours in the
-            neighbourhood, above 0.
-
-    Raises:
-        ConfigError: a value outside its range, named by its field.
-    """
-
-    steps: int = 20
-    side: int = 80
-    reaches: list[int] = field(default_factory=lambda: [1, 2, 4, 8])
-    contrast: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name, low, high in (("steps", 0, 1000), ("side", 16, 4096)):
-            if not low <= (value := getattr(self, name)) <= high:
-                raise ConfigError(f"cam.diffusion.{name}={value}: expected {low} to {high}")
-        if not self.reaches or not all(1 <= reach < self.side / 2 for reach in self.reaches):
-            raise ConfigError(
-                f"cam.diffusion.reaches={list(self.reaches)}: expected distances from 1 to below half of "
-                f"cam.diffusion.side={self.side}"
-            )
-        if not 0 < self.contrast <= 100:
-            raise ConfigError(f"cam.diffusion.contrast={self.contrast}: expected above 0, at most 100")
 
 
 def diffuse(probabilities: Tensor, allowed: Tensor, image: Tensor, settings: DiffusionSettings) -> Tensor:
@@ -68,14 +30,11 @@ def diffuse(probabilities: Tensor, allowed: Tensor, image: Tensor, settings: Dif
     """
     if settings.steps == 0:
         return probabilities
-    occurring = allowed.flatten(1).any(dim=1).nonzero()[:, 0]
-    if len(occurring) == 0:
-        return probabilities
     size = probabilities.shape[1:]
     factor = min(1.0, settings.side / min(size))
     small = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
     colours = F.interpolate(image[None].float() / 255, small, mode="area")[0]
-    flowing = F.interpolate(probabilities[occurring][None], small, mode="area")[0]
+    flowing = F.interpolate(probabilities[None], small, mode="area")[0]
     offsets = [(y, x) for d in settings.reaches for y in (-d, 0, d) for x in (-d, 0, d) if (y, x) != (0, 0)]
     affinities = _affinities(colours, offsets, settings.contrast)
     for _ in range(settings.steps):
@@ -83,9 +42,7 @@ def diffuse(probabilities: Tensor, allowed: Tensor, image: Tensor, settings: Dif
         flowing = torch.zeros_like(flowing)
         for affinity, offset in zip(affinities, offsets, strict=True):
             flowing.addcmul_(padded.shifted(offset), affinity)
-    result = torch.zeros_like(probabilities)
-    result[occurring] = F.interpolate(flowing[None], size, mode="bilinear", align_corners=False)[0]
-    result *= allowed
+    result = F.interpolate(flowing[None], size, mode="bilinear", align_corners=False)[0] * allowed
     # Bilinear enlargement reaches only so far: a pixel whose candidates have no mass near it keeps what it had.
     total = result.sum(dim=0, keepdim=True)
     return torch.where(total > 0, result / total.clamp_min(1e-12), probabilities)

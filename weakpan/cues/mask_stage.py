@@ -5,16 +5,19 @@ Worker processes import this module, so it must stay clear of torch: that alone 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from weakpan.cues.box_masks import BoxMaskResult
 from weakpan.cues.mask_sources import MaskSource
 from weakpan.data.annotations import ImageAnnotation
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.errors import DataError
+from weakpan.files import write_text_atomically
 from weakpan.images import read_rgb
 from weakpan.map_store import MapStore
 
@@ -24,24 +27,28 @@ BOXES = "boxes"
 
 @dataclass(frozen=True)
 class WriteMasks:
-    """Makes and writes the map of one image at a time.
+    """Makes and writes the map of one image at a time, and beside it what `count_boxes` counted.
+
+    The counts outlive an interruption, so that those of all images can be told once all are done.
 
     Attributes:
         photographs: of the split.
         annotations: boxes by image id.
         source: where masks come from.
         store: that maps go to.
+        counts: folder for the counts.
     """
 
     photographs: CityscapesSplit
     annotations: Mapping[str, ImageAnnotation]
     source: MaskSource
     store: MapStore
+    counts: Path
 
     def is_done(self, image_id: str) -> bool:
-        """Whether the map is there and whole."""
+        """Whether map and counts are there and whole."""
         try:
-            return self.store.has(image_id) and self.store.read(image_id) is not None
+            return self.store.has(image_id) and self.store.read(image_id) is not None and bool(self.count(image_id))
         except DataError:
             return False
 
@@ -49,8 +56,23 @@ class WriteMasks:
         """Make and write the map of an image; counts as `count_boxes`."""
         path = self.photographs.image_path(image_id)
         result = self.source.masks(self.annotations[image_id], partial(read_rgb, path))
+        counted = count_boxes(result)
+        write_text_atomically(self._counts_path(image_id), json.dumps(counted))
         self.store.write(image_id, result.semantic)
-        return count_boxes(result)
+        return counted
+
+    def count(self, image_id: str) -> Counter[str]:
+        """What was counted in an image that is done; raises DataError if that is missing or damaged."""
+        path = self._counts_path(image_id)
+        try:
+            return Counter(
+                {str(key): int(value) for key, value in json.loads(path.read_text(encoding="utf-8")).items()}
+            )
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise DataError(f"{path}: not readable ({error}); start the same command again") from error
+
+    def _counts_path(self, image_id: str) -> Path:
+        return self.counts / f"{image_id}.json"
 
 
 def count_boxes(result: BoxMaskResult) -> Counter[str]:

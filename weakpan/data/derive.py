@@ -11,6 +11,7 @@ from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.crops import CropGrid
 from weakpan.errors import DataError
+from weakpan.sharing import end_with_parent
 
 
 def derive_image(image_id: str, split: CityscapesSplit, grid: CropGrid) -> ImageAnnotation:
@@ -38,7 +39,7 @@ def derive_annotations(split: CityscapesSplit, grid: CropGrid, workers: int) -> 
         images = [derive(image_id) for image_id in split.ids]
     else:
         # A forked copy of a process that holds threads can hang; fresh ones cost a second.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
             images = list(pool.map(derive, split.ids, chunksize=8))
     return WeakAnnotations(split.catalog, grid, {image.image_id: image for image in images})
 

@@ -215,6 +215,8 @@ class PanopticDataModule(pl.LightningDataModule):
         super().__init__()
         self.training, self.prediction = training, prediction
         self.batch_size, self.workers, self.seed = batch_size, workers, seed
+        # There may be more ranks than images to predict.
+        self.allow_zero_length_dataloader_with_multiple_devices = True
 
     def train_dataloader(self) -> DataLoader[dict[str, torch.Tensor]]:
         """Shuffled views."""

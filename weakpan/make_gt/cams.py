@@ -16,7 +16,7 @@ import pytorch_lightning as pl
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.write_cams import WriteCams
 from weakpan.catalog import Catalog
-from weakpan.cues.cam_labels import CamSettings
+from weakpan.cues.cam_settings import CamSettings
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.crop_datamodule import CropDataModule

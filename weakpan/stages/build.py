@@ -12,15 +12,18 @@ from typing import Any, TypeVar
 import hydra.utils
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning.loggers import CSVLogger, Logger
 
 from weakpan.callbacks.progress import StageProgress
 from weakpan.catalog import Catalog
+from weakpan.checkpoints import WholeCheckpoints, refuse_damaged
 from weakpan.config.train import ClassifierConfig, SegmenterConfig, TrainConfig
-from weakpan.cues.cam_labels import CamSettings
+from weakpan.cues.cam_settings import CamSettings
 from weakpan.errors import ConfigError, DataError, WeakpanError
 from weakpan.files import replacing
 from weakpan.layout import RunLayout
+from weakpan.ranks import enter_stage
 from weakpan.training.classifier_module import CamViews, ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 
@@ -33,6 +36,7 @@ def quieten_lightning() -> None:
         ".*does not have many workers.*",
         ".*LeafSpec.*is deprecated.*",
         ".*The number of training batches .* is smaller than the logging interval.*",
+        "Grad strides do not match bucket view strides.*",
     ):
         warnings.filterwarnings("ignore", message=message)
 
@@ -125,6 +129,7 @@ def build_trainer(
         loggers: that live as long as the run.
         more: overrides the configured arguments.
     """
+    enter_stage(stage)
     configured = [
         _instantiate(f"callbacks.{name}", dict(node)) for name, node in config.callbacks.items() if node is not None
     ]
@@ -144,12 +149,22 @@ def build_trainer(
         **config.trainer,
         "logger": own or False,
         "callbacks": [*configured, *callbacks],
+        "plugins": _plugins(config),
         "default_root_dir": str(layout.folder),
         **more,
     }
     trainer = _instantiate("trainer", arguments)
     assert isinstance(trainer, pl.Trainer)
     return trainer
+
+
+def _plugins(config: TrainConfig) -> list[Any]:
+    plugins: list[Any] = [WholeCheckpoints(), *config.trainer.get("plugins", [])]
+    if SLURMEnvironment.detect():
+        # Lightning would save in the middle of an epoch, where training cannot go on as if nothing had happened, and
+        # load that file in the fits of all later stages; the job asks for its place in the queue itself.
+        plugins.append(SLURMEnvironment(auto_requeue=False))
+    return plugins
 
 
 def _new_log(folder: Path, stage: str) -> str:
@@ -174,11 +189,10 @@ def load_weights(module: pl.LightningModule, path: Path) -> dict[str, Any]:
     Raises:
         DataError: a missing or damaged file, or one of another network.
     """
+    refuse_damaged(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         module.load_state_dict(content["state_dict"])
         return dict(content["weakpan"])
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such checkpoint; the round was not finished") from None
     except Exception as error:  # torch raises half a dozen types for a damaged file
         raise DataError(f"{path}: not a checkpoint of this network ({type(error).__name__}: {error})") from error

@@ -8,31 +8,43 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
 
+from weakpan.callbacks.keep_schedule import KeepSchedule
 from weakpan.callbacks.last_loss import LastLoss
+from weakpan.callbacks.score_tags import ScoreTags
 from weakpan.callbacks.seed_steps import SeedSteps
 from weakpan.callbacks.write_cams import WriteCams
+from weakpan.checkpoints import resume_point
 from weakpan.data.crop_datamodule import CropDataModule
+from weakpan.data.derive import derive_annotations
 from weakpan.map_store import read_manifest
+from weakpan.ranks import from_rank_zero, share_of_rank, wait_for_all_ranks
 from weakpan.stages.build import build_classifier, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import run_settings
+from weakpan.training.classifier_module import ClassifierModule
 
 
 def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
     """Train the classifier, write CAM label maps, seal them; what is sealed is not made again.
 
     Returns:
-        `epochs`, `loss` (last epoch's) and `seconds`, as in metrics.json.
+        `epochs`, `loss` (last epoch's), `average_precision` (by class, on the crops of the validation split; None
+        without one) and `seconds`, as in metrics.json.
     """
     config, store = experiment.config, experiment.cams
-    if store.is_sealed():
+    if from_rank_zero(store.is_sealed):
+        store.verify(share_of_rank(experiment.train.ids))
         return dict(read_manifest(store.manifest_path)["summary"])
     start = time.monotonic()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module = build_classifier(config.classifier, config.cues.cam, experiment.catalog)
     data = CropDataModule(experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed)
+    # There may be more ranks than images.
+    data.allow_zero_length_dataloader_with_multiple_devices = True
     loss = _fit(experiment, module, data, loggers)
+    found = _score(experiment, module, loggers)
     trainer = build_trainer(
         config,
         experiment.layout,
@@ -42,20 +54,40 @@ def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
         inference_mode=False,
     )
     trainer.predict(module, data, return_predictions=False)
-    trainer.strategy.barrier("CAMs are written")
-    summary = {"epochs": config.classifier.epochs, "loss": loss, "seconds": round(time.monotonic() - start, 1)}
-    if trainer.is_global_zero:
-        store.seal(experiment.train.ids, run_settings(experiment), summary=summary)
-    trainer.strategy.barrier("CAMs are sealed")
+    wait_for_all_ranks()
+    summary = {
+        "epochs": config.classifier.epochs,
+        "loss": loss,
+        "average_precision": found,
+        "seconds": round(time.monotonic() - start, 1),
+    }
+    from_rank_zero(lambda: store.seal(experiment.train.ids, run_settings(experiment), summary=summary))
     return summary
+
+
+def _score(experiment: Experiment, module: ClassifierModule, loggers: list[Logger]) -> dict[str, float | None] | None:
+    """Average precision by class on the crops of the validation split, whose tags come from its real labels."""
+    config, val = experiment.config, experiment.val
+    if val is None:
+        return None
+    annotations = derive_annotations(val, experiment.weak.grid, workers=1)
+    data = CropDataModule(val, annotations, config.classifier.crops, config.data.workers, config.seed)
+    data.allow_zero_length_dataloader_with_multiple_devices = True
+    scorer = ScoreTags(experiment.catalog)
+    trainer = build_trainer(config, experiment.layout, "classifier score", [scorer], loggers)
+    module.make_heatmaps = False
+    trainer.predict(module, data, return_predictions=False)
+    module.make_heatmaps = True
+    scorer.merge_ranks()
+    return scorer.scores.average_precision()
 
 
 def _fit(
     experiment: Experiment, module: pl.LightningModule, data: CropDataModule, loggers: list[Logger]
 ) -> float | None:
     folder = experiment.layout.classifier
-    weights, resume = folder / "last.ckpt", folder / "resume.ckpt"
-    if weights.is_file():
+    weights, unfinished = folder / "last.ckpt", folder / "resume.ckpt"
+    if from_rank_zero(weights.is_file):
         return load_weights(module, weights).get("loss")
     keep = ModelCheckpoint(folder, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True)
     last = LastLoss("classifier/loss")
@@ -63,14 +95,14 @@ def _fit(
         experiment.config,
         experiment.layout,
         "classifier",
-        [keep, last, SeedSteps(experiment.config.seed)],
+        [keep, last, SeedSteps(experiment.config.seed), KeepSchedule()],
         loggers,
         max_epochs=experiment.config.classifier.epochs,
         enable_checkpointing=True,
     )
-    trainer.fit(module, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True)
-    if trainer.is_global_zero:
-        save_weights(module, weights, {"kind": "crop classifier", "loss": last.value})
-        resume.unlink(missing_ok=True)
-    trainer.strategy.barrier("classifier is saved")
+    resume = from_rank_zero(lambda: resume_point(unfinished))
+    trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+    about = {"kind": "crop classifier", "loss": last.value}
+    from_rank_zero(lambda: save_weights(module, weights, about))
+    rank_zero_only(unfinished.unlink)(missing_ok=True)
     return last.value

@@ -9,14 +9,18 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
 
+from weakpan.callbacks.keep_schedule import KeepSchedule
 from weakpan.callbacks.last_loss import LastLoss
 from weakpan.callbacks.seed_steps import SeedSteps
+from weakpan.checkpoints import resume_point
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.panoptic_datamodule import PanopticDataModule, TrainingViews
 from weakpan.data.targets import LabelledImage, label_pseudo, label_truth
 from weakpan.labels.store import LabelStore
 from weakpan.models.encoder import load_matching
+from weakpan.ranks import from_rank_zero
 from weakpan.stages.build import build_segmenter, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.training.segmenter_module import SegmenterModule
@@ -47,7 +51,7 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
     config, layout = experiment.config, experiment.layout.round(round_index)
     pl.seed_everything(config.seed + 1 + round_index, workers=True, verbose=False)
     warm = config.rounds.warm_start and round_index > 0
-    done = layout.checkpoint.is_file()
+    done = from_rank_zero(layout.checkpoint.is_file)
     module = build_segmenter(config.segmenter, experiment.catalog, with_init=not warm and not done)
     if done:
         return module, load_weights(module, layout.checkpoint).get("loss")
@@ -72,17 +76,16 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
         config,
         experiment.layout,
         f"round {round_index} fit",
-        [keep, last, SeedSteps(seed)],
+        [keep, last, SeedSteps(seed), KeepSchedule()],
         loggers,
         max_epochs=config.rounds.epochs,
         enable_checkpointing=True,
     )
-    resume = str(layout.resume) if layout.resume.is_file() else None
+    resume = from_rank_zero(lambda: resume_point(layout.resume))
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
-    if trainer.is_global_zero:
-        save_weights(module, layout.checkpoint, {**about_segmenter(experiment, round_index), "loss": last.value})
-        layout.resume.unlink(missing_ok=True)
-    trainer.strategy.barrier("segmenter is saved")
+    about = {**about_segmenter(experiment, round_index), "loss": last.value}
+    from_rank_zero(lambda: save_weights(module, layout.checkpoint, about))
+    rank_zero_only(layout.resume.unlink)(missing_ok=True)
     return module, last.value
 
 

@@ -12,7 +12,7 @@ from weakpan.callbacks.each_prediction import EachPrediction
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.panoptic import PanopticMap, PanopticTruth
-from weakpan.ranks import gather_from_all_ranks
+from weakpan.ranks import gather_from_all_ranks, rank
 from weakpan.report.page import PanelRow
 from weakpan.report.pictures import color_instances, color_masks, color_panoptic, draw_boundaries, draw_boxes
 from weakpan.report.pictures import color_semantic as color
@@ -24,15 +24,20 @@ from weakpan.training.segmenter_module import Prediction, SegmenterModule
 def make_gallery(
     experiment: Experiment, module: SegmenterModule, last_round: int, loggers: list[Logger]
 ) -> list[PanelRow]:
-    """Rows of pictures: training images with every step of their labels, validation images with the result."""
+    """Rows of pictures: training images with every step of their labels, validation images with the result.
+
+    On rank 0, which writes them; the others help to predict and return no rows.
+    """
     config, train = experiment.config, experiment.train
     chosen = _spread(train.ids, config.report.train_images)
     predictions = _predict(experiment, module, train, chosen, loggers)
-    rows = [_train_row(experiment, image_id, last_round, predictions[image_id]) for image_id in chosen]
+    rows: list[PanelRow] = []
+    if rank() == 0:
+        rows += [_train_row(experiment, image_id, last_round, predictions[image_id]) for image_id in chosen]
     if experiment.val is not None:
         val, chosen = experiment.val, _spread(experiment.val.ids, config.report.val_images)
         predictions = _predict(experiment, module, val, chosen, loggers)
-        for image_id in chosen:
+        for image_id in chosen if rank() == 0 else ():
             columns = [("image", val.image(image_id)), *_result(val, image_id, predictions[image_id])]
             rows.append(PanelRow(image_id, tuple(columns)))
     return rows

@@ -1,12 +1,15 @@
-"""Stage: masks in boxes of every training image, shared over processes."""
+"""Stage: masks in boxes of every training image, shared over ranks and processes."""
 
 from __future__ import annotations
 
+import shutil
+from collections import Counter
 from typing import Any
 
 from weakpan.cues.box_masks import Fallback
 from weakpan.cues.mask_stage import BOXES, WITHOUT_MASK, WriteMasks
 from weakpan.map_store import read_manifest
+from weakpan.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, rank, share_of_rank, world
 from weakpan.sharing import share
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import run_settings
@@ -16,22 +19,34 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
     """Make the masks in boxes of all images and seal them; what is there is not made again.
 
     Returns:
-        `boxes`, `without_mask`, `fallback` (boxes by reason) and `seconds`, as in metrics.json; after an interruption
-        of those images that were made since.
+        `boxes`, `without_mask`, `fallback` (boxes by reason) and `seconds`, as in metrics.json; the seconds are those
+        since the last interruption, of the slowest rank.
+
+    Raises:
+        DataError: a map that was changed since it was sealed, by name.
     """
+    enter_stage("masks")
     store, weak, config = experiment.masks, experiment.weak, experiment.config.cues
-    if store.is_sealed():
-        return dict(read_manifest(store.manifest_path)["summary"])
     ids = experiment.weak_ids
-    task = WriteMasks(experiment.train, weak.images, config.masks.source(experiment.catalog), store)
-    outcome = share(task, ids, config.workers, "masks")
-    summary = {
-        "boxes": outcome.counts[BOXES],
-        "without_mask": outcome.counts[WITHOUT_MASK],
-        "fallback": {
-            str(reason): outcome.counts[str(reason)] for reason in Fallback if reason is not Fallback.NOT_NEEDED
-        },
-        "seconds": outcome.seconds,
-    }
-    store.seal(ids, run_settings(experiment), summary=summary)
-    return summary
+    if from_rank_zero(store.is_sealed):
+        store.verify(share_of_rank(ids))
+        return dict(read_manifest(store.manifest_path)["summary"])
+    source, counts = config.masks.source(experiment.catalog), experiment.layout.mask_counts
+    task = WriteMasks(experiment.train, weak.images, source, store, counts)
+    name = "masks" if world() == 1 else f"masks of rank {rank()}"
+    seconds = share(task, share_of_rank(ids), config.workers, name).seconds
+    slowest = max(gather_from_all_ranks(seconds))
+
+    def seal() -> dict[str, Any]:
+        total = sum((task.count(image_id) for image_id in ids), Counter[str]())
+        summary = {
+            "boxes": total[BOXES],
+            "without_mask": total[WITHOUT_MASK],
+            "fallback": {str(reason): total[str(reason)] for reason in Fallback if reason is not Fallback.NOT_NEEDED},
+            "seconds": slowest,
+        }
+        store.seal(ids, run_settings(experiment), summary=summary)
+        shutil.rmtree(counts, ignore_errors=True)
+        return summary
+
+    return from_rank_zero(seal)

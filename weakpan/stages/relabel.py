@@ -13,6 +13,7 @@ from pytorch_lightning.loggers import Logger
 from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.labels.store import LabelStore
+from weakpan.ranks import from_rank_zero, wait_for_all_ranks
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import run_settings
@@ -29,7 +30,7 @@ def seal_labels(store: LabelStore, ids: Sequence[str], settings: dict[str, Any],
 def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, loggers: list[Logger]) -> None:
     """Make the labels of the next round with the segmenter of the one before; what is sealed is not made again."""
     store = experiment.labels(next_round)
-    if store.is_sealed():
+    if from_rank_zero(store.is_sealed):
         return
     config, weak = experiment.config, experiment.weak
     images = WholeImages(
@@ -44,9 +45,6 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
     trainer.predict(
         module, PanopticDataModule(None, images, 1, config.data.workers, config.seed), return_predictions=False
     )
-    trainer.strategy.barrier("labels are written")
-    if trainer.is_global_zero:
-        seal_labels(
-            store, experiment.weak_ids, run_settings(experiment), experiment.layout.round(next_round - 1).checkpoint
-        )
-    trainer.strategy.barrier("labels are sealed")
+    wait_for_all_ranks()
+    checkpoint = experiment.layout.round(next_round - 1).checkpoint
+    from_rank_zero(lambda: seal_labels(store, experiment.weak_ids, run_settings(experiment), checkpoint))

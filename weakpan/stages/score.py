@@ -12,6 +12,8 @@ from weakpan.callbacks.score_predictions import ScorePredictions
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.evaluation.label_quality import LabelQuality
 from weakpan.evaluation.stored_labels import score_stored_labels
+from weakpan.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, share_of_rank
+from weakpan.sharing import end_with_parent
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
 from weakpan.training.segmenter_module import SegmenterModule
@@ -36,14 +38,20 @@ def score_segmenter(
 
 
 def score_labels(experiment: Experiment, round_index: int) -> dict[str, Any] | None:
-    """Quality of the pseudo labels of a round over the training images that have real labels; None without any."""
+    """Quality of the pseudo labels of a round over the training images that have real labels; None without any.
+
+    Shared over ranks and processes.
+    """
+    enter_stage(f"round {round_index} labels")
     weak, store = experiment.weak, experiment.labels(round_index)
-    ids = [i for i in experiment.weak_ids if experiment.train.has_truth(i)]
-    if not ids:
+    with_truth = from_rank_zero(lambda: [i for i in experiment.weak_ids if experiment.train.has_truth(i)])
+    if not with_truth:
         return None
+    ids = share_of_rank(with_truth)
     parts = [ids[start::8] for start in range(8)]
     quality = LabelQuality(experiment.catalog)
-    with ProcessPoolExecutor(experiment.config.cues.workers, mp_context=get_context("spawn")) as pool:
+    workers = experiment.config.cues.workers
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         jobs = [
             pool.submit(score_stored_labels, [weak.images[i] for i in part], experiment.train, store)
             for part in parts
@@ -51,4 +59,7 @@ def score_labels(experiment: Experiment, round_index: int) -> dict[str, Any] | N
         ]
         for job in jobs:
             quality.merge(job.result())
-    return quality.result()
+    whole = LabelQuality(experiment.catalog)
+    for of_rank in gather_from_all_ranks(quality):
+        whole.merge(of_rank)
+    return whole.result()

@@ -19,7 +19,7 @@ from weakpan.training.optimisers import OptimiserSettings, configure
 
 @dataclass(frozen=True)
 class CamViews:
-    """Scales and mirror images that heatmaps are averaged over, see `weakpan.cues.cam_labels.CamSettings`."""
+    """Scales and mirror images that heatmaps are averaged over, see `weakpan.cues.cam_settings.CamSettings`."""
 
     scales: Sequence[float] = (1.0,)
     flip: bool = False
@@ -55,6 +55,7 @@ class ClassifierModule(pl.LightningModule):
         super().__init__()
         self.network, self.optimiser = network, optimiser
         self.scales, self.views = scales, views or CamViews()
+        self.make_heatmaps = True
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:  # noqa: ARG002
         """Binary cross-entropy over (tile, class)."""
@@ -72,9 +73,12 @@ class ClassifierModule(pl.LightningModule):
         """Grad-CAM without ReLU of every tagged class of every tile of one image, averaged over the views.
 
         Returns:
-            `image_id`; `image` (3, H, W) uint8; `pairs` (P, 2) tile and class; `heatmaps` (P, h, w) of any sign.
+            `image_id`; `image` (3, H, W) uint8; `pairs` (P, 2) tile and class; `heatmaps` (P, h, w) of any sign. With
+            `make_heatmaps` off instead of the last three `logits` and `tags`, (T, C), of tiles shown once and unscaled.
         """
         tiles = batch["tiles"].float() / 255
+        if not self.make_heatmaps:
+            return {"image_id": batch["image_id"][0], "logits": self.network(tiles), "tags": batch["tags"]}
         views = [
             (scale, mirrored) for scale in self.views.scales for mirrored in ((False, True)[: 1 + self.views.flip])
         ]

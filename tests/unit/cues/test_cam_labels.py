@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from weakpan.cues.cam_labels import CamSettings, competing_labels, published_labels
-from weakpan.cues.diffusion import DiffusionSettings
+from weakpan.cues.cam_labels import competing_labels, published_labels
+from weakpan.cues.cam_settings import CamSettings, DiffusionSettings
 from weakpan.errors import ConfigError
 
 STILL = DiffusionSettings(steps=0)

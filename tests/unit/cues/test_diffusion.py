@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from weakpan.cues.diffusion import DiffusionSettings, diffuse
+from weakpan.cues.cam_settings import DiffusionSettings
+from weakpan.cues.diffusion import diffuse
 from weakpan.errors import ConfigError
 
 EVERYTHING = torch.ones(2, 24, 32, dtype=torch.bool)

@@ -152,7 +152,7 @@ def test_all_tiles_of_an_image_with_their_tags(split, weak):
 def test_tiles_are_scaled_when_asked_and_small_images_still_fit(split, weak):
     dataset = TileDataset(split, weak, CropSettings(height=8, width=10), seed=0)
     assert dataset[0]["tiles"].shape[1:] == (3, 8, 10)
-    batch = collate_tiles([dataset[0], dataset[(0, 2)]])
+    batch = collate_tiles([dataset[(0, 0)], dataset[(0, 2)]])
     assert batch["image_id"] == ["f0", "f2"]
     assert len(batch["tiles"]) == len(batch["tags"]) == sum(len(weak.images[i].tags) for i in ("f0", "f2"))
 

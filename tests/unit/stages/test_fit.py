@@ -6,7 +6,7 @@ import torch
 from tests.integration.loop_in_process import tiny_config
 from weakpan.catalog import load_catalog
 from weakpan.config.train import ClassifierConfig, SegmenterConfig
-from weakpan.cues.cam_labels import CamSettings
+from weakpan.cues.cam_settings import CamSettings
 from weakpan.errors import DataError
 from weakpan.layout import RunLayout
 from weakpan.stages.build import build_classifier, build_segmenter, save_weights

@@ -177,6 +177,16 @@ def test_the_classifier_learns_tags_and_predicts_heatmaps():
     assert found["heatmaps"].min() < 0 < found["heatmaps"].max()
 
 
+def test_tags_alone_are_predicted_without_heatmaps():
+    module = ClassifierModule(CropClassifier(CLASSES, "test_resnet"), OptimiserSettings()).eval()
+    module.make_heatmaps = False
+    tiles = torch.randint(0, 255, (2, 3, 32, 48), dtype=torch.uint8)
+    batch = {"image_id": ["x"], "tiles": tiles, "tags": torch.ones(2, CLASSES, dtype=torch.bool)}
+    found = module.predict_step(batch, 0)
+    assert set(found) == {"image_id", "logits", "tags"}
+    torch.testing.assert_close(found["logits"], module.network(tiles.float() / 255))
+
+
 def test_heatmaps_are_averaged_over_scales_and_mirror_images():
     network = CropClassifier(CLASSES, "test_resnet")
     batch = {

@@ -1,0 +1,109 @@
+"""One rank equals two, wherever it can; and what starts them makes no difference."""
+
+import json
+import shutil
+
+import pytest
+from jobs import Job, command, run_job
+from loop_in_process import assert_same_maps, assert_same_weights, maps_of, run_tiny, toy_city, without_times
+
+PICTURES = ("report.train_images=1", "report.val_images=1")
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    return toy_city(tmp_path_factory.mktemp("city") / "data")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, city):
+    """Run folder of one process."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    run_tiny(folder, city, *PICTURES)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory, city):
+    """Run folder of two ranks that the job started itself; one picture, so that a rank has none to predict."""
+    folder = tmp_path_factory.mktemp("two") / "run"
+    run_job(command(folder, city, *PICTURES))
+    return folder
+
+
+def metrics_of(run):
+    return without_times(json.loads((run / "metrics.json").read_text()))
+
+
+def test_two_ranks_leave_what_one_leaves(alone, two):
+    assert maps_of(two).keys() == maps_of(alone).keys()
+    names = {str(p.relative_to(alone)) for p in alone.rglob("*") if p.is_file() and ".hydra" not in p.parts}
+    assert {str(p.relative_to(two)) for p in two.rglob("*") if p.is_file() and ".hydra" not in p.parts} - names == {
+        ".lock", "train.log",
+    }  # fmt: skip
+    assert not names - {str(p.relative_to(two)) for p in two.rglob("*")}
+
+
+def test_what_no_training_touches_is_the_same_to_the_bit(alone, two):
+    one, other = maps_of(alone), maps_of(two)
+    masks = [name for name in one if name.startswith("masks/")]
+    assert len(masks) == 4
+    assert all((one[name] == other[name]).all() for name in masks)
+    for name in ("weak_annotations.json", "settings.json"):
+        assert (alone / name).read_bytes() == (two / name).read_bytes()
+    assert metrics_of(alone)["masks"] == metrics_of(two)["masks"]
+
+
+def test_the_same_checkpoints_give_the_same_labels_and_scores_on_two_ranks(tmp_path, alone, city):
+    run = tmp_path / "run"
+    shutil.copytree(alone, run)
+    for made in ("masks", "cams", "round_00/labels", "round_01"):
+        shutil.rmtree(run / made)
+    (run / "round_00" / "manifest.json").unlink()
+    (run / "metrics.json").unlink()
+    run_job(command(run, city, *PICTURES))
+    # CAMs of the same classifier, labels of the same segmenter, and what is derived from them.
+    assert_same_maps(alone, run)
+    assert_same_weights(alone, run, rounds=1)
+    assert metrics_of(run)["rounds"][0] == metrics_of(alone)["rounds"][0]
+    assert metrics_of(run)["rounds"][1]["labels"] == metrics_of(alone)["rounds"][1]["labels"]
+
+
+def test_torchrun_gives_the_same_run(tmp_path, two, city):
+    # Its processes read the clock each for itself and still agree on a folder.
+    run_job(command(f"{tmp_path}/${{oc.env:WEAKPAN_STAMP}}", city, *PICTURES, launcher="torchrun"))
+    (run,) = tmp_path.iterdir()
+    assert_same_maps(two, run)
+    assert_same_weights(two, run)
+    assert metrics_of(run) == metrics_of(two)
+
+
+@pytest.mark.slow
+def test_more_ranks_than_images_to_score(tmp_path, city, two):
+    run_job(command(tmp_path / "run", city, "rounds.n=1", *PICTURES, ranks=3))
+    metrics = metrics_of(tmp_path / "run")
+    assert metrics["rounds"][0]["val"]["images"] == 2
+    assert {k for k in maps_of(two) if not k.startswith("round_01")} == set(maps_of(tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_ranks_that_came_to_different_folders_are_told(tmp_path, city):
+    # What torchrun does without the store in which its processes meet.
+    arguments = command(f"{tmp_path}/${{oc.env:LOCAL_RANK}}", city, launcher="torchrun")
+    job = Job(arguments)
+    assert job.finish() != 0
+    assert any("rank 0 came to run folder" in line and "give all of them the same one" in line for line in job.lines)
+
+
+@pytest.mark.slow
+def test_jobs_of_a_sweep_have_ranks_and_folders_of_their_own(tmp_path, city):
+    arguments = command(tmp_path / "sweep", city, "rounds.n=1", "seed=1,2")
+    arguments.insert(arguments.index("train.py") + 1, "-m")
+    run_job(arguments)
+    one, other = (tmp_path / "sweep" / str(job) for job in (0, 1))
+    assert maps_of(one).keys() == maps_of(other).keys()
+    for seed, run in ((1, one), (2, other)):
+        assert json.loads((run / "settings.json").read_text())["settings"]["seed"] == seed
+    # Ranks that trained with another seed would have left other weights.
+    run_job(command(tmp_path / "single", city, "rounds.n=1", "seed=2"))
+    assert_same_weights(other, tmp_path / "single", rounds=1)

@@ -1,0 +1,172 @@
+"""One job: all of its ranks, the lock on its run folder, the loop, and an end that tells what happened."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from omegaconf import OmegaConf
+from pytorch_lightning.utilities import rank_zero_only
+
+from weakpan.config.train import TrainConfig
+from weakpan.errors import RunError, WeakpanError, one_line
+from weakpan.files import remove_temporaries
+from weakpan.launch import one_process_group
+from weakpan.layout import RunLayout
+from weakpan.plan import print_plan
+from weakpan.ranks import (
+    ToldByRankZero,
+    enter_stage,
+    from_rank_zero,
+    gather_from_all_ranks,
+    rank,
+    wait_for_all_ranks,
+    whereabouts,
+)
+from weakpan.rounds import run_loop
+from weakpan.run_lock import RunLock
+from weakpan.stages.build import build_trainer, quieten_lightning
+from weakpan.stages.experiment import prepare
+from weakpan.watch import GO_ON, STATUS_RANK_LOST, Watch
+
+STATUS_USER = 2
+"""Exit status after an error that the user can mend."""
+
+STATUS_FAULT = 1
+"""Exit status after any other error."""
+
+
+def run_job(config: TrainConfig, folder: Path, command: str, parent: int | None = None) -> dict[str, Any]:
+    """Run the loop on as many ranks as the Trainer is configured for; every rank calls this.
+
+    An error ends the process, on every rank, with a last line that names rank, stage and remedy.
+
+    Args:
+        config: checked.
+        folder: of the run.
+        command: that started the job, for the results.
+        parent: process id of the rank that started this one, if one did.
+
+    Returns:
+        Content of metrics.json.
+    """
+    quieten_lightning()
+    folder = folder.absolute()
+    settings = OmegaConf.to_yaml(OmegaConf.structured(config))
+    task = {"config": settings, "folder": str(folder), "command": command, "parent": os.getpid()}
+    watch = Watch(parent, on_requeue=_requeue)
+    watch.start()
+    try:
+        trainer = build_trainer(config, RunLayout(folder), "start", [])
+        with one_process_group(trainer, json.dumps(task), watch.children):
+            metrics = _run_together(config, folder, command, watch)
+        _finish_loggers()
+        return metrics
+    except Exception as error:
+        # The ranks did not come together.
+        _end(error, watch)
+
+
+def _run_together(config: TrainConfig, folder: Path, command: str, watch: Watch) -> dict[str, Any]:
+    try:
+        watch.meet()
+        metrics = _run(config, folder, command)
+        watch.stop()
+        wait_for_all_ranks()
+        return metrics
+    except Exception as error:
+        # While the process group still tells which rank this is; leaving it can hang after another rank has died.
+        _end(error, watch)
+
+
+def _run(config: TrainConfig, folder: Path, command: str) -> dict[str, Any]:
+    for k, other in enumerate(gather_from_all_ranks(str(folder))):
+        if other != str(folder):
+            raise RunError(
+                f"rank {rank()} came to run folder {folder} and rank {k} to {other}; give all of them the same one "
+                "with run=FOLDER"
+            )
+    with _holding(folder):
+        enter_stage("prepare")
+        experiment = from_rank_zero(lambda: prepare(config, folder))
+        print_plan(experiment)
+        return run_loop(experiment, command)
+
+
+@contextmanager
+def _holding(folder: Path) -> Iterator[None]:
+    lock = RunLock(folder)
+    warning = from_rank_zero(lock.claim)
+    if rank() > 0:
+        lock.join(rank())
+    elif warning is not None:
+        print(f"warning: {warning}", flush=True)
+    try:
+        rank_zero_only(remove_temporaries)(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def _end(error: Exception, watch: Watch) -> NoReturn:
+    """Say what happened and end the process."""
+    status = STATUS_USER
+    if isinstance(error, ToldByRankZero):
+        watch.leave_after_rank_zero(status)
+    if isinstance(error, WeakpanError):
+        where = "" if watch.alone else f"{whereabouts()}: "
+        print(f"error: {where}{one_line(str(error))}", file=sys.stderr, flush=True)
+    else:
+        # Whoever waits for a rank that died fails, too; what ended that one is the news.
+        watch.leave_if_rank_lost(patience=0.0 if watch.alone else 3.0)
+        traceback.print_exception(error)
+        status, remedy = _remedy(error)
+        what = f"{whereabouts()}: {type(error).__name__}: {one_line(str(error))}"
+        print(f"error: {what}; {remedy}", file=sys.stderr, flush=True)
+    if not watch.alone:
+        watch.leave(status)
+    sys.exit(status)
+
+
+def _remedy(error: Exception) -> tuple[int, str]:
+    """Exit status, and what to do about an error that the program did not foresee in its place."""
+    text = str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return STATUS_USER, f"no space left on the disk: make room; {GO_ON}"
+    if isinstance(error, torch.OutOfMemoryError):
+        return STATUS_USER, (
+            "lower segmenter.views.batch_size or classifier.crops.images_per_batch (settings of the run: in a new "
+            f"folder) or use a larger device; {GO_ON}"
+        )
+    if isinstance(error, MemoryError) or ("DataLoader worker" in text and "killed" in text):
+        return STATUS_USER, f"perhaps for want of memory: lower data.workers; {GO_ON}"
+    if "find_unused_parameters" in text:
+        return STATUS_USER, "a part of the network has no loss: add trainer.strategy.find_unused_parameters=true"
+    if "Connection closed by peer" in text or "Connection reset by peer" in text or "Timed out" in text:
+        return STATUS_RANK_LOST, f"contact to another rank is lost, see its messages; {GO_ON}"
+    return STATUS_FAULT, f"after the fault is mended, {GO_ON}"
+
+
+def _requeue() -> None:
+    """Ask SLURM for the same job again, which goes on in the same run folder."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is not None:
+        found = subprocess.run(["scontrol", "requeue", job], check=False, capture_output=True, text=True)
+        outcome = "" if found.returncode == 0 else f" failed: {found.stderr.strip()}"
+        print(f"scontrol requeue {job}{outcome}", file=sys.stderr, flush=True)
+
+
+def _finish_loggers() -> None:
+    # Otherwise the next job of a sweep would go on with this one's run.
+    wandb = sys.modules.get("wandb")
+    if wandb is not None:
+        wandb.finish()
