@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weakpan.catalog import Catalog
-from weakpan.cues.box_masks import MaskSettings
+from weakpan.cues.box_masks import Combine, MaskSettings
 from weakpan.cues.coco_masks import CocoMasks
+from weakpan.cues.contours import LAB, load_contours
 from weakpan.cues.mask_files import IdMasks, ReleasedMasks
 from weakpan.cues.mask_matching import MatchSettings
 from weakpan.cues.mask_sources import GrabCutAndProposals, MaskSource
+from weakpan.cues.mcg_masks import McgMasks
 from weakpan.cues.network_masks import NetworkMasks
 from weakpan.data.box_window import WindowSettings
 from weakpan.errors import ConfigError
 
-_FROM_FILES = ("coco", "ids", "released")
-_WITH_PATH = ("network", *_FROM_FILES)
+_WITH_PATH = ("network", "mcg", "coco", "ids", "released")
+_WITH_OWN_PROPOSALS = ("grabcut", "network")
 
 
 @dataclass
@@ -74,13 +76,19 @@ class MasksConfig:
 
     Attributes:
         kind: `grabcut`: GrabCut and segment proposals, made from boxes and pixels; `network`: the same with a mask
-            network among the voices; `coco`: a COCO instance or result
-            file; `ids`: a PNG of mask ids an image; `released`: finished maps like those that the authors released.
-        path: of the file (`network`: mask_net.pt; `coco`) or folder (`ids`, `released`).
-        template: name of an image's file in the folder, or of the image in the COCO file, with `{id}`.
-        min_iou: least IoU of a box with the box around a mask for the mask to be taken, 0..1 (`coco`, `ids`).
-        dials: of `grabcut` and `network`.
+            network among the voices; `mcg`: GrabCut and the segment proposals of MCG; `coco`: a COCO instance or
+            result file; `ids`: a PNG of mask ids an image; `released`: finished maps like those that the authors
+            released.
+        path: of the file (`network`: mask_net.pt; `coco`) or folder (`mcg`, `ids`, `released`).
+        template: name of an image's file in the folder without its suffix, or of the image in the COCO file, with
+            `{id}`.
+        min_iou: least IoU of a box with the box around a mask or candidate for that to be taken, 0..1 (`mcg`, `coco`,
+            `ids`).
+        dials: of `grabcut`, `network` and `mcg`.
         network: how a mask network is made (`make_gt.py stage=mask_net`).
+
+    Raises:
+        ConfigError: a value outside its range, or values that do not go together, by their keys.
     """
 
     kind: str = "grabcut"
@@ -103,25 +111,50 @@ class MasksConfig:
             raise ConfigError(f"masks.template={self.template}: must hold {{id}}, which stands for the image id")
         if not 0 <= self.min_iou <= 1:
             raise ConfigError(f"masks.min_iou={self.min_iou}: expected 0 to 1")
+        if self.kind == "network" and self.dials.combine != Combine.VOTE:
+            raise ConfigError(
+                f"masks.kind=network with masks.dials.combine={self.dials.combine}: a network is heard in a vote only; "
+                "give masks.dials.combine=vote, or masks.kind=grabcut"
+            )
+        if self.kind not in _WITH_OWN_PROPOSALS and self.dials.contours != LAB:
+            raise ConfigError(
+                f"masks.kind={self.kind} with masks.dials.contours={self.dials.contours}: contours belong to our own "
+                f"segment proposals, those of {' and '.join(_WITH_OWN_PROPOSALS)}; leave them out"
+            )
 
     @property
     def supervision(self) -> str:
         """What stands behind the masks, in words, for reports."""
         if self.path is None:
-            return "masks in boxes from GrabCut and segment proposals, without learned boundaries"
+            return f"masks in boxes from GrabCut and segment proposals, {self._boundaries}"
+        name = Path(self.path).name
         if self.kind == "network":
             return (
-                f"masks in boxes from GrabCut, segment proposals and {Path(self.path).name}, a network that learned "
-                "from boxes, without learned boundaries"
+                f"masks in boxes from GrabCut, segment proposals and {name}, a network that learned from boxes, "
+                f"{self._boundaries}"
             )
-        return f"masks in boxes read from {Path(self.path).name} ({self.kind}), with whatever its tool has learned from"
+        if self.kind == "mcg":
+            return (
+                f"masks in boxes from GrabCut and the segment proposals of MCG in {name}, whose edges are learned from "
+                "boundary labels: boundary supervision"
+            )
+        return f"masks in boxes read from {name} ({self.kind}), with whatever its tool has learned from"
+
+    @property
+    def _boundaries(self) -> str:
+        """What our own segment proposals know about boundaries."""
+        if self.dials.contours == LAB:
+            return "without learned boundaries"
+        return f"with contours of {self.dials.contours} and whatever boundaries it has learned from"
 
     def source(self, catalog: Catalog) -> MaskSource:
         """The source that these settings describe.
 
         Raises:
-            ConfigError: a path that is not there.
+            ConfigError: a path that is not there, or contours that cannot be made.
         """
+        # Made here once, so that a mistake is told before work starts and not for each image.
+        load_contours(self.dials.contours, self.dials.contours_file)
         if self.path is None:
             return GrabCutAndProposals(self.dials)
         path, match = Path(self.path), MatchSettings(self.min_iou)
@@ -131,6 +164,8 @@ class MasksConfig:
             raise ConfigError(f"masks.path={path}: no such {what}; masks.kind={self.kind} reads one")
         if self.kind == "network":
             return NetworkMasks(path, self.dials)
+        if self.kind == "mcg":
+            return McgMasks(path, f"{self.template.removesuffix('.mat')}.mat", self.min_iou, self.dials)
         if self.kind == "coco":
             return CocoMasks(path, catalog, self.template, match)
         if self.kind == "ids":

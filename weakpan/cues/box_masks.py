@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
 
 from weakpan.arrays import BoolMask, FloatMap, RGBImage, SemanticMap
 from weakpan.cues.consensus import Overlap, mask_iou, paint_masks
+from weakpan.cues.contours import LAB, check_contours, load_contours
 from weakpan.cues.grabcut import grabcut_mask
-from weakpan.cues.proposals import Rule, ShapeWeights, proposal_mask
+from weakpan.cues.proposals import MergedSegments, Proposer, Rule, ShapeWeights
 from weakpan.cues.region import crop_region, elliptic_radius
 from weakpan.cues.vote import VoteSettings, said_by_colour, vote
 from weakpan.data.annotations import Box, BoxKind
@@ -62,6 +63,9 @@ class MaskSettings:
         core_spread: for a vote GrabCut is repeated with a core smaller and larger by this much, 0..0.5; 0 runs it once.
         corner: radius beyond which the box is sure background for GrabCut, 1..1.42.
         iterations: of GrabCut, 1..20.
+        contours: what our own proposals are cut along: "lab" for steps of colour, or a class of yours as
+            package.module.Class, see `weakpan.cues.contours.Contours`.
+        contours_file: path that this class is given, its weights for instance; null to give it nothing.
         rule: how a proposal is chosen: "published" by the IoU of its bounding box with the box; "ours" by contours
             and shape too.
         box_weight: of the bounding box IoU in the rule "ours", 0..100.
@@ -87,6 +91,8 @@ class MaskSettings:
     core_spread: float = 0.2
     corner: float = 1.2
     iterations: int = 1
+    contours: str = LAB
+    contours_file: str | None = None
     rule: str = "ours"
     box_weight: float = 1.0
     contour_weight: float = 1.2
@@ -109,8 +115,15 @@ class MaskSettings:
             value = getattr(self, name)
             if value not in choices:
                 raise ConfigError(f"masks.dials.{name}={value!r}: choose one of {', '.join(choices)}")
+        check_contours(self.contours, self.contours_file)
         if self.core >= self.corner:
             raise ConfigError(f"masks.dials.core={self.core} has to be below masks.dials.corner={self.corner}")
+
+    @property
+    def proposer(self) -> MergedSegments:
+        """Our own segment proposals with these dials; raises ConfigError for contours that cannot be made."""
+        weights = ShapeWeights(self.box_weight, self.contour_weight, self.prior_weight, self.prior_radius)
+        return MergedSegments(Rule(self.rule), weights, load_contours(self.contours, self.contours_file))
 
     @property
     def cores(self) -> tuple[float, ...]:
@@ -139,7 +152,7 @@ class BoxRecord:
         index: position of the box in the list that was given.
         class_id: train id.
         grabcut_area: pixels of the GrabCut mask in the box; 0 if it was not computed.
-        proposal_area: pixels of the proposal in the box; 0 if it was not computed.
+        proposal_area: pixels of the proposal in the box; 0 if it was not computed, or there is none.
         agreement: IoU of those two, 0..1.
         network_area: pixels of the box that the mask network gives at least one half; 0 if there is none.
         cover: share of the box that its final mask fills, 0..1, before other boxes are painted over it; 0 means that
@@ -175,6 +188,7 @@ def masks_in_boxes(
     boxes: Sequence[Box],
     settings: MaskSettings,
     probabilities: Mapping[int, FloatMap] | None = None,
+    proposer: Proposer | None = None,
 ) -> BoxMaskResult:
     """Find the pixels of the things in an image from their boxes.
 
@@ -184,17 +198,21 @@ def masks_in_boxes(
         settings: the dials.
         probabilities: by position in `boxes`, (box height, box width), what a mask network gives to each pixel, 0..1;
             it counts in a vote only.
+        proposer: of segments; None for our own. A box that it has none for is voted on by the others; where two
+            masks have to agree, there is no consensus in it.
 
     Raises:
         DataError: a box that does not lie in the image.
+        ConfigError: contours that cannot be made, or that give no contour map.
     """
     height, width = image.shape[:2]
+    proposer = proposer or settings.proposer
     masks: dict[int, BoolMask] = {}
     records = []
     for index, box in enumerate(boxes):
         check_box(index, box, height, width)
         if box.kind is BoxKind.INSTANCE:
-            mask, record = _mask_in_box(image, index, box, settings, (probabilities or {}).get(index))
+            mask, record = _mask_in_box(image, index, box, settings, proposer, (probabilities or {}).get(index))
             records.append(record)
             if record.cover > 0:
                 masks[index] = mask
@@ -214,7 +232,7 @@ def check_box(index: int, box: Box, height: int, width: int) -> None:
 
 
 def _mask_in_box(
-    image: RGBImage, index: int, box: Box, settings: MaskSettings, probability: FloatMap | None
+    image: RGBImage, index: int, box: Box, settings: MaskSettings, proposer: Proposer, probability: FloatMap | None
 ) -> tuple[BoolMask, BoxRecord]:
     height, width = shape = box.ymax - box.ymin + 1, box.xmax - box.xmin + 1
     votes = settings.combine == Combine.VOTE
@@ -224,13 +242,15 @@ def _mask_in_box(
     if not small:
         region = crop_region(image, box, settings.crop_side, settings.margin)
         cuts = [grabcut_mask(region, core, settings.corner, settings.iterations) for core in settings.cores]
-        weights = ShapeWeights(
-            settings.box_weight, settings.contour_weight, settings.prior_weight, settings.prior_radius
-        )
-        segment = proposal_mask(region, Rule(settings.rule), weights)
-        grabcut, proposal = region.to_box(cuts[0]), region.to_box(segment)
+        grabcut, found = region.to_box(cuts[0]), proposer(box, region)
+        if found is not None:
+            proposal = found.inside
         mask = grabcut & proposal
-        said = said_by_colour(region, cuts, segment, settings.vote) if votes else None
+        if votes:
+            # A box without a proposal: whatever is said for it then weighs nothing.
+            weights = settings.vote if found is not None else replace(settings.vote, proposal=0.0)
+            segment = found.seen if found is not None else np.zeros(region.shape, np.bool_)
+            said = said_by_colour(region, cuts, segment, weights)
     reason = Fallback.NOT_NEEDED
     if small and not (votes and probability is not None):
         reason = Fallback.SMALL_BOX

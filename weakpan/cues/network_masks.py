@@ -52,12 +52,17 @@ class NetworkMasks:
         check_size(annotation, pixels)
         for index, box in enumerate(annotation.boxes):
             check_box(index, box, annotation.height, annotation.width)
-        probabilities = _voice(self.path).probabilities(pixels, annotation.boxes)
+        probabilities = _voice(self.path, _stamp(self.path)).probabilities(pixels, annotation.boxes)
         return masks_in_boxes(pixels, annotation.boxes, self.settings, probabilities)
 
 
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when another network is written to the same path; None if there is no file."""
+    return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+
+
 @lru_cache(maxsize=1)
-def _voice(path: Path) -> Voice:
+def _voice(path: Path, stamp: tuple[int, int] | None) -> Voice:  # noqa: ARG001
     module, name = _READER
     voice: Voice = getattr(import_module(module), name)(path)
     return voice

@@ -9,11 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from skimage.segmentation import watershed
 
-from weakpan.arrays import FloatMap, RGBImage
+from weakpan.arrays import FloatMap
 
-# A colour step of this many Lab units per pixel counts as a contour of strength tanh(1), about 0.76.
-_STEP = 12.0
-_SIGMAS = (1.5, 3.0, 6.0)
 # Merging takes time with the cube of the number of segments; photographs stay below this at the first reach.
 _MOST_SEGMENTS = 256
 _REACHES = (5, 9, 17, 33)
@@ -44,26 +41,6 @@ class Partition:
         """(n,) sums of an (h, w) map over the segments."""
         sums = np.bincount(self.labels.ravel(), values.ravel(), self.count)
         return sums.astype(np.float32)
-
-
-def contour_strength(pixels: RGBImage) -> FloatMap:
-    """How sharply the colour changes at each pixel: mean over three scales of the squashed gradient in Lab.
-
-    Args:
-        pixels: (h, w, 3) RGB.
-
-    Returns:
-        (h, w), 0 (flat) to 1 (strong contour).
-    """
-    lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB).astype(np.float32)
-    total = np.zeros(pixels.shape[:2], np.float32)
-    for sigma in _SIGMAS:
-        smooth = cv2.GaussianBlur(lab, (0, 0), sigma)
-        dx = cv2.Scharr(smooth, cv2.CV_32F, 1, 0, scale=1 / 32)
-        dy = cv2.Scharr(smooth, cv2.CV_32F, 0, 1, scale=1 / 32)
-        total += np.tanh(np.sqrt((dx * dx + dy * dy).sum(axis=-1)) / _STEP)
-    mean: FloatMap = (total / len(_SIGMAS)).astype(np.float32)
-    return mean
 
 
 def watershed_partition(contours: FloatMap) -> Partition:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from weakpan.arrays import BoolMask
-from weakpan.cues.partition import Partition, contour_strength, merge_tree, watershed_partition
+from weakpan.cues.contours import Contours, contour_strength
+from weakpan.cues.partition import Partition, merge_tree, watershed_partition
 from weakpan.cues.region import Region, elliptic_radius
+from weakpan.data.annotations import Box
 
 _Floats = npt.NDArray[np.float32]
 _Unions = npt.NDArray[np.bool_]
@@ -48,17 +51,64 @@ class ShapeWeights:
     radius: float = 0.95
 
 
-def proposal_mask(region: Region, rule: Rule, weights: ShapeWeights) -> BoolMask:
+@dataclass(frozen=True)
+class Proposal:
+    """The segment proposal of a box.
+
+    Attributes:
+        seen: (h, w) in the region's resolution; may reach beyond the box.
+        inside: (box height, box width), in the image's.
+    """
+
+    seen: BoolMask
+    inside: BoolMask
+
+
+class Proposer(Protocol):
+    """Something that has a segment proposal for a box."""
+
+    def __call__(self, box: Box, region: Region, /) -> Proposal | None:
+        """The proposal for a box, whose surroundings the region shows; None if there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class MergedSegments:
+    """Proposals from the pixels alone, as `proposal_mask` makes them.
+
+    Attributes:
+        rule: how one of the candidates is chosen.
+        weights: of the rule "ours".
+        contours: what segments are cut along.
+    """
+
+    rule: Rule
+    weights: ShapeWeights
+    contours: Contours = contour_strength
+
+    def __call__(self, box: Box, region: Region, /) -> Proposal:  # noqa: ARG002
+        """The proposal for the box of a region; there is always one."""
+        seen = proposal_mask(region, self.rule, self.weights, self.contours)
+        return Proposal(seen, region.to_box(seen))
+
+
+def proposal_mask(region: Region, rule: Rule, weights: ShapeWeights, contours: Contours = contour_strength) -> BoolMask:
     """Propose the segment that is the object of a box.
 
     Candidates are the unions of a merge tree that lie mostly in the box, and touching pairs of them. The rule
     "published" takes the one whose bounding box has the highest IoU with the box (Li, Arnab and Torr, 2018); "ours"
     also weighs contours and shape, then improves the best candidate by adding and removing single segments.
 
+    Args:
+        region: the box with its surroundings.
+        rule: see above.
+        weights: of the rule "ours".
+        contours: finds the contours that segments are cut along.
+
     Returns:
         (h, w) in the region's resolution; may reach beyond the box. Never empty.
     """
-    partition = watershed_partition(contour_strength(region.pixels))
+    partition = watershed_partition(contours(region.pixels))
     scorer = _Scorer(partition, region, weights)
     candidates = _candidates(partition, scorer)
     if rule is Rule.PUBLISHED:

@@ -48,6 +48,27 @@ class Region:
         """Height and width of the box in `pixels`."""
         return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
 
+    def surroundings(self, box: Box) -> tuple[slice, slice]:
+        """Rows and columns of the image that `pixels` shows, for the box that the region was cut for."""
+        top, left = box.ymin - self.box_offset[0], box.xmin - self.box_offset[1]
+        return slice(top, top + self.crop_shape[0]), slice(left, left + self.crop_shape[1])
+
+    def from_crop(self, mask: BoolMask) -> BoolMask:
+        """Resize a mask over the surroundings, of `crop_shape`, to (h, w), the shape of `pixels`."""
+        height, width = self.shape
+        shrinks = height * width < mask.size
+        resized = cv2.resize(
+            mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
+        seen: BoolMask = resized >= 128
+        return seen
+
+    def cut_to_box(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The box, (box height, box width), of a map over the surroundings, of `crop_shape`; a view."""
+        top, left = self.box_offset
+        inside: npt.NDArray[Any] = values[top : top + self.box_shape[0], left : left + self.box_shape[1]]
+        return inside
+
     def to_box(self, mask: BoolMask) -> BoolMask:
         """Bring a mask over `pixels` back to the image's resolution and cut it to the box.
 
@@ -68,10 +89,9 @@ class Region:
     def _cut(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         height, width = self.crop_shape
         grows = height * width > values.size
-        full = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR if grows else cv2.INTER_AREA)
-        top, left = self.box_offset
-        inside: npt.NDArray[Any] = full[top : top + self.box_shape[0], left : left + self.box_shape[1]]
-        return inside
+        return self.cut_to_box(
+            cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR if grows else cv2.INTER_AREA)
+        )
 
 
 def crop_region(image: RGBImage, box: Box, side: int, margin: float) -> Region:

@@ -109,6 +109,8 @@ class Window:
     def random(cls, rng: np.random.Generator, box: Box, side: int, shares: tuple[float, float]) -> Window:
         """A window with the box anywhere in it, at a random size and a slightly changed aspect.
 
+        Of a box that takes more than 0.86 of the window, the change of aspect may cut off an edge.
+
         Args:
             rng: source of randomness.
             box: of the image.

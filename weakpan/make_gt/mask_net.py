@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -15,7 +16,7 @@ import torch
 from weakpan.clock import clock
 from weakpan.config.masks import MaskNetConfig
 from weakpan.data.box_crops import BoxDataModule, BoxedImage, BoxWindows
-from weakpan.errors import DataError
+from weakpan.errors import DataError, RunError
 from weakpan.images import inspect_image, read_rgb
 from weakpan.make_gt.weak_source import WeakSource
 from weakpan.models.encoder import INIT_PRETRAINED, load_matching
@@ -57,14 +58,18 @@ class SayLosses(pl.Callback):
 def make_mask_net(weak: WeakSource, ids: Sequence[str], config: MaskNetConfig, out: Path) -> None:
     """Train a mask network on the boxes of all images and write it to `out`/mask_net.pt; one that is there is kept.
 
-    The same settings give the same network on the same machine, for any number of loader processes.
+    The same settings give the same network on the same processor with as many threads of torch, for any number of
+    loader processes; on a GPU, sums in another order may make a small difference. A training that was cut short begins
+    anew.
 
     Raises:
         DataError: unreadable input or initial weights, or no box that is large enough to learn from.
+        RunError: the network that is there learned from other images or cannot be read, or this one's weights grew
+            beyond all bounds.
     """
-    path = out / NAME
+    path, learned_from = out / NAME, f"{len(ids)} ids, crc32 {zlib.crc32(chr(10).join(ids).encode()):08x}"
     if path.is_file():
-        read_mask_net(path)
+        _check_kept(path, learned_from)
         print(f"mask_net: {path} was there", flush=True)
         return
     data = BoxWindows(_boxed_images(weak, ids), config.windows, config.seed)
@@ -87,9 +92,26 @@ def make_mask_net(weak: WeakSource, ids: Sequence[str], config: MaskNetConfig, o
             MaskLossWeights(config.outside, config.projection, config.pairwise, config.looks),
         )
         _fit(module, BoxDataModule(data, config.loaders), config.steps)
-    note = {"images": len(data), "boxes": data.boxes, "settings": asdict(config)}
+    if not all(torch.isfinite(values).all() for values in network.state_dict().values() if values.is_floating_point()):
+        raise RunError(
+            f"masks.network.learning_rate={config.learning_rate:g}: the weights grew beyond all bounds; lower it"
+        )
+    note = {"ids": learned_from, "images": len(data), "boxes": data.boxes, "settings": asdict(config)}
     write_mask_net(path, network, made_with, config.windows.side, config.windows.shares, note)
     print(f"mask_net: {path} written", flush=True)
+
+
+def _check_kept(path: Path, learned_from: str) -> None:
+    """Refuse a network that is damaged, or that learned from other images, which no setting would tell."""
+    try:
+        before = read_mask_net(path).note.get("ids", learned_from)
+    except DataError as error:
+        raise RunError(f"{path} is there and cannot be read; delete it, and it is made again ({error})") from error
+    if before != learned_from:
+        raise RunError(
+            f"{path} learned from other images ({before}; {learned_from} now); give another out, or the images that it "
+            "learned from"
+        )
 
 
 def _boxed_images(weak: WeakSource, ids: Sequence[str]) -> list[BoxedImage]:

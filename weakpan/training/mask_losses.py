@@ -39,7 +39,7 @@ class MaskLossWeights:
 
 
 def outside_loss(logits: Tensor, inside: Tensor) -> Tensor:
-    """Cross-entropy with "not the object" over the pixels that are not `inside`; both (B, h, w)."""
+    """Cross-entropy with "not the object" of the pixels that are not `inside`, as a mean over all; both (B, h, w)."""
     return (F.softplus(logits) * (1 - inside)).mean()
 
 

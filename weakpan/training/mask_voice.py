@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,13 @@ class MaskVoice:
         network: in evaluation mode.
         side: of the windows, pixels.
         shares: of a window that the longest side of its box takes, 0..1; one or more, over which is averaged.
+        note: what it has learned from, as `write_mask_net` was told.
     """
 
     network: MaskNet
     side: int
     shares: tuple[float, ...]
+    note: Mapping[str, Any] = field(default_factory=dict)
 
     @torch.no_grad()
     def probabilities(self, image: RGBImage, boxes: Sequence[Box]) -> dict[int, FloatMap]:
@@ -135,9 +137,13 @@ def read_mask_net(path: Path) -> MaskVoice:
         raise DataError(f"{path}: not a readable weights file ({type(error).__name__}); {advice}") from error
     if not isinstance(content, dict) or (content.get("format"), content.get("version")) != (FORMAT, VERSION):
         raise DataError(f"{path}: not a mask network of version {VERSION}; {advice}")
-    network = MaskNet(**content["network"])
     try:
+        # The random weights that are replaced at once must not take numbers from whoever asks.
+        with torch.random.fork_rng(devices=[]):
+            network = MaskNet(**content["network"])
         network.load_state_dict(content["state_dict"])
+        return MaskVoice(network.eval(), int(content["side"]), tuple(content["shares"]), dict(content["note"]))
     except RuntimeError as error:
         raise DataError(f"{path}: its weights do not fit its network; {advice}") from error
-    return MaskVoice(network.eval(), int(content["side"]), tuple(content["shares"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: a part of the file is missing or wrong ({error!r}); {advice}") from error

@@ -15,6 +15,7 @@ from weakpan.config.compose import register
 from weakpan.config.make_gt import BoxSource, MakeGtConfig, OnError, Stage, TagSource, to_make_gt_config
 from weakpan.cues.mask_files import IdMasks, ReleasedMasks
 from weakpan.cues.mask_sources import GrabCutAndProposals
+from weakpan.cues.mcg_masks import McgMasks
 from weakpan.errors import ConfigError
 from weakpan.labels.settings import STEPS
 
@@ -96,13 +97,15 @@ def test_released_cues():
 def test_masks_of_other_tools(tmp_path):
     (tmp_path / "masks.json").write_text("[]")
     kinds = {}
-    for option in ("default", "published", "coco", "ids", "released"):
-        path = {"coco": tmp_path / "masks.json", "ids": tmp_path, "released": tmp_path}.get(option)
+    for option in ("default", "published", "mcg", "coco", "ids", "released"):
+        path = {"coco": tmp_path / "masks.json"}.get(option, None if option in ("default", "published") else tmp_path)
         masks = checked("stage=masks", f"masks={option}", *([f"masks.path={path}"] if path else [])).masks
         kinds[option] = masks.source(CITYSCAPES), masks
     assert isinstance(kinds["default"][0], GrabCutAndProposals)
     assert isinstance(kinds["published"][0], GrabCutAndProposals)
     assert kinds["published"][1].dials.rule == "published" != kinds["default"][1].dials.rule
+    assert isinstance(kinds["mcg"][0], McgMasks)
+    assert (kinds["mcg"][0].folder, kinds["mcg"][0].template, kinds["mcg"][0].min_iou) == (tmp_path, "{id}.mat", 0.5)
     assert (kinds["coco"][0].path, kinds["coco"][0].stem) == (tmp_path / "masks.json", "{id}_leftImg8bit")
     assert kinds["coco"][0].match.min_iou == 0.5
     assert isinstance(kinds["ids"][0], IdMasks)
@@ -116,6 +119,8 @@ def test_masks_of_other_tools(tmp_path):
     [
         (["masks=coco", "masks.path=gone.json"], "masks.path=gone.json: no such file; masks.kind=coco"),
         (["masks=ids", "masks.path=gone"], "masks.path=gone: no such folder; masks.kind=ids"),
+        (["masks=mcg", "masks.path=gone"], "masks.path=gone: no such folder; masks.kind=mcg"),
+        (["masks.dials.contours=gone.Edges"], "masks.dials.contours=gone.Edges: module gone cannot be imported"),
         (["masks=released", "masks.path=gone"], "masks.path=gone: no such folder; masks.kind=released"),
     ],
 )
@@ -158,6 +163,9 @@ REFUSED = {
     "masks.kind=sam": "masks.kind=sam: choose one of grabcut, ",
     "masks.path=x": "masks.kind=grabcut with masks.path=x: a path belongs to ",
     "masks.kind=ids": "masks.kind=ids with masks.path=None",
+    "masks.kind=mcg": "masks.kind=mcg with masks.path=None",
+    "masks.dials.contours=best": "masks.dials.contours='best': expected lab, or a class",
+    "masks.dials.contours_file=net.npz": "masks.dials.contours_file=net.npz with masks.dials.contours=lab",
     "masks.template=same": r"masks.template=same: must hold \{id\}",
     "masks.min_iou=1.5": "masks.min_iou=1.5: expected 0 to 1",
     "labels.score_threshold=2": "labels.score_threshold=2.0: expected a number from 0 to 1",
@@ -188,8 +196,12 @@ def test_values_that_make_no_sense(sound, override):
         (["data=camvid", "out=results"], "no value for data.root; give one"),
         (["source=released", *ALWAYS], "no value for source.root; give one"),
         (["masks=coco", *ALWAYS], "masks.kind=coco with masks.path=None: a path belongs to "),
+        (["masks=mcg", "masks.path=mcg", "masks.dials.contours=a.B", *ALWAYS],
+         "masks.kind=mcg with masks.dials.contours=a.B: contours belong to our own segment proposals"),
+        (["masks=network", "masks.path=mask_net.pt", "masks.dials.combine=both", *ALWAYS],
+         "masks.kind=network with masks.dials.combine=both: a network is heard in a vote only"),
     ],
-)
+)  # fmt: skip
 def test_options_that_need_more(given, part):
     with pytest.raises(ConfigError) as caught:
         to_make_gt_config(composed("stage=boxes", *given))

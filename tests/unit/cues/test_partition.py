@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from weakpan.cues.partition import Partition, contour_strength, merge_tree, watershed_partition
+from weakpan.cues.contours import contour_strength
+from weakpan.cues.partition import Partition, merge_tree, watershed_partition
 
 NO_BORDERS, NO_VALUES = np.zeros((0, 2), np.int64), np.zeros(0, np.float32)
 

@@ -5,7 +5,8 @@ import pytest
 
 from tests.unit.cues.drawn_objects import disc_in_grass
 from weakpan.cues.consensus import mask_iou
-from weakpan.cues.partition import Partition, contour_strength, merge_tree, watershed_partition
+from weakpan.cues.contours import contour_strength
+from weakpan.cues.partition import Partition, merge_tree, watershed_partition
 from weakpan.cues.proposals import Rule, ShapeWeights, _candidates, _Scorer, proposal_mask
 from weakpan.cues.region import Region, crop_region, elliptic_radius
 from weakpan.data.annotations import Box

@@ -51,6 +51,24 @@ def test_box_part_of_region_shows_the_box():
     assert not outside.any()
 
 
+@pytest.mark.parametrize("box", [Box(0, 50, 40, 129, 89), Box(0, 0, 0, 3, 149), Box(0, 199, 149, 199, 149)])
+@pytest.mark.parametrize("side", [32, 300])
+def test_a_mask_of_the_surroundings_comes_into_the_region_and_to_the_box(box, side):
+    image = np.zeros((150, 200, 3), np.uint8)
+    image[box.slices] = 255
+    region = crop_region(image, box, side, margin=0.35)
+    around = image[region.surroundings(box)][..., 0] > 0
+    assert around.shape == region.crop_shape
+    assert region.cut_to_box(around).shape == image[box.slices].shape[:2]
+    assert region.cut_to_box(around).all()
+    assert around.sum() == box.area
+    # Shown at the place where the photograph shows it, but for its border.
+    seen = region.from_crop(around)
+    assert seen.shape == region.shape
+    assert seen[region.rows, region.cols].any()
+    assert np.abs(seen.mean() - (region.pixels[..., 0] > 127).mean()) < 0.03
+
+
 def test_thin_box_is_drawn_wider():
     region = crop_region(np.zeros((400, 400, 3), np.uint8), Box(0, 200, 20, 203, 379), 128, margin=0.35)
     assert region.inner_shape[1] >= 14

@@ -88,6 +88,36 @@ def test_unusable_files_are_named(tmp_path, network):
             read_mask_net(path)
 
 
+def test_a_file_without_one_of_its_parts_is_named(tmp_path, network):
+    path = tmp_path / "part.pt"
+    write_mask_net(path, network, {"encoder": ENCODER, "channels": 16}, 64, (0.5, 0.7), {})
+    content = torch.load(path, weights_only=True)
+    for part in ("network", "side", "shares", "note", "state_dict"):
+        torch.save({name: value for name, value in content.items() if name != part}, path)
+        with pytest.raises(DataError, match=rf"part\.pt: a part of the file is missing or wrong \(KeyError\('{part}'"):
+            read_mask_net(path)
+
+
+def test_reading_a_network_takes_no_random_numbers(tmp_path, network):
+    path = tmp_path / "mask_net.pt"
+    write_mask_net(path, network, {"encoder": ENCODER, "channels": 16}, 64, (0.5, 0.7), {"boxes": 3})
+    before = torch.get_rng_state()
+    assert read_mask_net(path).note == {"boxes": 3}
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_another_network_under_the_same_path_is_noticed(tmp_path, network, image):
+    path, annotation = tmp_path / "mask_net.pt", ImageAnnotation("a", 60, 90, BOXES, ())
+    seen = []
+    for bias in (-9.0, 9.0):
+        other = MaskNet(ENCODER, channels=16)
+        other.load_state_dict(network.state_dict())
+        torch.nn.init.constant_(other.mask_head[-1].bias, bias)
+        write_mask_net(path, other, {"encoder": ENCODER, "channels": 16}, 64, (0.5,), {})
+        seen.append(NetworkMasks(path).masks(annotation, lambda: image).records[0].network_area)
+    assert seen[0] < seen[1]
+
+
 def test_scales_are_averaged(network, image):
     near, far, both = (
         MaskVoice(network, 64, shares).probabilities(image, BOXES) for shares in ((0.7,), (0.4,), (0.7, 0.4))
