@@ -18,7 +18,7 @@ def main(composed: DictConfig) -> float | None:
     """Compose, check, run; returns the figure that sweeps optimise."""
     from weakpan.config.train_checks import to_train_config
     from weakpan.errors import WeakpanError, one_line
-    from weakpan.job import STATUS_USER, run_job
+    from weakpan.job.run import STATUS_USER, run_job
     from weakpan.results import metric_named
 
     try:

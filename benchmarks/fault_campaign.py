@@ -104,7 +104,7 @@ class Job:
 def is_rank(process: psutil.Process) -> bool:
     """Whether a process is a further rank of the job."""
     try:
-        return "weakpan.rank_process" in process.cmdline()
+        return "weakpan.job.rank_process" in process.cmdline()
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return False
 

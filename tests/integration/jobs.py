@@ -55,7 +55,7 @@ class Job:
     def ranks(self) -> list[psutil.Process]:
         """Processes of the job, in the order of its ranks."""
         main = psutil.Process(self.process.pid)
-        below = [p for p in main.children() if {"weakpan.rank_process", "train.py"} & set(p.cmdline())]
+        below = [p for p in main.children() if {"weakpan.job.rank_process", "train.py"} & set(p.cmdline())]
         under_torchrun = "train.py" in (below[0].cmdline() if below else [])
         return sorted(below, key=lambda p: p.pid) if under_torchrun else [main, *below]
 

@@ -22,7 +22,7 @@ from loop_in_process import (
     without_times,
 )
 
-import weakpan.job
+import weakpan.job.run
 import weakpan.rounds
 from weakpan.errors import WeakpanError
 
@@ -174,7 +174,7 @@ def end_of(tmp_path, city, monkeypatch, capsys, error):
 
     monkeypatch.setattr(weakpan.rounds, "run_masks", fail)
     with pytest.raises(SystemExit) as ended:
-        weakpan.job.run_job(tiny_config(tmp_path / "run", city), tmp_path / "run", "train.py")
+        weakpan.job.run.run_job(tiny_config(tmp_path / "run", city), tmp_path / "run", "train.py")
     return ended.value.code, capsys.readouterr().err.strip().splitlines()[-1]
 
 

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "weakpan"
 ORDER = (
     ("errors", "ranks", "clock", "stamp"),
-    ("arrays", "files", "sharing", "run_lock", "watch"),
+    ("arrays", "files", "sharing"),
     ("images", "catalog", "panoptic", "layout"),
     ("map_store", "checkpoints"),
     ("data",),
@@ -21,10 +21,9 @@ ORDER = (
     ("config",),
     ("report",),
     ("stages",),
-    ("plan", "results", "launch"),
+    ("plan", "results"),
     ("rounds", "predict", "make_gt"),
     ("job",),
-    ("rank_process",),
 )
 """Lowest first; the members of a level may not import each other."""
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from weakpan.errors import RunError
-from weakpan.run_lock import RunLock
+from weakpan.job.run_lock import RunLock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from weakpan.run_lock import RunLock
+from weakpan.job.run_lock import RunLock
 lock = RunLock(Path(sys.argv[1]))
 lock.claim() if sys.argv[2] == "0" else lock.join(int(sys.argv[2]))
 print("held", flush=True)
@@ -30,7 +30,7 @@ def hold(tmp_path):
 
     def start(rank):
         arguments = [sys.executable, "-c", HOLD, str(tmp_path), str(rank)]
-        process = subprocess.Popen(arguments, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(arguments, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True)
         started.append(process)
         assert process.stdout.readline() == "held\n"
         return process
@@ -85,7 +85,7 @@ def test_further_ranks_join_the_job_that_claimed(tmp_path, hold):
     lock.claim()
     hold(1)
     arguments = [sys.executable, "-c", HOLD, str(tmp_path), "0"]
-    other = subprocess.run(arguments, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60)
+    other = subprocess.run(arguments, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=60)
     assert f"process {os.getpid()} on" in other.stderr
     lock.release()
 

@@ -1,4 +1,4 @@
-"""A further rank of a job on this machine: `python -m weakpan.rank_process`, started by rank 0 alone.
+"""A further rank of a job on this machine: `python -m weakpan.job.rank_process`, started by rank 0 alone.
 
 The composed configuration comes over standard input, so that every rank has the same one, in sweeps too.
 """
@@ -14,7 +14,7 @@ if __name__ == "__main__":
     from omegaconf import OmegaConf
 
     from weakpan.config.train_checks import to_train_config
-    from weakpan.job import run_job
+    from weakpan.job.run import run_job
 
     task = json.loads(sys.stdin.read())
     composed = OmegaConf.create(task["config"])

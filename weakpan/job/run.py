@@ -20,7 +20,9 @@ from pytorch_lightning.utilities import rank_zero_only
 from weakpan.config.train import TrainConfig
 from weakpan.errors import RunError, WeakpanError, one_line
 from weakpan.files import remove_temporaries
-from weakpan.launch import one_process_group
+from weakpan.job.launch import one_process_group
+from weakpan.job.run_lock import RunLock
+from weakpan.job.watch import GO_ON, STATUS_RANK_LOST, Watch
 from weakpan.layout import RunLayout
 from weakpan.plan import print_plan
 from weakpan.ranks import (
@@ -33,10 +35,8 @@ from weakpan.ranks import (
     whereabouts,
 )
 from weakpan.rounds import run_loop
-from weakpan.run_lock import RunLock
 from weakpan.stages.build import build_trainer, quieten_lightning
 from weakpan.stages.experiment import prepare
-from weakpan.watch import GO_ON, STATUS_RANK_LOST, Watch
 
 STATUS_USER = 2
 """Exit status after an error that the user can mend."""

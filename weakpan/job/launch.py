@@ -34,7 +34,7 @@ def one_process_group(trainer: pl.Trainer, task: str, children: Children) -> Ite
 
     Args:
         trainer: with the configured strategy and devices; only its strategy is used.
-        task: what `weakpan.rank_process` is told on its standard input in processes that are started here.
+        task: what `weakpan.job.rank_process` is told on its standard input in processes that are started here.
         children: takes up these processes before the others are waited for.
     """
     strategy = trainer.strategy
@@ -69,12 +69,12 @@ def one_process_group(trainer: pl.Trainer, task: str, children: Children) -> Ite
 
 
 def _start(local_rank: int, task: str) -> subprocess.Popen[bytes]:
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "LOCAL_RANK": str(local_rank), "PYTHONPATH": os.pathsep.join(paths)}
     # A seed that an earlier job of a sweep left behind is not this job's.
     environment.pop("PL_GLOBAL_SEED", None)
-    child = subprocess.Popen([sys.executable, "-m", "weakpan.rank_process"], env=environment, stdin=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-m", "weakpan.job.rank_process"], env=environment, stdin=subprocess.PIPE)
     assert child.stdin is not None
     child.stdin.write(task.encode())
     child.stdin.close()

@@ -1,0 +1,1 @@
+"""One job: its ranks, the lock on its run folder, how it ends; and the loop within."""
