@@ -14,7 +14,7 @@ from omegaconf import MISSING
 
 from weakpan.config.data import DataConfig
 from weakpan.config.masks import MasksConfig
-from weakpan.cues.cam_settings import CamSettings
+from weakpan.cues.cam_settings import CamSettings, DiffusionSettings
 from weakpan.data.crop_datamodule import CropSettings
 from weakpan.data.panoptic_datamodule import ViewSettings
 from weakpan.labels.settings import LabelSettings
@@ -137,6 +137,8 @@ class RoundsConfig:
         min_loss_drop: share of the loss before by which it must fall to go on, 0..1.
         candidates: relabel with the most likely class among those that tags and boxes leave to a pixel. False is the
             published scheme, in which a class that they rule out becomes 255.
+        diffusion: how far the probabilities of the candidates flow between pixels of like colour before that;
+            `diffusion.steps=0` leaves them as the network gives them. Only with `candidates`.
     """
 
     n: int = 3
@@ -146,6 +148,7 @@ class RoundsConfig:
     stop_on_loss: bool = True
     min_loss_drop: float = 0.0
     candidates: bool = True
+    diffusion: DiffusionSettings = field(default_factory=lambda: DiffusionSettings(steps=6, side=120))
 
 
 @dataclass

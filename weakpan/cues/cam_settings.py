@@ -33,14 +33,14 @@ class DiffusionSettings:
         """Check the ranges."""
         for name, low, high in (("steps", 0, 1000), ("side", 16, 4096)):
             if not low <= (value := getattr(self, name)) <= high:
-                raise ConfigError(f"cam.diffusion.{name}={value}: expected {low} to {high}")
+                raise ConfigError(f"diffusion.{name}={value}: expected {low} to {high}")
         if not self.reaches or not all(1 <= reach < self.side / 2 for reach in self.reaches):
             raise ConfigError(
-                f"cam.diffusion.reaches={list(self.reaches)}: expected distances from 1 to below half of "
-                f"cam.diffusion.side={self.side}"
+                f"diffusion.reaches={list(self.reaches)}: expected distances from 1 to below half of "
+                f"diffusion.side={self.side}"
             )
         if not 0 < self.contrast <= 100:
-            raise ConfigError(f"cam.diffusion.contrast={self.contrast}: expected above 0, at most 100")
+            raise ConfigError(f"diffusion.contrast={self.contrast}: expected above 0, at most 100")
 
 
 @dataclass

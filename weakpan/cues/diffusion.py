@@ -22,7 +22,7 @@ def diffuse(probabilities: Tensor, allowed: Tensor, image: Tensor, settings: Dif
     Args:
         probabilities: (C, H, W), 0..1.
         allowed: (C, H, W) bool, the candidates of every pixel.
-        image: (3, H, W) uint8.
+        image: (3, h, w) uint8, the photograph at any size.
         settings: how far.
 
     Returns:

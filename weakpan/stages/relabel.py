@@ -42,6 +42,7 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
     writer = WriteLabels(store, experiment.masks, weak, config.labels, next_round)
     trainer = build_trainer(config, experiment.layout, f"round {next_round - 1} relabel", [writer], loggers)
     module.decode_panoptic = False
+    module.diffusion = config.rounds.diffusion
     trainer.predict(
         module, PanopticDataModule(None, images, 1, config.data.workers, config.seed), return_predictions=False
     )

@@ -14,6 +14,8 @@ from torch.nn import functional as F
 
 from weakpan.arrays import IGNORE, FloatMap, SemanticMap
 from weakpan.catalog import Catalog
+from weakpan.cues.cam_settings import DiffusionSettings
+from weakpan.cues.diffusion import diffuse
 from weakpan.models.decode import DecodeSettings, decode_panoptic
 from weakpan.models.encoder import freeze_batch_norm
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
@@ -74,6 +76,7 @@ class SegmenterModule(pl.LightningModule):
         self.frozen_batch_norm, self.flip_average = frozen_batch_norm, flip_average
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.decode_panoptic = True
+        self.diffusion: DiffusionSettings | None = None
         self.register_buffer("class_share", torch.full((catalog.num_classes,), 1 / catalog.num_classes))
         if frozen_batch_norm:
             freeze_batch_norm(network.encoder)
@@ -115,7 +118,11 @@ class SegmenterModule(pl.LightningModule):
         return class_weights(self.class_share, self.losses.class_balance)
 
     def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> Prediction:  # noqa: ARG002
-        """Predict one photograph of any size."""
+        """Predict one photograph of any size.
+
+        With `set_index` and `set_table` in the batch the classes of a pixel are chosen among its candidates, after
+        their probabilities have flowed as `diffusion` says.
+        """
         size: tuple[int, int] = batch["size"]
         logits, centre, offset = self._predict_maps(batch["image"])
         probabilities = F.interpolate(logits, size, mode="bilinear", align_corners=False)[0].softmax(dim=0)
@@ -124,6 +131,8 @@ class SegmenterModule(pl.LightningModule):
             allowed = batch["set_table"].T[:, batch["set_index"]]
             probabilities = probabilities * allowed
             probabilities = probabilities / probabilities.sum(dim=0, keepdim=True).clamp_min(1e-12)
+            if self.diffusion is not None:
+                probabilities = diffuse(probabilities, allowed, batch["image"][0], self.diffusion)
         score, semantic = probabilities.max(dim=0)
         return Prediction(
             batch["image_id"],

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from weakpan.catalog import TOY_CITY
+from weakpan.cues.cam_settings import DiffusionSettings
 from weakpan.models.crop_classifier import CropClassifier
 from weakpan.models.decode import DecodeSettings
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
@@ -105,6 +106,25 @@ def test_candidate_sets_choose_among_the_classes_they_leave():
     assert (free.semantic != bound.semantic).any()
     # What is scored and shown comes from the network alone.
     np.testing.assert_array_equal(free.panoptic.ids, bound.panoptic.ids)
+
+
+def test_candidates_agree_within_a_colour_when_told_to_flow():
+    logits = torch.zeros(1, CLASSES, 24, 32)
+    logits[:, 1], logits[:, 2] = 2.0, 1.9
+    # One speck speaks up for another class, on one colour, and a whole side on the other.
+    logits[:, 2, 12, 8], logits[:, 2, :, 16:] = 2.1, 4.0
+    module = segmenter(Painted(logits, torch.zeros(1, 1, 24, 32), torch.zeros(1, 2, 24, 32)), flip_average=False).eval()
+    image = torch.full((1, 3, 24, 32), 220, dtype=torch.uint8)
+    image[..., 16:] = 30
+    batch = {
+        "image_id": "x", "image": image, "size": (24, 32), "set_table": torch.ones(1, CLASSES, dtype=torch.bool),
+        "set_index": torch.zeros(24, 32, dtype=torch.int64),
+    }  # fmt: skip
+    assert module.predict_step(batch, 0).semantic[12, 8] == 2
+    module.diffusion = DiffusionSettings(steps=5, side=24)
+    found = module.predict_step(batch, 0).semantic
+    assert (found[:, :15] == 1).all()
+    assert (found[:, 17:] == 2).all()
 
 
 def training_batch():
