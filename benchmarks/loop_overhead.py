@@ -1,0 +1,197 @@
+"""What the loop costs beside its networks: training against a bare PyTorch loop, relabelling against plain inference.
+
+    python -m benchmarks.loop_overhead RUN_FOLDER [--images 24] [--repeats 5]
+
+RUN_FOLDER is a finished run with weak supervision; nothing in it is changed. Both sides of a ratio see the same images
+through the same loaders, network and device, in one process and in turns; medians are printed. A bare loop has forward,
+losses, backward, clipping, optimiser and schedule. Plain inference has the network, its enlargement to the size of the
+photograph and the most likely class; relabelling also chooses among candidates, lets probabilities flow, cleans, and
+writes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from weakpan.callbacks.seed_steps import SeedSteps
+from weakpan.callbacks.write_labels import WriteLabels
+from weakpan.data.cityscapes import CityscapesSplit
+from weakpan.data.panoptic_datamodule import PanopticDataModule, TrainingViews, WholeImages
+from weakpan.labels.store import LabelStore
+from weakpan.layout import RunLayout
+from weakpan.stages.build import build_segmenter, build_trainer, load_weights, quieten_lightning
+from weakpan.stages.earlier_run import read_run_config
+from weakpan.stages.experiment import Experiment, prepare
+from weakpan.stages.fit import RoundLabels
+from weakpan.training.optimisers import configure
+from weakpan.training.segmenter_module import SegmenterModule
+
+
+class Clock(pl.Callback):
+    """Seconds of the last training epoch, without what a Trainer does once."""
+
+    seconds = 0.0
+
+    def on_train_epoch_start(self, *_: object) -> None:
+        """Called by Lightning."""
+        self.start = time.perf_counter()
+
+    def on_train_epoch_end(self, *_: object) -> None:
+        """Called by Lightning."""
+        wait()
+        self.seconds = time.perf_counter() - self.start
+
+
+def wait() -> None:
+    """Wait for the accelerator, if there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def some_images(split: CityscapesSplit, count: int) -> CityscapesSplit:
+    """The first images of a split."""
+    return CityscapesSplit(split.root, split.split, split.catalog, split.templates, split.ids[:count])
+
+
+def views_of(experiment: Experiment, split: CityscapesSplit) -> PanopticDataModule:
+    """Training views of some images with the labels of round 0."""
+    config = experiment.config
+    labels = RoundLabels(experiment, experiment.labels(0), split)
+    views = TrainingViews(split, labels, experiment.annotations, experiment.full_ids, config.segmenter.views, 0)
+    return PanopticDataModule(views, None, config.segmenter.views.batch_size, config.data.workers, 0)
+
+
+def fit_with_trainer(experiment: Experiment, module: SegmenterModule, data: PanopticDataModule) -> float:
+    """Seconds of the second epoch of the loop's own training."""
+    clock = Clock()
+    callbacks = [clock, SeedSteps(0)]
+    trainer = build_trainer(experiment.config, experiment.layout, "benchmark", callbacks, [], max_epochs=2)
+    trainer.fit(module, data)
+    return clock.seconds
+
+
+def fit_bare(experiment: Experiment, module: SegmenterModule, data: PanopticDataModule, device: torch.device) -> float:
+    """Seconds of the second epoch of a bare loop."""
+    config = experiment.config.segmenter
+    data.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    loader = data.train_dataloader()
+    module = module.to(device).train()
+    module.log = lambda *_, **__: None  # type: ignore[method-assign]
+    setting = configure(module.network, module.network.encoder, config.optimiser, 2 * len(loader))
+    optimiser, schedule = setting["optimizer"], setting["lr_scheduler"]["scheduler"]
+    clip = experiment.config.trainer.get("gradient_clip_val")
+    start = 0.0
+    for epoch in range(2):
+        loader.sampler.set_epoch(epoch)
+        start = time.perf_counter()
+        for index, batch in enumerate(loader):
+            loss = module.training_step({key: value.to(device) for key, value in batch.items()}, index)
+            optimiser.zero_grad()
+            loss.backward()
+            if clip is not None:
+                torch.nn.utils.clip_grad_norm_(module.parameters(), clip)
+            optimiser.step()
+            schedule.step()
+        wait()
+    return time.perf_counter() - start
+
+
+def relabel(experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, folder: Path) -> float:
+    """Seconds of making the labels of round 1."""
+    config = experiment.config
+    images = WholeImages(split, split.ids, config.segmenter.views.scale, experiment.weak)
+    writer = WriteLabels(LabelStore(folder), experiment.masks, experiment.weak, config.labels, 1)
+    trainer = build_trainer(config, experiment.layout, "benchmark", [writer], [])
+    module.decode_panoptic, module.diffusion = False, config.rounds.diffusion
+    data = PanopticDataModule(None, images, 1, config.data.workers, 0)
+    start = time.perf_counter()
+    trainer.predict(module, data, return_predictions=False)
+    wait()
+    return time.perf_counter() - start
+
+
+def infer(experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, device: torch.device) -> float:
+    """Seconds of plain inference on the same images."""
+    config = experiment.config
+    images = WholeImages(split, split.ids, config.segmenter.views.scale, None)
+    data = PanopticDataModule(None, images, 1, config.data.workers, 0)
+    data.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    module = module.to(device).eval()
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for batch in data.predict_dataloader():
+            logits = see(module, batch["image"].to(device))
+            F.interpolate(logits, batch["size"], mode="bilinear", align_corners=False).argmax(dim=1).cpu()
+    return time.perf_counter() - start
+
+
+def see(module: SegmenterModule, image: Tensor) -> Tensor:
+    """Semantic logits, averaged with those of the mirror image if the run does that."""
+    logits = module.network(image.float() / 255).semantic.float()
+    if module.flip_average:
+        logits = (logits + module.network(image.flip(-1).float() / 255).semantic.float().flip(-1)) / 2
+    return logits
+
+
+def print_ratio(name: str, ours: Callable[[], float], plain: Callable[[], float], repeats: int) -> None:
+    """Both in turns, after one turn that does not count."""
+    pairs = []
+    for turn in range(repeats + 1):
+        # What comes second finds caches warm, which must not always be the same one.
+        pair = (ours(), plain()) if turn % 2 else tuple(reversed((plain(), ours())))
+        pairs += [pair] if turn else []
+    ratio = statistics.median(a / b for a, b in pairs)
+    seconds = [statistics.median(values) for values in zip(*pairs, strict=True)]
+    print(f"{name}: {seconds[0]:.2f} s against {seconds[1]:.2f} s, {ratio:.2f} times the time, ", end="")
+    print(f"{1 / ratio:.2f} of the throughput", flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--images", type=int, default=24)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    quieten_lightning()
+    layout = RunLayout(arguments.run)
+    config = read_run_config(layout)
+    config.callbacks, config.logger = {}, {}
+    experiment = prepare(config, arguments.run)
+    split = some_images(experiment.train, arguments.images)
+    accelerator = config.trainer.get("accelerator", "auto")
+    device = torch.device("cuda" if accelerator in ("auto", "gpu") and torch.cuda.is_available() else "cpu")
+    print(f"{len(split.ids)} images, {device}, {torch.get_num_threads()} threads")
+
+    def fresh() -> SegmenterModule:
+        module = build_segmenter(config.segmenter, experiment.catalog, with_init=False)
+        load_weights(module, layout.round(0).checkpoint)
+        return module
+
+    with tempfile.TemporaryDirectory() as folder:
+        print_ratio(
+            "an epoch of training, the loop against bare PyTorch",
+            lambda: fit_with_trainer(experiment, fresh(), views_of(experiment, split)),
+            lambda: fit_bare(experiment, fresh(), views_of(experiment, split), device),
+            arguments.repeats,
+        )
+        print_ratio(
+            "relabelling against plain inference",
+            lambda: relabel(experiment, fresh(), split, Path(folder)),
+            lambda: infer(experiment, fresh(), split, device),
+            arguments.repeats,
+        )
+
+
+if __name__ == "__main__":
+    main()
