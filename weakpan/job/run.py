@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def run_job(config: TrainConfig, folder: Path, command: str, parent: int | None 
         Content of metrics.json.
     """
     quieten_lightning()
+    _forget_foreign_start_method()
     folder = folder.absolute()
     settings = OmegaConf.to_yaml(OmegaConf.structured(config))
     task = {"config": settings, "folder": str(folder), "command": command, "parent": os.getpid()}
@@ -74,6 +76,12 @@ def run_job(config: TrainConfig, folder: Path, command: str, parent: int | None 
     except Exception as error:
         # The ranks did not come together.
         _end(error, watch)
+
+
+def _forget_foreign_start_method() -> None:
+    """Start processes as usual where a launcher of sweeps (joblib) has set a way that only its own processes know."""
+    if multiprocessing.get_start_method(allow_none=True) not in (None, *multiprocessing.get_all_start_methods()):
+        multiprocessing.set_start_method(None, force=True)
 
 
 def _run_together(config: TrainConfig, folder: Path, command: str, watch: Watch) -> dict[str, Any]:
