@@ -170,8 +170,15 @@ def finish_run(command: list[str], rng: random.Random, span: tuple[float, int], 
         if tally.kills < most and strike(job, rng, span, tally):
             tally.restarts += 1
             continue
-        if job.process.wait(900) == 0:
-            return True
+        try:
+            if job.process.wait(900) == 0:
+                return True
+        except subprocess.TimeoutExpired:
+            tally.hangs.append(last_words(job))
+            for process in job.tree():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            return False
         tally.failures.append(last_words(job))
         print("\n".join(["failed by itself:", *job.lines[-30:]]), flush=True)
         return False

@@ -4,7 +4,8 @@
 
 RUN_FOLDER is a finished run with weak supervision; nothing in it is changed. Both sides of a ratio see the same images
 through the same loaders, network and device, in one process and in turns; medians are printed. A bare loop has forward,
-losses, backward, clipping, optimiser and schedule. Plain inference has the network, its enlargement to the size of the
+losses, backward, clipping, optimiser and schedule; on the other side stands the Trainer without checkpoints, logs and
+further callbacks, which are written once an epoch. Plain inference has the network, its enlargement to the size of the
 photograph and the most likely class; relabelling also chooses among candidates, lets probabilities flow, cleans, and
 writes.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -58,6 +60,14 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
+def as_trained(experiment: Experiment, device: torch.device) -> torch.autocast:
+    """The precision that the Trainer of the run computes in."""
+    precision = str(experiment.config.trainer.get("precision") or "32-true")
+    if precision not in ("32-true", "32", "bf16-mixed"):
+        sys.exit(f"trainer.precision={precision}: the bare loop knows 32-true and bf16-mixed")
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
+
+
 def some_images(split: CityscapesSplit, count: int) -> CityscapesSplit:
     """The first images of a split."""
     return CityscapesSplit(split.root, split.split, split.catalog, split.templates, split.ids[:count])
@@ -95,7 +105,8 @@ def fit_bare(experiment: Experiment, module: SegmenterModule, data: PanopticData
         loader.sampler.set_epoch(epoch)
         start = time.perf_counter()
         for index, batch in enumerate(loader):
-            loss = module.training_step({key: value.to(device) for key, value in batch.items()}, index)
+            with as_trained(experiment, device):
+                loss = module.training_step({key: value.to(device) for key, value in batch.items()}, index)
             optimiser.zero_grad()
             loss.backward()
             if clip is not None:
@@ -109,7 +120,8 @@ def fit_bare(experiment: Experiment, module: SegmenterModule, data: PanopticData
 def relabel(experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, folder: Path) -> float:
     """Seconds of making the labels of round 1."""
     config = experiment.config
-    images = WholeImages(split, split.ids, config.segmenter.views.scale, experiment.weak)
+    annotations = experiment.weak if config.rounds.candidates else None
+    images = WholeImages(split, split.ids, config.segmenter.views.scale, annotations)
     writer = WriteLabels(LabelStore(folder), experiment.masks, experiment.weak, config.labels, 1)
     trainer = build_trainer(config, experiment.layout, "benchmark", [writer], [])
     module.decode_panoptic, module.diffusion = False, config.rounds.diffusion
@@ -124,11 +136,11 @@ def infer(experiment: Experiment, module: SegmenterModule, split: CityscapesSpli
     """Seconds of plain inference on the same images."""
     config = experiment.config
     images = WholeImages(split, split.ids, config.segmenter.views.scale, None)
-    data = PanopticDataModule(None, images, 1, config.data.workers, 0)
-    data.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     module = module.to(device).eval()
     start = time.perf_counter()
-    with torch.inference_mode():
+    data = PanopticDataModule(None, images, 1, config.data.workers, 0)
+    data.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    with torch.inference_mode(), as_trained(experiment, device):
         for batch in data.predict_dataloader():
             logits = see(module, batch["image"].to(device))
             F.interpolate(logits, batch["size"], mode="bilinear", align_corners=False).argmax(dim=1).cpu()
@@ -137,10 +149,11 @@ def infer(experiment: Experiment, module: SegmenterModule, split: CityscapesSpli
 
 def see(module: SegmenterModule, image: Tensor) -> Tensor:
     """Semantic logits, averaged with those of the mirror image if the run does that."""
-    logits = module.network(image.float() / 255).semantic.float()
-    if module.flip_average:
-        logits = (logits + module.network(image.flip(-1).float() / 255).semantic.float().flip(-1)) / 2
-    return logits
+
+    def network(shown: Tensor) -> Tensor:
+        return module.network((shown.float() / 255).to(memory_format=module.memory_format)).semantic.float()
+
+    return (network(image) + network(image.flip(-1)).flip(-1)) / 2 if module.flip_average else network(image)
 
 
 def print_ratio(name: str, ours: Callable[[], float], plain: Callable[[], float], repeats: int) -> None:

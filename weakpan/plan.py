@@ -109,8 +109,7 @@ def _classifier_seconds(experiment: Experiment) -> float:
     """Seconds of a training step for each image in it."""
     config, device = experiment.config.classifier, _device(experiment)
     module = build_classifier(config, experiment.config.cues.cam, experiment.catalog).to(device)
-    # Training draws a scale a step; its mean square is what counts.
-    module.scales = [math.sqrt(sum(scale**2 for scale in module.scales) / 2)] * 2
+    scales = module.scales
     grid = experiment.weak.grid
     tiles = len(grid.tiles(*experiment.train.image_size(experiment.train.ids[0])))
     size = (config.crops.height or grid.height, config.crops.width or grid.width)
@@ -119,6 +118,11 @@ def _classifier_seconds(experiment: Experiment) -> float:
         "tags": torch.zeros(tiles * config.crops.images_per_batch, experiment.catalog.num_classes).to(device),
     }
     module.log = _ignore  # type: ignore[method-assign]
+    # What does not fit into memory at the largest scale is to be known now.
+    module.scales = [max(scales)] * 2
+    torch.autograd.backward(module.training_step(batch, 0))
+    # Training draws a scale a step; its mean square is what counts.
+    module.scales = [math.sqrt(sum(scale**2 for scale in scales) / 2)] * 2
     return _time(lambda: torch.autograd.backward(module.training_step(batch, 0))) / config.crops.images_per_batch
 
 

@@ -63,4 +63,7 @@ class WriteCams(EachPrediction):
         """(C, H, W) bool, the classes that tags and boxes leave to each pixel."""
         rows, columns = np.arange(entry.height), np.arange(entry.width)
         sets = candidate_sets(entry, self.annotations.grid, self.annotations.catalog, rows, columns)
-        return torch.from_numpy(sets.table)[torch.from_numpy(sets.index).long()].permute(2, 0, 1)
+        # Row 0 stands for pixels that tags and boxes leave no class.
+        table = torch.from_numpy(sets.table)
+        table[0] = False
+        return table[torch.from_numpy(sets.index).long()].permute(2, 0, 1)

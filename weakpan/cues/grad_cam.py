@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from weakpan.data.crops import Tile
 
-_PAIRS_AT_ONCE = 64
-"""Copies of a crop's features that are held at a time; one backward serves them all."""
+_VALUES_AT_ONCE = 2**26
+"""Values of copied features that are held at a time; one backward serves all of these copies."""
 
 
 def grad_cam(features: Tensor, head: Callable[[Tensor], Tensor], tags: Tensor) -> tuple[Tensor, Tensor]:
@@ -30,7 +30,10 @@ def grad_cam(features: Tensor, head: Callable[[Tensor], Tensor], tags: Tensor) -
         (P, 2) int64 pairs (crop, class), and (P, h, w) heatmaps of any sign, not normalised.
     """
     pairs = torch.nonzero(tags)
-    heatmaps = [_heatmaps(features, head, some) for some in torch.split(pairs, _PAIRS_AT_ONCE)]
+    if len(pairs) == 0:
+        return pairs, features.new_zeros((0, *features.shape[2:]))
+    at_once = max(1, _VALUES_AT_ONCE // features[0].numel())
+    heatmaps = [_heatmaps(features, head, some) for some in torch.split(pairs, at_once)]
     return pairs, torch.cat(heatmaps)
 
 
@@ -39,7 +42,9 @@ def _heatmaps(features: Tensor, head: Callable[[Tensor], Tensor], pairs: Tensor)
         copies = features.detach()[pairs[:, 0]].requires_grad_(True)
         wanted = head(copies).gather(1, pairs[:, 1:]).sum()
         (gradients,) = torch.autograd.grad(wanted, copies)
-    weights = gradients.mean(dim=(2, 3), keepdim=True)
+    # Their sum, not their mean: heads average over places, so that the gradient at one place shrinks as maps grow, and
+    # maps of tiles shown at several scales could not be averaged. At one scale no label depends on the factor.
+    weights = gradients.sum(dim=(2, 3), keepdim=True)
     return (weights * copies.detach()).sum(dim=1)
 
 

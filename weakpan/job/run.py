@@ -88,7 +88,10 @@ def _run_together(config: TrainConfig, folder: Path, command: str, watch: Watch)
     try:
         watch.meet()
         metrics = _run(config, folder, command)
+        # Rank 0 still writes the results, and the others still watch whether it lives.
+        wait_for_all_ranks()
         watch.stop()
+        # Nobody leaves before all have stopped watching.
         wait_for_all_ranks()
         return metrics
     except Exception as error:

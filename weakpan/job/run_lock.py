@@ -6,6 +6,9 @@ kernel drops them with their process. The text in the file says who holds it, fo
 
 On a network file system this needs one that passes record locks on to its server: NFS 4, NFS 3 with its lock daemon,
 Lustre mounted with `flock`. Where locks are not supported the run goes on with a warning.
+
+POSIX drops all locks of a process on a file as soon as the process closes any handle to it: nothing else in the process
+that holds the lock may open `.lock`, not even to read it.
 """
 
 from __future__ import annotations

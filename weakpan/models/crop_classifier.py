@@ -59,9 +59,10 @@ class CropClassifier(nn.Module):
         """(N, F, h, w) to (N, C) logits."""
         if self.sharpness == 0:
             return cast(Tensor, self.body.forward_head(features))
-        count, _, height, width = features.shape
-        places = features.permute(0, 2, 3, 1).reshape(count * height * width, -1, 1, 1)
-        logits = cast(Tensor, self.body.forward_head(places)).float().reshape(count, height * width, -1)
+        count, channels, height, width = features.shape
+        places = features.permute(0, 2, 3, 1).reshape(count * height * width, channels, 1, 1)
+        scores = cast(Tensor, self.body.forward_head(places)).float()
+        logits = scores.reshape(count, height * width, scores.shape[-1])
         pooled = torch.logsumexp(self.sharpness * logits, dim=1) - math.log(height * width)
         return pooled / self.sharpness
 

@@ -70,7 +70,7 @@ def _score(experiment: Experiment, module: ClassifierModule, loggers: list[Logge
     config, val = experiment.config, experiment.val
     if val is None:
         return None
-    annotations = derive_annotations(val, experiment.weak.grid, workers=1)
+    annotations = from_rank_zero(lambda: derive_annotations(val, experiment.weak.grid, config.cues.workers))
     data = CropDataModule(val, annotations, config.classifier.crops, config.data.workers, config.seed)
     data.allow_zero_length_dataloader_with_multiple_devices = True
     scorer = ScoreTags(experiment.catalog)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from typing import Any
 
@@ -46,7 +45,6 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
             "seconds": slowest,
         }
         store.seal(ids, run_settings(experiment), summary=summary)
-        shutil.rmtree(counts, ignore_errors=True)
         return summary
 
     return from_rank_zero(seal)

@@ -18,10 +18,10 @@ def head_of(features=6, classes=4, seed=0):
 
 
 def slow_cam(feature, head, class_id):
-    """The definition: weights are the mean gradient of a class's logit, the map is the weighted sum."""
+    """The definition: weights are the summed gradient of a class's logit, the map is the weighted sum."""
     leaf = feature.clone()[None].requires_grad_(True)
     head(leaf)[0, class_id].backward()
-    weights = leaf.grad[0].mean(dim=(1, 2))
+    weights = leaf.grad[0].sum(dim=(1, 2))
     return (weights[:, None, None] * feature).sum(dim=0)
 
 
@@ -41,11 +41,19 @@ def test_many_pairs_are_done_in_parts_that_change_nothing(monkeypatch):
     torch.manual_seed(2)
     features, head, tags = torch.rand(4, 6, 3, 5), head_of(), torch.rand(4, 4) > 0.3
     pairs, whole = grad_cam(features, head, tags)
-    monkeypatch.setattr(module_of_grad_cam, "_PAIRS_AT_ONCE", 3)
+    monkeypatch.setattr(module_of_grad_cam, "_VALUES_AT_ONCE", 3 * 6 * 3 * 5)
     again, parts = grad_cam(features, head, tags)
     assert len(pairs) > 6
     assert torch.equal(pairs, again)
     torch.testing.assert_close(whole, parts)
+
+
+def test_heatmaps_do_not_depend_on_how_large_a_crop_is_shown():
+    torch.manual_seed(3)
+    features, head, tags = torch.rand(2, 6, 3, 4), head_of(), torch.ones(2, 4, dtype=torch.bool)
+    _, small = grad_cam(features, head, tags)
+    _, large = grad_cam(features.repeat(1, 1, 2, 2), head, tags)
+    torch.testing.assert_close(large, small.repeat(1, 2, 2))
 
 
 def test_gradients_are_taken_without_grad_mode_and_leave_no_trace():

@@ -207,6 +207,21 @@ def test_tags_alone_are_predicted_without_heatmaps():
     torch.testing.assert_close(found["logits"], module.network(tiles.float() / 255))
 
 
+@pytest.mark.parametrize("sharpness", [0, 2])
+def test_an_image_without_tags_has_no_heatmaps(sharpness):
+    network = CropClassifier(CLASSES, "test_resnet", sharpness=sharpness)
+    module = ClassifierModule(network, OptimiserSettings(), views=CamViews([1.0, 1.5], True)).eval()
+    batch = {
+        "image_id": ["x"],
+        "image": [torch.zeros(3, 40, 60, dtype=torch.uint8)],
+        "tiles": torch.randint(0, 255, (2, 3, 32, 48), dtype=torch.uint8),
+        "tags": torch.zeros(2, CLASSES, dtype=torch.bool),
+    }
+    found = module.predict_step(batch, 0)
+    assert found["pairs"].shape == (0, 2)
+    assert len(found["heatmaps"]) == 0
+
+
 def test_heatmaps_are_averaged_over_scales_and_mirror_images():
     network = CropClassifier(CLASSES, "test_resnet")
     batch = {
