@@ -77,6 +77,7 @@ def _write(experiment: Experiment, metrics: Mapping[str, Any], panels: Sequence[
     write_report(experiment.layout.report, metrics, panels, experiment.catalog)
     for row in panels:
         write_png(experiment.layout.gallery / f"{row.image_id}.png", panel(row.columns, GALLERY_HEIGHT))
+    print(f"finished; results are in {experiment.layout.report} and {experiment.layout.metrics}", flush=True)
 
 
 def write_results(

@@ -27,7 +27,7 @@ import weakpan.rounds
 from weakpan.errors import WeakpanError
 
 LONG = ("rounds.epochs=4", "rounds.n=1")
-GO_ON = "what is finished is on disk; start the same command again to go on"
+GO_ON = "what is finished is on disk; start the same command again, with run=FOLDER, to go on"
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_errors_that_nobody_foresaw_name_stage_and_remedy(tmp_path, city, monkey
     assert found == status
     assert last.startswith(f"error: stage 'prepare': {type(error).__name__}: ")
     assert re.search(remedy, last), last
-    assert last.endswith("start the same command again to go on")
+    assert last.endswith("start the same command again, with run=FOLDER, to go on")
 
 
 def cut_short(path):

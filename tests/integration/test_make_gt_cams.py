@@ -86,6 +86,13 @@ def test_from_weak_annotations_and_only_what_is_missing(trained, told, tmp_path)
     assert times(tmp_path / "out") == after
 
 
+def test_crops_of_another_size_than_the_classifier_knows_are_refused(told):
+    with pytest.raises(
+        RunError, match=r"crops of 40 x 60 pixels .*, here they are 40 x 61; give data\.crop\.height=40"
+    ):
+        run(*told, "data.crop.width=61")
+
+
 def test_images_that_cannot_be_read_are_skipped(city, told, tmp_path):
     shutil.copytree(city, tmp_path / "data")
     path = tmp_path / f"data/leftImg8bit/train/toyville/{IDS[1]}_leftImg8bit.png"

@@ -104,8 +104,8 @@ class MasksConfig:
             raise ConfigError(f"masks.kind={self.kind}: choose one of grabcut, {', '.join(_WITH_PATH)}")
         if (self.kind in _WITH_PATH) != (self.path is not None):
             raise ConfigError(
-                f"masks.kind={self.kind} with masks.path={self.path}: a path belongs to {', '.join(_WITH_PATH)}, and "
-                "to nothing else"
+                f"masks.kind={self.kind} with masks.path={self.path}: "
+                + ("give masks.path=FILE or FOLDER" if self.path is None else "it reads no files; leave the path out")
             )
         if "{id}" not in self.template:
             raise ConfigError(f"masks.template={self.template}: must hold {{id}}, which stands for the image id")

@@ -65,8 +65,12 @@ def check_train(config: TrainConfig) -> None:
         raise ConfigError(f"metric={config.metric}: expected train_loss or one of {names}")
     if (config.supervision is Supervision.semi) != (config.full_list is not None):
         raise ConfigError(
-            f"supervision={config.supervision.value} with full_list={config.full_list}: the list of fully labelled "
-            "images belongs to supervision=semi, and to nothing else"
+            f"supervision={config.supervision.value} with full_list={config.full_list}: "
+            + (
+                "give full_list=FILE, the ids of fully labelled images"
+                if config.full_list is None
+                else "the list of fully labelled images belongs to supervision=semi; leave it out"
+            )
         )
 
 

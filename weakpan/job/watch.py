@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from weakpan.ranks import gather_from_all_ranks, rank, whereabouts
 
-GO_ON = "what is finished is on disk; start the same command again to go on"
+GO_ON = "what is finished is on disk; start the same command again, with run=FOLDER, to go on"
 
 STATUS_RANK_LOST = 3
 """Exit status when another rank ended before the job did; signals end a job with 128 and their number."""

@@ -16,10 +16,12 @@ import pytorch_lightning as pl
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.write_cams import WriteCams
 from weakpan.catalog import Catalog
+from weakpan.config.data import GridConfig
 from weakpan.cues.cam_settings import CamSettings
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.crop_datamodule import CropDataModule
+from weakpan.data.crops import CropGrid
 from weakpan.data.released import ReleasedTree
 from weakpan.errors import RunError
 from weakpan.images import read_rgb
@@ -107,6 +109,7 @@ def make_cams(
     layout = _layout_of(checkpoint)
     config, catalog = read_run_config(layout), check.weak.catalog
     _same_classes(load_run_catalog(config, run_started_in(layout)), catalog, checkpoint)
+    _same_crops(config.data.crop, check.weak.grid, checkpoint)
     module = build_classifier(config.classifier, cam, catalog)
     load_weights(module, checkpoint)
     todo = [image_id for image_id in ids if not check.is_done(image_id)]
@@ -148,6 +151,15 @@ def _layout_of(checkpoint: Path) -> RunLayout:
             "configuration is needed too"
         )
     return layout
+
+
+def _same_crops(trained: GridConfig, grid: CropGrid, checkpoint: Path) -> None:
+    if (trained.height, trained.width) != (grid.height, grid.width):
+        raise RunError(
+            f"source.checkpoint={checkpoint}: trained with crops of {trained.height} x {trained.width} pixels (height "
+            f"x width), here they are {grid.height} x {grid.width}; give data.crop.height={trained.height} "
+            f"data.crop.width={trained.width}, and tags of such crops"
+        )
 
 
 def _same_classes(trained: Catalog, catalog: Catalog, checkpoint: Path) -> None:

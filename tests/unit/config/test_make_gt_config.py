@@ -161,7 +161,7 @@ REFUSED = {
     "audit=true": "audit=true belongs to stage=masks, cams, labels, not to stage=boxes",
     "coco=true": "coco=true belongs to stage=labels, not to stage=boxes",
     "masks.kind=sam": "masks.kind=sam: choose one of grabcut, ",
-    "masks.path=x": "masks.kind=grabcut with masks.path=x: a path belongs to ",
+    "masks.path=x": "masks.kind=grabcut with masks.path=x: it reads no files; leave the path out",
     "masks.kind=ids": "masks.kind=ids with masks.path=None",
     "masks.kind=mcg": "masks.kind=mcg with masks.path=None",
     "masks.dials.contours=best": "masks.dials.contours='best': expected lab, or a class",
@@ -195,7 +195,7 @@ def test_values_that_make_no_sense(sound, override):
     [
         (["data=camvid", "out=results"], "no value for data.root; give one"),
         (["source=released", *ALWAYS], "no value for source.root; give one"),
-        (["masks=coco", *ALWAYS], "masks.kind=coco with masks.path=None: a path belongs to "),
+        (["masks=coco", *ALWAYS], "masks.kind=coco with masks.path=None: give masks.path="),
         (["masks=mcg", "masks.path=mcg", "masks.dials.contours=a.B", *ALWAYS],
          "masks.kind=mcg with masks.dials.contours=a.B: contours belong to our own segment proposals"),
         (["masks=network", "masks.path=mask_net.pt", "masks.dials.combine=both", *ALWAYS],
