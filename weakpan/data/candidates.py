@@ -28,7 +28,7 @@ class CandidateSets:
     Attributes:
         index: (H, W) int32, row of `table` for each pixel.
         table: (S, C) bool, one row a set. Row 0 allows every class: padding, and pixels whose tags and boxes leave no
-            class, such as void regions. No pixel has the row of an empty set.
+            class, such as void regions.
     """
 
     index: npt.NDArray[np.int32]
@@ -89,5 +89,6 @@ def _distinct(allowed: npt.NDArray[np.bool_]) -> CandidateSets:
         _, first, index = np.unique(code, return_index=True, return_inverse=True)
     table = allowed.reshape(classes, -1)[:, first].T.copy()
     everything = np.ones((1, classes), bool)
-    rows = np.where(table.any(axis=1), np.arange(1, len(table) + 1), 0)
-    return CandidateSets(rows[index].reshape(size).astype(np.int32), np.concatenate([everything, table]))
+    some = table.any(axis=1)
+    rows = np.where(some, np.cumsum(some), 0)
+    return CandidateSets(rows[index].reshape(size).astype(np.int32), np.concatenate([everything, table[some]]))
