@@ -66,7 +66,7 @@ class RunLayout:
 
     @property
     def mask_counts(self) -> Path:
-        """What became of the boxes of each image, until all masks are made."""
+        """What became of the boxes of each image: the figures of a stage that was interrupted are summed up from it."""
         return self.masks / "counts"
 
     @property
