@@ -25,7 +25,7 @@ from weakpan.data.coco import CocoPanoptic
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_annotations
 from weakpan.data.released import ReleasedTree
-from weakpan.data.toy_city import ToyCitySpec, ensure_toy_city
+from weakpan.data.toy.city import ToyCitySpec, ensure_toy_city
 from weakpan.errors import RunError
 from weakpan.labels.audit import RULES
 from weakpan.labels.audit_store import AuditStore

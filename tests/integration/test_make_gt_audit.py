@@ -19,7 +19,7 @@ import weakpan.sharing
 from weakpan.catalog import TOY_CITY
 from weakpan.data.annotations import BoxKind, read_weak_annotations
 from weakpan.data.released import ReleasedTree
-from weakpan.data.toy_city import ToyCitySpec, ensure_toy_city
+from weakpan.data.toy.city import ToyCitySpec, ensure_toy_city
 from weakpan.errors import ConfigError, DataError
 
 SPEC = ToyCitySpec(height=64, width=96, train=5, val=1)

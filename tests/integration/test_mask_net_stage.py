@@ -8,7 +8,7 @@ import pytest
 import torch
 from make_gt_in_process import finished, results, run, script, settings
 
-from weakpan.data.toy_city import ToyCitySpec, ensure_toy_city
+from weakpan.data.toy.city import ToyCitySpec, ensure_toy_city
 from weakpan.errors import ConfigError, DataError, RunError
 from weakpan.training.mask_voice import read_mask_net
 

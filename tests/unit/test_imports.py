@@ -41,7 +41,7 @@ FORBIDDEN = {
 
 NOT_IN_WORKERS = (
     "cues/mask_stage.py", "cues/mask_sources.py", "cues/coco_masks.py", "cues/mask_files.py", "config/make_gt.py",
-    "evaluation/stored_labels.py", "data/derive.py", "data/toy_city.py", "labels/pipeline.py", "labels/audit_store.py",
+    "evaluation/stored_labels.py", "data/derive.py", "data/toy/city.py", "labels/pipeline.py", "labels/audit_store.py",
     "make_gt/labels.py", "make_gt/masks.py", "make_gt/audit_masks.py",
     "make_gt/audit_cams.py", "make_gt/boxes_and_tags.py",
 )  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from omegaconf import MISSING
 
 from weakpan.data.cityscapes import FileTemplates
-from weakpan.data.toy_city import ToyCitySpec
+from weakpan.data.toy.city import ToyCitySpec
 
 
 @dataclass

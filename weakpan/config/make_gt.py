@@ -14,7 +14,7 @@ from weakpan.config.data import GridConfig
 from weakpan.config.masks import MasksConfig
 from weakpan.cues.cam_settings import CamSettings
 from weakpan.data.cityscapes import FileTemplates
-from weakpan.data.toy_city import ToyCitySpec
+from weakpan.data.toy.city import ToyCitySpec
 from weakpan.errors import ConfigError
 from weakpan.labels.settings import LabelSettings
 

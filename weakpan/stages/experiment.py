@@ -13,7 +13,7 @@ from weakpan.data.annotations import BoxKind, WeakAnnotations, read_weak_annotat
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import check_annotations, derive_annotations
-from weakpan.data.toy_city import ensure_toy_city
+from weakpan.data.toy.city import ensure_toy_city
 from weakpan.errors import DataError
 from weakpan.labels.store import LabelStore
 from weakpan.layout import RunLayout

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
 from weakpan.config.train_checks import check_train, settings_of, to_train_config
-from weakpan.data.toy_city import ToyCitySpec
+from weakpan.data.toy.city import ToyCitySpec
 from weakpan.errors import ConfigError
 
 COMPLETE = (

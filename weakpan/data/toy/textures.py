@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from weakpan.arrays import RGBImage
-from weakpan.data.toy_canvas import Color, FloatImage, scalar
+from weakpan.data.toy.canvas import Color, FloatImage, scalar
 
 PIXELS_PER_METRE = 10
 """Resolution of the façade textures."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.data.toy_canvas import Color, Pen, Sprite
-from weakpan.data.toy_textures import any_color, jitter, noise
+from weakpan.data.toy.canvas import Color, Pen, Sprite
+from weakpan.data.toy.textures import any_color, jitter, noise
 
 BICYCLE_PART = 1
 RIDER_PART = 2

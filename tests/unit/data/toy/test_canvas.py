@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from weakpan.data.toy_canvas import SUPERSAMPLING, Camera, Canvas, Pen, Sprite
+from weakpan.data.toy.canvas import SUPERSAMPLING, Camera, Canvas, Pen, Sprite
 
 RED, WHITE = np.array([200.0, 0, 0]), np.full(3, 255.0)
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from weakpan.arrays import RGBImage
 from weakpan.catalog import TOY_CITY
-from weakpan.data.toy_canvas import Camera, Canvas, Color, Pen, Points, Sprite
-from weakpan.data.toy_textures import (
+from weakpan.data.toy.canvas import Camera, Canvas, Color, Pen, Points, Sprite
+from weakpan.data.toy.textures import (
     colored,
     facade,
     foliage,

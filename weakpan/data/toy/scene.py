@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from weakpan.arrays import RGBImage
-from weakpan.data.toy_actors import Actors
-from weakpan.data.toy_canvas import SUPERSAMPLING, Camera, Canvas, Color, FloatImage, Pen
-from weakpan.data.toy_ground import paint_ground
-from weakpan.data.toy_street import GROUND_IDS, paint_rows, paint_sky, plan_street
-from weakpan.data.toy_textures import any_color, colored, noise
+from weakpan.data.toy.actors import Actors
+from weakpan.data.toy.canvas import SUPERSAMPLING, Camera, Canvas, Color, FloatImage, Pen
+from weakpan.data.toy.ground import paint_ground
+from weakpan.data.toy.street import GROUND_IDS, paint_rows, paint_sky, plan_street
+from weakpan.data.toy.textures import any_color, colored, noise
 
 UNLABELED_ID, EGO_VEHICLE_ID, OUT_OF_ROI_ID = 0, 1, 3
 """Cityscapes label ids of void."""

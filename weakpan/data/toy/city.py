@@ -23,7 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from weakpan.data.toy_scene import draw_scene
+from weakpan.data.toy.scene import draw_scene
 from weakpan.errors import ConfigError, DataError
 from weakpan.files import write_text_atomically
 from weakpan.images import write_png
@@ -191,7 +191,7 @@ def _start_helper(root: Path, spec: ToyCitySpec, share: int, shares: int) -> sub
     paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
     arguments = json.dumps({"root": str(root.resolve()), "spec": asdict(spec), "share": share, "shares": shares})
     return subprocess.Popen(
-        [sys.executable, "-m", "weakpan.data.toy_city", arguments],
+        [sys.executable, "-m", "weakpan.data.toy.city", arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

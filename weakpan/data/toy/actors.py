@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from weakpan.data.toy_canvas import Camera, Canvas, Color, Sprite
-from weakpan.data.toy_cars import draw_car, footprint
-from weakpan.data.toy_furniture import draw_bin, draw_bush, draw_pole, draw_tree
-from weakpan.data.toy_people import draw_bicycle, draw_cyclist, draw_person
-from weakpan.data.toy_street import GROUND_IDS, LABEL_IDS, Street
-from weakpan.data.toy_textures import any_color, jitter, leaf_color, paint_color
+from weakpan.data.toy.canvas import Camera, Canvas, Color, Sprite
+from weakpan.data.toy.cars import draw_car, footprint
+from weakpan.data.toy.furniture import draw_bin, draw_bush, draw_pole, draw_tree
+from weakpan.data.toy.people import draw_bicycle, draw_cyclist, draw_person
+from weakpan.data.toy.street import GROUND_IDS, LABEL_IDS, Street
+from weakpan.data.toy.textures import any_color, jitter, leaf_color, paint_color
 
 STATIC_ID = 4
 """Cityscapes label id of objects that belong to no class."""

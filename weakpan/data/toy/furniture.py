@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from weakpan.data.toy_canvas import Color, Pen, Sprite
-from weakpan.data.toy_textures import any_color, foliage, jitter, noise
+from weakpan.data.toy.canvas import Color, Pen, Sprite
+from weakpan.data.toy.textures import any_color, foliage, jitter, noise
 
 POLE_PART = 1
 SIGN_PART = 2

@@ -9,8 +9,8 @@ import pytest
 
 from weakpan.arrays import IGNORE
 from weakpan.catalog import TOY_CITY
-from weakpan.data.toy_city import SEAL, ToyCitySpec, ensure_toy_city
-from weakpan.data.toy_scene import draw_scene
+from weakpan.data.toy.city import SEAL, ToyCitySpec, ensure_toy_city
+from weakpan.data.toy.scene import draw_scene
 from weakpan.errors import ConfigError, DataError
 from weakpan.images import read_map, read_rgb
 

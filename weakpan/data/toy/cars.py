@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weakpan.data.toy_canvas import Camera, Color, Pen, Points, Sprite
-from weakpan.data.toy_textures import any_color, jitter, noise
+from weakpan.data.toy.canvas import Camera, Color, Pen, Points, Sprite
+from weakpan.data.toy.textures import any_color, jitter, noise
 
 _WHEEL_RADIUS = 0.33
 _AXLES = (0.19, 0.80)

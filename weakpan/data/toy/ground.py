@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.data.toy_canvas import Camera, Canvas, FloatImage
-from weakpan.data.toy_street import LABEL_IDS, Street
-from weakpan.data.toy_textures import noise, paving_color
+from weakpan.data.toy.canvas import Camera, Canvas, FloatImage
+from weakpan.data.toy.street import LABEL_IDS, Street
+from weakpan.data.toy.textures import noise, paving_color
 
 _TILE = 256
 _PIXELS_PER_METRE = 16
