@@ -74,7 +74,8 @@ class MaskSettings:
         prior_radius: of that ellipse, 0.5..1.42.
         min_box: boxes with a side shorter than this many pixels are too small for GrabCut and proposals, 0..1024; they
             take the fallback, or are left to the network where there is one.
-        min_cover: boxes whose consensus covers less than this share of them take the fallback, 0..1.
+        min_cover: boxes whose consensus, or mask of a model, covers less than this share of them take the fallback,
+            0..1.
         fallback: "ellipse" for an inscribed ellipse, "none" to leave the box undecided.
         fallback_radius: of that ellipse, 0.1..1.42.
         overlap: where the masks of two classes meet: "small" for the smaller box, "ignore" for undecided.
@@ -136,11 +137,12 @@ class MaskSettings:
 
 
 class Fallback(StrEnum):
-    """Why a box did not get the consensus of its two masks, or none from a file."""
+    """Why a box did not get the consensus of its masks, the mask that a model found, or none from a file."""
 
     NOT_NEEDED = "not needed"
     SMALL_BOX = "small box"
     NO_CONSENSUS = "no consensus"
+    SMALL_MASK = "small mask"
     NO_MASK = "no mask in the file"
 
 
@@ -154,7 +156,7 @@ class BoxRecord:
         grabcut_area: pixels of the GrabCut mask in the box; 0 if it was not computed.
         proposal_area: pixels of the proposal in the box; 0 if it was not computed, or there is none.
         agreement: IoU of those two, 0..1.
-        network_area: pixels of the box that the mask network gives at least one half; 0 if there is none.
+        network_area: pixels of the box that the mask network or model gives at least one half; 0 if there is none.
         cover: share of the box that its final mask fills, 0..1, before other boxes are painted over it; 0 means that
             the box has no mask.
         fallback: the reason if a fallback was used.
@@ -256,11 +258,12 @@ def _mask_in_box(
         reason = Fallback.SMALL_BOX
     else:
         if votes:
-            mask = vote(shape, said, probability, settings.vote) > settings.vote.threshold
+            foot_seen = box.ymax < image.shape[0] - 1
+            mask = vote(shape, said, probability, settings.vote, foot_seen) > settings.vote.threshold
         if mask.mean() < settings.min_cover:
             reason = Fallback.NO_CONSENSUS
     if reason is not Fallback.NOT_NEEDED:
-        mask = _fallback_mask(height, width, settings)
+        mask = fallback_mask(height, width, settings)
     record = BoxRecord(
         index=index,
         class_id=box.class_id,
@@ -274,7 +277,8 @@ def _mask_in_box(
     return mask, record
 
 
-def _fallback_mask(height: int, width: int, settings: MaskSettings) -> BoolMask:
+def fallback_mask(height: int, width: int, settings: MaskSettings) -> BoolMask:
+    """(height, width) of a box: what it takes for want of a mask, `settings.fallback`; all False for "none"."""
     if settings.fallback == "none":
         return np.zeros((height, width), np.bool_)
     radius = elliptic_radius(height, width)

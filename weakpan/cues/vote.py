@@ -29,6 +29,9 @@ class VoteSettings:
             0..100.
         proposal: the same for the segment proposal, 0..100.
         network: factor of the log odds of the mask network, where there is one, 0..100.
+        gap: log odds taken off in the middle of the lower edge of a box, where ground is seen between feet or wheels;
+            it falls to 0 at both sides and `gap_height` further up, 0..100. For things that do not stand, give 0.
+        gap_height: as a share of the height of the box, 0.01..1.
         threshold: log odds above which a pixel is the object, -20..20.
 
     Raises:
@@ -40,11 +43,13 @@ class VoteSettings:
     grabcut: float = 1.5
     proposal: float = 1.0
     network: float = 1.0
+    gap: float = 6.0
+    gap_height: float = 0.15
     threshold: float = -1.5
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        ranges = {"radius": (0.5, 1.42), "threshold": (-20.0, 20.0)}
+        ranges = {"radius": (0.5, 1.42), "gap_height": (0.01, 1.0), "threshold": (-20.0, 20.0)}
         for name, value in vars(self).items():
             low, high = ranges.get(name, (0.0, 100.0))
             if not low <= value <= high:
@@ -52,7 +57,11 @@ class VoteSettings:
 
 
 def vote(
-    shape: tuple[int, int], said: FloatMap | None, probability: FloatMap | None, settings: VoteSettings
+    shape: tuple[int, int],
+    said: FloatMap | None,
+    probability: FloatMap | None,
+    settings: VoteSettings,
+    foot_seen: bool = True,
 ) -> FloatMap:
     """Log odds, up to a constant, that a pixel of a box is its object: a product of experts.
 
@@ -62,6 +71,7 @@ def vote(
             asked.
         probability: of the mask network, (box height, box width), 0..1; None where there is none.
         settings: weights.
+        foot_seen: False if the lower border of the image cuts the object off: then no ground is below it.
 
     Returns:
         (box height, box width) float32.
@@ -71,7 +81,30 @@ def vote(
         odds = odds + said
     if probability is not None:
         odds = odds + settings.network * log_odds(probability)
+    if foot_seen:
+        odds = odds - settings.gap * between_feet(*shape, settings.gap_height)
     return odds
+
+
+def between_feet(height: int, width: int, share: float) -> FloatMap:
+    """How much a pixel of a box lies where an object that stands leaves ground to be seen.
+
+    A box ends below where feet or wheels end, and what stands needs them apart: between them, and under the body that
+    they carry, is ground, in the shadow often as dark as the object, so that colours do not tell.
+
+    Args:
+        height: of the box, pixels.
+        width: of the box, pixels.
+        share: of the height, up to where ground is seen.
+
+    Returns:
+        (height, width) float32: 1 in the middle of the lower edge, linearly down to 0 at `share` of the height above
+        it, and as 1 - x^2 down to 0 at both sides.
+    """
+    above = (height - 0.5 - np.arange(height, dtype=np.float32)) / (share * height)
+    x = (np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1
+    gap: FloatMap = np.maximum(0, 1 - above)[:, None] * (1 - x**2)[None]
+    return gap
 
 
 def said_by_colour(region: Region, grabcut: Sequence[BoolMask], proposal: BoolMask, settings: VoteSettings) -> FloatMap:

@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.cues.drawn_objects import disc_in_grass
 from weakpan.cues.region import crop_region, elliptic_radius
-from weakpan.cues.vote import VoteSettings, log_odds, said_by_colour, vote
+from weakpan.cues.vote import VoteSettings, between_feet, log_odds, said_by_colour, vote
 from weakpan.data.annotations import Box
 from weakpan.errors import ConfigError
 
@@ -21,14 +21,14 @@ def region_and_nothing():
 
 def test_shape_alone_is_a_line_in_elliptic_radius():
     region, nothing = region_and_nothing()
-    settings = VoteSettings(ellipse=3, radius=0.9, grabcut=0, proposal=0)
+    settings = VoteSettings(ellipse=3, radius=0.9, grabcut=0, proposal=0, gap=0)
     odds = ask(region, [nothing], nothing, None, settings)
     assert odds.shape == (60, 80)
     assert odds == pytest.approx(3 * (0.9 - elliptic_radius(60, 80)), abs=1e-5)
 
 
 def test_who_was_not_asked_has_no_voice():
-    settings = VoteSettings(ellipse=0, network=2)
+    settings = VoteSettings(ellipse=0, network=2, gap=0)
     assert (vote((3, 4), None, None, settings) == 0).all()
     probability = np.full((3, 4), 0.25, np.float32)
     assert vote((3, 4), None, probability, settings) == pytest.approx(np.full((3, 4), -2 * np.log(3)))
@@ -37,7 +37,7 @@ def test_who_was_not_asked_has_no_voice():
 def test_voices_add_up():
     region, nothing = region_and_nothing()
     everything = ~nothing
-    settings = VoteSettings(ellipse=0, grabcut=1.5, proposal=1.0, network=2.0)
+    settings = VoteSettings(ellipse=0, grabcut=1.5, proposal=1.0, network=2.0, gap=0)
     cuts = [everything, nothing, everything]
     probability = np.full((60, 80), 0.9, np.float32)
     assert ask(region, cuts, nothing, None, settings) == pytest.approx(np.full((60, 80), 0.5 - 1.0), abs=1e-5)
@@ -49,9 +49,25 @@ def test_voices_add_up():
 def test_half_a_box_said_by_one_voice_is_that_half():
     region, half = region_and_nothing()
     half[:, (region.cols.start + region.cols.stop) // 2 :] = True
-    odds = ask(region, [half], half, None, VoteSettings(ellipse=0))
+    odds = ask(region, [half], half, None, VoteSettings(ellipse=0, gap=0))
     assert (odds[:, 44:] > 0).all()
     assert (odds[:, :36] < 0).all()
+
+
+def test_between_the_feet_is_ground():
+    gap = between_feet(40, 21, 0.25)
+    assert gap.shape == (40, 21)
+    assert (gap[:30] == 0).all()
+    assert gap[30:, 10] == pytest.approx((np.arange(10) + 0.5) / 10, abs=1e-6)
+    assert (np.diff(gap[-1, :11]) > 0).all()
+    assert gap == pytest.approx(gap[:, ::-1], abs=1e-6)
+    assert gap[-1, 0] < 0.1
+
+
+def test_ground_counts_against_the_object_unless_the_image_cuts_it_off():
+    settings = VoteSettings(ellipse=0, gap=3.0, gap_height=0.5)
+    assert vote((10, 8), None, None, settings) == pytest.approx(-3 * between_feet(10, 8, 0.5))
+    assert (vote((10, 8), None, None, settings, foot_seen=False) == 0).all()
 
 
 def test_no_probability_silences_the_other_voices():
@@ -59,7 +75,9 @@ def test_no_probability_silences_the_other_voices():
     assert odds == pytest.approx([-np.log(99), 0, np.log(99)], abs=1e-5)
 
 
-@pytest.mark.parametrize(("name", "value"), [("ellipse", -1.0), ("radius", 0.1), ("threshold", 50.0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("ellipse", -1.0), ("radius", 0.1), ("threshold", 50.0), ("gap", -1.0), ("gap_height", 0.0)]
+)
 def test_settings_out_of_range_are_named(name, value):
     with pytest.raises(ConfigError, match=f"masks.dials.vote.{name}={value}"):
         VoteSettings(**{name: value})
