@@ -127,15 +127,20 @@ def crop_region(image: RGBImage, box: Box, side: int, margin: float) -> Region:
     )
 
 
-def elliptic_radius(height: int, width: int) -> FloatMap:
-    """Distance of each pixel's centre from the middle of a box, in units of the inscribed ellipse.
+def elliptic_radius(height: int, width: int, breadth: float = 1.0) -> FloatMap:
+    """Distance of each pixel's centre from the middle of a box, in units of an ellipse in it.
+
+    Args:
+        height: of the box, pixels.
+        width: of the box, pixels.
+        breadth: share of the width that the ellipse takes; 1 is the inscribed one.
 
     Returns:
-        (height, width): 1 on the inscribed ellipse, about 0 in the middle, up to 1.41 in the corners.
+        (height, width): 1 on the ellipse, about 0 in the middle; for the inscribed one up to 1.41 in the corners.
     """
     y = (np.arange(height, dtype=np.float32) + 0.5) / height * 2 - 1
     x = (np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1
-    radius: FloatMap = np.hypot(y[:, None], x[None, :])
+    radius: FloatMap = np.hypot(y[:, None], x[None, :] / np.float32(breadth))
     return radius
 
 

@@ -14,6 +14,8 @@ from weakpan.errors import ConfigError
 
 # Voices that say yes or no are blurred by this many pixels of the region: their borders are no surer than that.
 _BLUR = 1.5
+# Boxes that are still narrower are taken for objects that are partly hidden.
+_MOST_DOUBLINGS = 1.5
 # Probabilities are taken to be at least this far from 0 and 1, so that no voice can silence the others.
 _DOUBT = 0.01
 
@@ -24,13 +26,16 @@ class VoteSettings:
 
     Attributes:
         ellipse: log odds for a step of 1 in elliptic radius, 0..100.
+        narrow: what stands upright fills less of the width of its box: with n doublings from width to height, 1.5 at
+            most, the ellipse takes 1 / (1 + narrow n) of the width, 0..2.
         radius: elliptic radius at which the shape of a box is neither for nor against, 0.5..1.42.
         grabcut: log odds of a pixel that GrabCut finds with every core; its negative where it finds it with none,
             0..100.
         proposal: the same for the segment proposal, 0..100.
         network: factor of the log odds of the mask network, where there is one, 0..100.
-        gap: log odds taken off in the middle of the lower edge of a box, where ground is seen between feet or wheels;
-            it falls to 0 at both sides and `gap_height` further up, 0..100. For things that do not stand, give 0.
+        gap: log odds taken off in the middle of the lower edge of a box that is at least as wide as high, where ground
+            is seen between wheels or feet; it falls to 0 at both sides, `gap_height` further up, and for boxes that are
+            twice as high as wide, 0..100. For things that do not stand, give 0.
         gap_height: as a share of the height of the box, 0.01..1.
         threshold: log odds above which a pixel is the object, -20..20.
 
@@ -39,17 +44,18 @@ class VoteSettings:
     """
 
     ellipse: float = 4.2
+    narrow: float = 0.4
     radius: float = 0.95
     grabcut: float = 1.5
     proposal: float = 1.0
     network: float = 1.0
-    gap: float = 6.0
+    gap: float = 8.0
     gap_height: float = 0.15
     threshold: float = -1.5
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        ranges = {"radius": (0.5, 1.42), "gap_height": (0.01, 1.0), "threshold": (-20.0, 20.0)}
+        ranges = {"narrow": (0.0, 2.0), "radius": (0.5, 1.42), "gap_height": (0.01, 1.0), "threshold": (-20.0, 20.0)}
         for name, value in vars(self).items():
             low, high = ranges.get(name, (0.0, 100.0))
             if not low <= value <= high:
@@ -76,13 +82,31 @@ def vote(
     Returns:
         (box height, box width) float32.
     """
-    odds: FloatMap = (settings.ellipse * (settings.radius - elliptic_radius(*shape))).astype(np.float32)
+    odds = said_by_shape(*shape, settings, foot_seen)
     if said is not None:
         odds = odds + said
     if probability is not None:
         odds = odds + settings.network * log_odds(probability)
-    if foot_seen:
-        odds = odds - settings.gap * between_feet(*shape, settings.gap_height)
+    return odds
+
+
+def said_by_shape(height: int, width: int, settings: VoteSettings, foot_seen: bool = True) -> FloatMap:
+    """Log odds that the shape of a box alone gives to its pixels.
+
+    Args:
+        height: of the box, pixels.
+        width: of the box, pixels.
+        settings: weights.
+        foot_seen: False if the lower border of the image cuts the object off: then no ground is below it.
+
+    Returns:
+        (height, width) float32.
+    """
+    doublings = float(np.clip(np.log2(height / width), 0, _MOST_DOUBLINGS))
+    radius = elliptic_radius(height, width, 1 / (1 + settings.narrow * doublings))
+    odds: FloatMap = (settings.ellipse * (settings.radius - radius)).astype(np.float32)
+    if foot_seen and doublings < 1:
+        odds = odds - settings.gap * (1 - doublings) * between_feet(height, width, settings.gap_height)
     return odds
 
 

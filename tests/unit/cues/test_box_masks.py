@@ -25,7 +25,7 @@ DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[3] / "../share
 
 
 @pytest.mark.parametrize(
-    ("settings", "precision", "recall"), [(SETTINGS, 0.95, 0.96), (FLOATING, 0.94, 0.99), (BOTH, 0.97, 0.85)]
+    ("settings", "precision", "recall"), [(SETTINGS, 0.95, 0.95), (FLOATING, 0.94, 0.99), (BOTH, 0.97, 0.85)]
 )
 def test_labels_the_object_and_leaves_the_rest_of_its_box_undecided(settings, precision, recall):
     image, truth, box = disc_in_grass()

@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.cues.drawn_objects import disc_in_grass
 from weakpan.cues.region import crop_region, elliptic_radius
-from weakpan.cues.vote import VoteSettings, between_feet, log_odds, said_by_colour, vote
+from weakpan.cues.vote import VoteSettings, between_feet, log_odds, said_by_colour, said_by_shape, vote
 from weakpan.data.annotations import Box
 from weakpan.errors import ConfigError
 
@@ -66,8 +66,24 @@ def test_between_the_feet_is_ground():
 
 def test_ground_counts_against_the_object_unless_the_image_cuts_it_off():
     settings = VoteSettings(ellipse=0, gap=3.0, gap_height=0.5)
-    assert vote((10, 8), None, None, settings) == pytest.approx(-3 * between_feet(10, 8, 0.5))
-    assert (vote((10, 8), None, None, settings, foot_seen=False) == 0).all()
+    assert vote((8, 10), None, None, settings) == pytest.approx(-3 * between_feet(8, 10, 0.5))
+    assert (vote((8, 10), None, None, settings, foot_seen=False) == 0).all()
+
+
+def test_ground_shows_less_below_what_is_higher_than_wide():
+    settings = VoteSettings(ellipse=0, gap=3.0, gap_height=0.5)
+    assert vote((16, 8), None, None, settings) == pytest.approx(np.zeros((16, 8)))
+    half = vote((20, 14), None, None, settings)
+    assert half == pytest.approx(-3 * (1 - np.log2(20 / 14)) * between_feet(20, 14, 0.5), abs=1e-5)
+
+
+@pytest.mark.parametrize(("height", "breadth"), [(10, 1.0), (20, 1 / 1.5), (40, 1 / 1.75), (400, 1 / 1.75)])
+def test_ellipse_of_a_tall_box_is_narrower(height, breadth):
+    settings = VoteSettings(ellipse=2, radius=1, narrow=0.5, gap=0)
+    assert said_by_shape(height, 10, settings) == pytest.approx(
+        2 * (1 - elliptic_radius(height, 10, breadth)), abs=1e-5
+    )
+    assert elliptic_radius(1, 10, breadth)[0] == pytest.approx(elliptic_radius(1, 10)[0] / breadth)
 
 
 def test_no_probability_silences_the_other_voices():
@@ -76,7 +92,8 @@ def test_no_probability_silences_the_other_voices():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ellipse", -1.0), ("radius", 0.1), ("threshold", 50.0), ("gap", -1.0), ("gap_height", 0.0)]
+    ("name", "value"),
+    [("ellipse", -1.0), ("radius", 0.1), ("threshold", 50.0), ("gap", -1.0), ("gap_height", 0.0), ("narrow", 3.0)],
 )
 def test_settings_out_of_range_are_named(name, value):
     with pytest.raises(ConfigError, match=f"masks.dials.vote.{name}={value}"):
@@ -88,6 +105,6 @@ def test_drawn_object_is_found_with_a_network_that_knows_nothing():
     region = crop_region(image, box, 128, margin=0.35)
     shape = truth[box.slices].shape
     inside = region.pixels[..., 0] > 120
-    odds = ask(region, [inside], inside, np.full(shape, 0.5, np.float32), VoteSettings())
+    odds = ask(region, [inside], inside, np.full(shape, 0.5, np.float32), VoteSettings(gap=0))
     found = odds > 0
     assert (found & truth[box.slices]).sum() / (found | truth[box.slices]).sum() > 0.95
