@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 _TEMPORARY = re.compile(r"\..*\.\d+-[0-9a-f]{8}(\.[^.]*)?")
@@ -14,14 +16,28 @@ _TEMPORARY = re.compile(r"\..*\.\d+-[0-9a-f]{8}(\.[^.]*)?")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the same folder that becomes `path` when the block ends without an error."""
+    """Yield a temporary path in the same folder that becomes `path` when the block ends without an error.
+
+    An OSError of the block names the file.
+    """
+    with _beside(path) as temporary:
+        yield temporary
+        temporary.replace(path)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`, and leave nothing there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Processes of several machines may have the same number.
     # The suffix stays last because image writers choose their format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{path.suffix}")
     try:
         yield temporary
-        temporary.replace(path)
+    except OSError as error:
+        # A write that fails for want of room does not say where.
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -32,10 +48,50 @@ def write_text_atomically(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_text_once(path: Path, text: str) -> bool:
+    """Write UTF-8 text, whole or not at all, unless the file is there: of several processes one writes.
+
+    Returns:
+        Whether this call has written it.
+    """
+    if path.is_file():
+        return False
+    with _beside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            return False
+        except OSError:
+            # Some file systems have no links; there two processes of the same moment overwrite each other.
+            temporary.replace(path)
+    return True
+
+
 def write_bytes_atomically(path: Path, content: bytes) -> None:
     """Write bytes so that a reader sees the old file or the whole new one."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def content_digest(paths: Iterable[Path]) -> str:
+    """Checksum of the bytes of some files, one after the other: `crc32 ` and eight digits.
+
+    A file is not read again while its time and size stay. Raises OSError for one that is not there.
+    """
+    total = 0
+    for path in paths:
+        stat = path.stat()
+        total = _crc32(path, total, stat.st_mtime_ns, stat.st_size)
+    return f"crc32 {total:08x}"
+
+
+@lru_cache(maxsize=64)
+def _crc32(path: Path, before: int, time: int, size: int) -> int:  # noqa: ARG001
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            before = zlib.crc32(block, before)
+    return before
 
 
 def remove_temporaries(folder: Path) -> None:

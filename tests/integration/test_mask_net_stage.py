@@ -85,6 +85,17 @@ def test_network_file_is_read_only(tmp_path, told, network):
     assert hashlib.sha256(network.read_bytes()).hexdigest() == before
 
 
+def test_network_that_was_trained_again_is_noticed(tmp_path, told, network):
+    path = tmp_path / "mask_net.pt"
+    path.write_bytes(network.read_bytes())
+    asked = (*told, "stage=masks", "masks=network", f"masks.path={path}", f"out={tmp_path / 'out'}")
+    run(*asked)
+    run(*asked)
+    path.write_bytes(network.read_bytes() + b"more")
+    with pytest.raises(RunError, match=r"masks\.path content: 'crc32 \w+' then, 'crc32 \w+' now"):
+        run(*asked)
+
+
 def test_what_cannot_be_trained_is_named(tmp_path, told):
     with pytest.raises(DataError, match=r"none of the 10 images.*min_box"):
         run(*told, "stage=mask_net", *SMALL, "masks.network.windows.min_box=500", f"out={tmp_path / 'none'}")

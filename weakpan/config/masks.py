@@ -14,11 +14,23 @@ from weakpan.cues.mask_matching import MatchSettings
 from weakpan.cues.mask_sources import GrabCutAndProposals, MaskSource
 from weakpan.cues.mcg_masks import McgMasks
 from weakpan.cues.network_masks import NetworkMasks
+from weakpan.cues.sam_folder import check_sam_folder, weight_files
+from weakpan.cues.sam_masks import SamMasks
 from weakpan.data.box_window import WindowSettings
 from weakpan.errors import ConfigError
+from weakpan.files import content_digest
 
-_WITH_PATH = ("network", "mcg", "coco", "ids", "released")
+_READS = {
+    "network": "file or folder", "sam": "folder", "mcg": "folder",
+    "coco": "file", "ids": "folder", "released": "folder",
+}  # fmt: skip
+"""What masks.path is, by kind; grabcut has none."""
+_NETWORKS = ("network", "sam")
 _WITH_OWN_PROPOSALS = ("grabcut", "network")
+_FOUNDATION = (
+    "a foundation model that others trained on masks, a billion of them for SAM: more than boxes and tags stands "
+    "behind these masks"
+)
 
 
 @dataclass
@@ -76,15 +88,17 @@ class MasksConfig:
 
     Attributes:
         kind: `grabcut`: GrabCut and segment proposals, made from boxes and pixels; `network`: the same with a mask
-            network among the voices; `mcg`: GrabCut and the segment proposals of MCG; `coco`: a COCO instance or
-            result file; `ids`: a PNG of mask ids an image; `released`: finished maps like those that the authors
-            released.
-        path: of the file (`network`: mask_net.pt; `coco`) or folder (`mcg`, `ids`, `released`).
+            network or a model of the SAM family among the voices; `sam`: what such a model finds for the boxes; `mcg`:
+            GrabCut and the segment proposals of MCG; `coco`: a COCO instance or result file; `ids`: a PNG of mask ids
+            an image; `released`: finished maps like those that the authors released.
+        path: of the file (`network`: mask_net.pt; `coco`) or folder (`network` and `sam`: of a model of the SAM family,
+            as the library transformers saves it; `mcg`, `ids`, `released`).
         template: name of an image's file in the folder without its suffix, or of the image in the COCO file, with
             `{id}`.
         min_iou: least IoU of a box with the box around a mask or candidate for that to be taken, 0..1 (`mcg`, `coco`,
             `ids`).
-        dials: of `grabcut`, `network` and `mcg`.
+        dials: of `grabcut`, `network` and `mcg`; of them `sam` uses `min_cover`, `fallback`, `fallback_radius` and
+            `overlap`.
         network: how a mask network is made (`make_gt.py stage=mask_net`).
 
     Raises:
@@ -100,9 +114,9 @@ class MasksConfig:
 
     def __post_init__(self) -> None:
         """Check what belongs together; raises ConfigError."""
-        if self.kind not in ("grabcut", *_WITH_PATH):
-            raise ConfigError(f"masks.kind={self.kind}: choose one of grabcut, {', '.join(_WITH_PATH)}")
-        if (self.kind in _WITH_PATH) != (self.path is not None):
+        if self.kind not in ("grabcut", *_READS):
+            raise ConfigError(f"masks.kind={self.kind}: choose one of grabcut, {', '.join(_READS)}")
+        if (self.kind in _READS) != (self.path is not None):
             raise ConfigError(
                 f"masks.kind={self.kind} with masks.path={self.path}: "
                 + ("give masks.path=FILE or FOLDER" if self.path is None else "it reads no files; leave the path out")
@@ -111,10 +125,11 @@ class MasksConfig:
             raise ConfigError(f"masks.template={self.template}: must hold {{id}}, which stands for the image id")
         if not 0 <= self.min_iou <= 1:
             raise ConfigError(f"masks.min_iou={self.min_iou}: expected 0 to 1")
-        if self.kind == "network" and self.dials.combine != Combine.VOTE:
+        if self.kind in _NETWORKS and self.dials.combine != Combine.VOTE:
+            heard = "is heard in a vote only" if self.kind == "network" else "is asked alone"
             raise ConfigError(
-                f"masks.kind=network with masks.dials.combine={self.dials.combine}: a network is heard in a vote only; "
-                "give masks.dials.combine=vote, or masks.kind=grabcut"
+                f"masks.kind={self.kind} with masks.dials.combine={self.dials.combine}: a network {heard}; leave "
+                "masks.dials.combine=vote as it is, or give masks.kind=grabcut"
             )
         if self.kind not in _WITH_OWN_PROPOSALS and self.dials.contours != LAB:
             raise ConfigError(
@@ -128,6 +143,10 @@ class MasksConfig:
         if self.path is None:
             return f"masks in boxes from GrabCut and segment proposals, {self._boundaries}"
         name = Path(self.path).name
+        if self.kind == "sam":
+            return f"masks in boxes from {name}, {_FOUNDATION}"
+        if self.kind == "network" and Path(self.path).is_dir():
+            return f"masks in boxes from GrabCut, segment proposals and {name}, {_FOUNDATION}"
         if self.kind == "network":
             return (
                 f"masks in boxes from GrabCut, segment proposals and {name}, a network that learned from boxes, "
@@ -147,23 +166,47 @@ class MasksConfig:
             return "without learned boundaries"
         return f"with contours of {self.dials.contours} and whatever boundaries it has learned from"
 
-    def source(self, catalog: Catalog) -> MaskSource:
-        """The source that these settings describe.
+    def check_files(self) -> None:
+        """Look whether what the paths name is there and, of weights, can be read, as far as files tell.
 
         Raises:
-            ConfigError: a path that is not there, or contours that cannot be made.
+            ConfigError: a path that is not there, contours that cannot be made, or a library that is not installed.
+            DataError: the folder of a model lacks a part.
         """
         # Made here once, so that a mistake is told before work starts and not for each image.
         load_contours(self.dials.contours, self.dials.contours_file)
         if self.path is None:
+            return
+        path, what = Path(self.path), _READS[self.kind]
+        if not ((path.is_file() and "file" in what) or (path.is_dir() and "folder" in what)):
+            raise ConfigError(f"masks.path={path}: no such {what}; masks.kind={self.kind} reads one")
+        if self.kind in _NETWORKS and path.is_dir():
+            check_sam_folder(path)
+
+    def contents(self) -> dict[str, str]:
+        """Checksums by key, `path` or `dials.contours_file`, of files that may change while their paths stay.
+
+        Those are weights, and masks in one file; folders with a file an image are not looked through. Raises what
+        `check_files` does.
+        """
+        self.check_files()
+        found = {}
+        if self.path is not None and self.kind in (*_NETWORKS, "coco"):
+            found["path"] = content_digest(weight_files(Path(self.path)))
+        if self.dials.contours_file is not None:
+            found["dials.contours_file"] = content_digest([Path(self.dials.contours_file)])
+        return found
+
+    def source(self, catalog: Catalog) -> MaskSource:
+        """The source that these settings describe; raises what `check_files` does."""
+        self.check_files()
+        if self.path is None:
             return GrabCutAndProposals(self.dials)
         path, match = Path(self.path), MatchSettings(self.min_iou)
-        in_file = self.kind in ("network", "coco")
-        if not (path.is_file() if in_file else path.is_dir()):
-            what = "file" if in_file else "folder"
-            raise ConfigError(f"masks.path={path}: no such {what}; masks.kind={self.kind} reads one")
         if self.kind == "network":
             return NetworkMasks(path, self.dials)
+        if self.kind == "sam":
+            return SamMasks(path, self.dials)
         if self.kind == "mcg":
             return McgMasks(path, f"{self.template.removesuffix('.mat')}.mat", self.min_iou, self.dials)
         if self.kind == "coco":

@@ -12,11 +12,13 @@ from typing import Protocol
 from weakpan.arrays import FloatMap, RGBImage
 from weakpan.cues.box_masks import BoxMaskResult, MaskSettings, check_box, masks_in_boxes
 from weakpan.cues.mask_sources import check_size
+from weakpan.cues.sam_folder import weight_files
 from weakpan.data.annotations import Box, ImageAnnotation
 
 # Named and not imported: cues lie below networks, and processes that ask no network are spared the seconds and the
 # memory that torch costs.
-_READER = "weakpan.training.mask_voice", "read_mask_net"
+_MASK_NET = "weakpan.training.mask_voice", "read_mask_net"
+_SAM = "weakpan.cues.sam_voice", "read_sam"
 
 
 class Voice(Protocol):
@@ -34,7 +36,8 @@ class NetworkMasks:
     Only the path travels to worker processes. Each reads the network once, and importing torch costs it some seconds.
 
     Attributes:
-        path: of the network, as `make_gt.py stage=mask_net` wrote it.
+        path: of the network: the file that `make_gt.py stage=mask_net` wrote, or the folder of a model of the SAM
+            family.
         settings: the dials.
     """
 
@@ -45,24 +48,36 @@ class NetworkMasks:
         """Masks in the boxes of one image.
 
         Raises:
-            DataError: the photograph has another size than the annotation says, a box lies outside it, or the file of
-                the network is missing or damaged.
+            ConfigError: the library that reads a model of the SAM family is not installed.
+            DataError: the photograph has another size than the annotation says, a box lies outside it, or the network
+                is missing or damaged.
         """
         pixels = image()
         check_size(annotation, pixels)
         for index, box in enumerate(annotation.boxes):
             check_box(index, box, annotation.height, annotation.width)
-        probabilities = _voice(self.path, _stamp(self.path)).probabilities(pixels, annotation.boxes)
+        probabilities = network_voice(self.path, self.path.is_dir()).probabilities(pixels, annotation.boxes)
         return masks_in_boxes(pixels, annotation.boxes, self.settings, probabilities)
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """What changes when another network is written to the same path; None if there is no file."""
-    return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+def network_voice(path: Path, sam: bool) -> Voice:
+    """The mask network of a file, or the model of the SAM family of a folder; read again when its files have changed.
+
+    Raises:
+        ConfigError: the library that reads a model of the SAM family is not installed.
+        DataError: it is missing or damaged.
+    """
+    return _voice(path, sam, _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """What changes when another network is written to the same path; without files that are not there."""
+    stats = [(file.name, file.stat()) for file in weight_files(path) if file.is_file()]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
 @lru_cache(maxsize=1)
-def _voice(path: Path, stamp: tuple[int, int] | None) -> Voice:  # noqa: ARG001
-    module, name = _READER
+def _voice(path: Path, sam: bool, stamp: tuple[tuple[str, int, int], ...]) -> Voice:  # noqa: ARG001
+    module, name = _SAM if sam else _MASK_NET
     voice: Voice = getattr(import_module(module), name)(path)
     return voice

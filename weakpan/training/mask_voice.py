@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ import torch
 from torch import Tensor
 
 from weakpan.arrays import FloatMap, RGBImage
+from weakpan.checkpoints import save_whole
+from weakpan.cues.threads import one_thread
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.data.box_window import Window
 from weakpan.errors import DataError
-from weakpan.files import replacing
 from weakpan.models.mask_net import MaskNet, MaskOutput
 
 FORMAT = "weakpan-mask-net"
@@ -53,7 +53,7 @@ class MaskVoice:
         Returns:
             By position of the instance boxes in `boxes`, (box height, box width), 0..1.
         """
-        with _one_thread():
+        with one_thread():
             return self._probabilities(image, boxes)
 
     def _probabilities(self, image: RGBImage, boxes: Sequence[Box]) -> dict[int, FloatMap]:
@@ -77,17 +77,6 @@ class MaskVoice:
         seen: MaskOutput = self.network(windows, coordinates)
         mirrored: MaskOutput = self.network(windows.flip(-1), coordinates.flip(-1) * mirror)
         return (seen.mask.sigmoid() + mirrored.mask.sigmoid().flip(-1))[:, 0] / 2
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One image a process; and sums in another order, as other numbers of threads make them, could change a mask."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def write_mask_net(
@@ -117,8 +106,7 @@ def write_mask_net(
         "note": dict(note),
         "state_dict": {name: value.detach().cpu() for name, value in network.state_dict().items()},
     }
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    save_whole(content, path)
 
 
 def read_mask_net(path: Path) -> MaskVoice:

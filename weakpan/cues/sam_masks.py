@@ -1,0 +1,73 @@
+"""Masks in boxes from a model of the SAM family, which is prompted with the boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weakpan.arrays import BoolMask, FloatMap, RGBImage
+from weakpan.cues.box_masks import BoxMaskResult, BoxRecord, Fallback, MaskSettings, check_box, fallback_mask
+from weakpan.cues.consensus import Overlap, paint_masks
+from weakpan.cues.mask_sources import check_size
+from weakpan.cues.network_masks import network_voice
+from weakpan.data.annotations import Box, ImageAnnotation
+
+
+@dataclass(frozen=True)
+class SamMasks:
+    """Masks that a model of the SAM family finds for the boxes, cut to them.
+
+    Only the path travels to worker processes. Each reads the model once, and works on one thread of the processor.
+
+    Attributes:
+        folder: of the model.
+        settings: the dials; `min_cover`, `fallback`, `fallback_radius` and `overlap` are used.
+    """
+
+    folder: Path
+    settings: MaskSettings = field(default_factory=MaskSettings)
+
+    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:
+        """Masks in the boxes of one image.
+
+        Raises:
+            ConfigError: the library that reads the model is not installed.
+            DataError: the photograph has another size than the annotation says, a box lies outside it, or the folder
+                of the model lacks a part or is damaged.
+        """
+        pixels = image()
+        check_size(annotation, pixels)
+        for index, box in enumerate(annotation.boxes):
+            check_box(index, box, annotation.height, annotation.width)
+        said = network_voice(self.folder, sam=True).probabilities(pixels, annotation.boxes)
+        masks: dict[int, BoolMask] = {}
+        records = []
+        for index in sorted(said):
+            masks[index], record = _mask_in_box(index, annotation.boxes[index], said[index], self.settings)
+            records.append(record)
+        # It has seen what stands in front of an object, so that a fronter box takes no more than its own mask.
+        semantic = paint_masks(
+            pixels.shape[:2], annotation.boxes, masks, Overlap(self.settings.overlap), doubt_hides=False
+        )
+        return BoxMaskResult(semantic, tuple(records))
+
+
+def _mask_in_box(index: int, box: Box, probability: FloatMap, settings: MaskSettings) -> tuple[BoolMask, BoxRecord]:
+    mask: BoolMask = probability >= 0.5
+    area = int(mask.sum())
+    small = area == 0 or area < settings.min_cover * mask.size
+    if small:
+        height, width = mask.shape
+        mask = fallback_mask(height, width, settings)
+    record = BoxRecord(
+        index=index,
+        class_id=box.class_id,
+        grabcut_area=0,
+        proposal_area=0,
+        agreement=0.0,
+        cover=float(mask.mean()),
+        fallback=Fallback.SMALL_MASK if small else Fallback.NOT_NEEDED,
+        network_area=area,
+    )
+    return mask, record
