@@ -1,9 +1,28 @@
-"""Where everything of a run lies: the run folder's path rules, and nothing else."""
+"""Path rules: where everything of a run lies, and which image ids may become names of files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from weakpan.errors import DataError
+
+
+def checked_id(image_id: str, where: object = "", remedy: str = "rename the image") -> str:
+    """The id itself, which comes from a list or file of the user's and must not lead out of a folder, on any system.
+
+    Args:
+        image_id: to check.
+        where: it was found, in front of the message.
+        remedy: what to do about it.
+
+    Raises:
+        DataError: it is no plain file name.
+    """
+    if not image_id or image_id in {".", ".."} or any(c in image_id for c in "/\\\0"):
+        found = f"{where}: " if where else ""
+        raise DataError(f"{found}image id {image_id!r} is no plain file name; {remedy}")
+    return image_id
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,16 @@ class RunLayout:
         """CAM label maps, one an image."""
         return self.folder / "cams"
 
+    @property
+    def cam_heatmaps(self) -> Path:
+        """Heatmaps that the CAM label maps were cut from, one file an image, where they are kept."""
+        return self.cams / "heatmaps"
+
+    @property
+    def cam_source(self) -> Path:
+        """Which classifier the CAM label maps are of; written before the first of them."""
+        return self.cams / "classifier.json"
+
     def round(self, index: int) -> RoundLayout:
         """Folder of a round, counted from 0."""
         return RoundLayout(self.folder / f"round_{index:02d}")
@@ -94,6 +123,11 @@ class RunLayout:
     def logs(self) -> Path:
         """CSV logs of every stage."""
         return self.folder / "logs"
+
+    @property
+    def wandb_id(self) -> Path:
+        """Id of the run at Weights & Biases, the same for every start of the job."""
+        return self.folder / "wandb_id.txt"
 
     @property
     def metrics(self) -> Path:

@@ -13,7 +13,7 @@ from make_gt_in_process import results, run, times
 from PIL import Image
 
 from weakpan.catalog import TOY_CITY
-from weakpan.errors import DataError, RunError, WeakpanError
+from weakpan.errors import ConfigError, DataError, RunError, WeakpanError
 from weakpan.images import read_map
 from weakpan.stages.build import quieten_lightning
 from weakpan.stages.cams import run_cams
@@ -135,6 +135,122 @@ def test_a_damaged_checkpoint(told, trained, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(WeakpanError, match=r"last\.ckpt"):
         run(*told, f"source.checkpoint={path}")
+
+
+@pytest.fixture(scope="module")
+def kept(city, trained, tmp_path_factory):
+    """Results of the stage with heatmaps kept."""
+    out = tmp_path_factory.mktemp("kept") / "out"
+    run("stage=cams", "data=toy_city", f"data.root={city}", "data.crop.height=40", "data.crop.width=60",
+        f"source.checkpoint={trained / 'classifier/last.ckpt'}", f"out={out}", "cam.keep_heatmaps=true")  # fmt: skip
+    return out
+
+
+class TestHeatmaps:
+    """Heatmaps that are kept, and labels that are cut from them again."""
+
+    @pytest.fixture
+    def recut(self, city, kept, tmp_path):
+        return (
+            "stage=cams", "data=toy_city", f"data.root={city}", "data.crop.height=40", "data.crop.width=60",
+            f"source.heatmaps={kept / 'cam_heatmaps/train'}", f"out={tmp_path / 'out'}",
+        )  # fmt: skip
+
+    def differ(self, one, other):
+        return np.mean([one[image_id] != other[image_id] for image_id in IDS])
+
+    def test_keeping_them_changes_no_label(self, trained, kept):
+        assert sorted(p.name for p in (kept / "cam_heatmaps/train").iterdir()) == [f"{i}.npz" for i in IDS]
+        for image_id, values in maps(kept).items():
+            np.testing.assert_array_equal(values, read_map(trained / "cams" / f"{image_id}.png"))
+
+    def test_the_same_settings_give_the_same_labels_but_for_rounding(self, kept, recut, tmp_path):
+        assert run(*recut) == []
+        found, made = maps(tmp_path / "out"), maps(kept)
+        assert list(found) == IDS
+        # Of images of 64 x 96 a pixel of border is a hundredth; see test_cam_cut.py.
+        assert self.differ(found, made) < 0.03
+
+    def test_other_rules_and_thresholds_are_those_of_the_network(self, told, recut, tmp_path):
+        for index, options in enumerate(
+            [("cam.threshold=0.7", "cam.diffusion.steps=0"), ("cam.rule=published", "cam.threshold=0.9")]
+        ):
+            run(*told, *options, f"out={tmp_path / f'network{index}'}")
+            run(*recut, *options, f"out={tmp_path / f'recut{index}'}")
+            # Where all classes are above the cut nearly everywhere, the smaller area wins by a pixel: hence the 0.9.
+            assert self.differ(maps(tmp_path / f"network{index}"), maps(tmp_path / f"recut{index}")) < 0.03
+        labelled = [np.mean([m != 255 for m in maps(tmp_path / f"recut{k}").values()]) for k in (0, 1)]
+        assert labelled[0] != labelled[1]
+
+    def test_cut_again_after_an_interruption_and_for_other_settings_elsewhere(self, recut, tmp_path):
+        run(*recut)
+        expected, before = results(tmp_path / "out"), times(tmp_path / "out")
+        (tmp_path / f"out/cam/train/{IDS[1]}_leftImg8bit.png").write_bytes(b"half")
+        # Scales are those of the heatmaps, so that they make no other labels.
+        run(*recut, "cam.scales=[1.0]")
+        assert results(tmp_path / "out") == expected
+        after = times(tmp_path / "out")
+        assert [name for name in before if before[name] != after[name]] == [f"cam/train/{IDS[1]}_leftImg8bit.png"]
+        with pytest.raises(RunError, match=r"cam\.threshold: 0\.5 then, 0\.6 now"):
+            run(*recut, "cam.threshold=0.6")
+
+    def test_a_damaged_heatmap_is_made_again_by_the_one_and_named_by_the_other(self, kept, told, recut, tmp_path):
+        shutil.copytree(kept, tmp_path / "copy")
+        path = tmp_path / f"copy/cam_heatmaps/train/{IDS[2]}.npz"
+        path.write_bytes(path.read_bytes()[:300])
+        folder = f"source.heatmaps={path.parent}"
+        with pytest.raises(DataError, match=rf"{IDS[2]}\.npz: not readable"):
+            run(*recut, folder)
+        failures = run(*recut, folder, "on_error=skip")
+        assert [image_id for image_id, _ in failures] == [IDS[2]]
+        before = times(tmp_path / "copy")
+        assert run(*told, "cam.keep_heatmaps=true", f"out={tmp_path / 'copy'}") == []
+        assert results(tmp_path / "copy") == results(kept)
+        after = times(tmp_path / "copy")
+        names = {f"cam/train/{IDS[2]}_leftImg8bit.png", f"cam_heatmaps/train/{IDS[2]}.npz"}
+        assert {name for name in before if before[name] != after[name]} == names
+
+    def test_what_is_missing_is_said_before_work_starts(self, recut, tmp_path):
+        with pytest.raises(DataError, match=r"heatmaps=.*nowhere: no such folder"):
+            run(*recut, f"source.heatmaps={tmp_path / 'nowhere'}")
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(DataError, match=rf"no such file .*{IDS[0]}\.npz \(4 of 4 images"):
+            run(*recut, f"source.heatmaps={tmp_path / 'empty'}")
+
+    @pytest.mark.parametrize(
+        ("options", "part"),
+        [
+            (("source.checkpoint=x",), r"with source\.checkpoint=.*: heatmaps are either read or made"),
+            (("cam.keep_heatmaps=true",), r"with cam\.keep_heatmaps=true: heatmaps are either read or made"),
+            (
+                ("source.heatmaps=null",),
+                r"give source\.checkpoint=RUN/classifier/last\.ckpt, or source\.heatmaps=FOLDER",
+            ),
+        ],
+    )
+    def test_one_of_both_is_to_be_given(self, recut, options, part):
+        with pytest.raises(ConfigError, match=part):
+            run(*recut, *options)
+
+    def test_the_audit_shows_them(self, told, recut, tmp_path):
+        run(*told, "audit=true", f"out={tmp_path / 'plain'}")
+        run(*recut, "audit=true")
+        sizes = []
+        for name in ("plain", "out"):
+            with Image.open(tmp_path / name / "audit/cams_worst_images.png") as picture:
+                sizes.append(picture.size)
+        assert sizes[1][1] > 1.5 * sizes[0][1]
+
+
+def test_a_checkpoint_that_changed_is_not_mixed_with_the_maps_of_the_one_before(trained, told, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    given = (*told, f"source.checkpoint={tmp_path / 'run/classifier/last.ckpt'}")
+    run(*given)
+    content = torch.load(tmp_path / "run/classifier/last.ckpt", weights_only=True)
+    content["state_dict"] = {k: v + 1 if v.is_floating_point() else v for k, v in content["state_dict"].items()}
+    torch.save(content, tmp_path / "run/classifier/last.ckpt")
+    with pytest.raises(RunError, match=r"source\.checkpoint content: 'crc32 \w+' then, 'crc32 \w+' now"):
+        run(*given)
 
 
 class TestAudit:

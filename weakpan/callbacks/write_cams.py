@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from weakpan.arrays import SemanticMap
 from weakpan.callbacks.each_prediction import EachPrediction
-from weakpan.cues.cam_labels import competing_labels, published_labels
-from weakpan.cues.cam_settings import CamSettings
+from weakpan.cues.cam_cut import Known, cut_labels, taking_part, to_keep
+from weakpan.cues.cam_heatmaps import CamHeatmaps
+from weakpan.cues.cam_settings import PUBLISHED, CamSettings
 from weakpan.cues.grad_cam import stitch_cams
-from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
-from weakpan.data.candidates import candidate_sets
+from weakpan.data.crops import CropGrid
 
 
 class WriteCams(EachPrediction):
@@ -25,45 +24,46 @@ class WriteCams(EachPrediction):
     The loop adds it to the prediction stage of the classifier; its settings are the group `cues.cam`:
 
         cues:
-          cam: {rule: competing, threshold: 0.5, scales: [1.0, 1.5], flip: true}
+          cam: {rule: competing, threshold: 0.5, scales: [1.0, 1.5], flip: true, keep_heatmaps: false}
 
     Args:
         write: takes an image id and its (H, W) uint8 map; every rank writes its own images.
-        annotations: for image sizes and the crop grid.
+        keep: takes an image id and its heatmaps, before the map is written; None for not keeping them.
+        grid: that the tags belong to.
         settings: of the label rule.
     """
 
     def __init__(
-        self, write: Callable[[str, SemanticMap], None], annotations: WeakAnnotations, settings: CamSettings
+        self,
+        write: Callable[[str, SemanticMap], None],
+        keep: Callable[[str, CamHeatmaps], None] | None,
+        grid: CropGrid,
+        settings: CamSettings,
     ) -> None:
         super().__init__()
-        self.write, self.annotations, self.settings = write, annotations, settings
+        self.write, self.keep, self.grid, self.settings = write, keep, grid, settings
 
     def take(self, prediction: Mapping[str, Any]) -> None:
         """Stitch the tiles of one image, cut, write."""
-        entry = self.annotations.images[prediction["image_id"]]
-        size = (entry.height, entry.width)
-        published = self.settings.rule == "published"
-        heatmaps = prediction["heatmaps"]
-        cams = stitch_cams(
-            prediction["pairs"],
-            F.relu(heatmaps) if published else heatmaps,
-            self.annotations.grid.tiles(*size),
-            size,
-            self.annotations.catalog.num_classes,
-        )
-        if published:
-            labels = published_labels(cams, self.settings.threshold)
+        image = prediction["image"]
+        known = Known(prediction["set_table"], prediction["set_index"], image)
+        pairs, heatmaps = prediction["pairs"], prediction["heatmaps"]
+        tagged = sorted(set(pairs[:, 1].tolist()))
+        classes, published = taking_part(tagged, self.settings, known), self.settings.rule == PUBLISHED
+        if self.keep is None:
+            cams = self._stitch(pairs, F.relu(heatmaps) if published else heatmaps, classes, image)
         else:
-            allowed = self._allowed(entry).to(cams.device)
-            labels = competing_labels(cams, allowed, prediction["image"], self.settings)
-        self.write(entry.image_id, labels)
+            positive = self._stitch(pairs, F.relu(heatmaps), tagged, image)
+            signed = self._stitch(pairs, heatmaps, tagged, image)
+            self.keep(prediction["image_id"], to_keep(tagged, positive, signed))
+            cams = (positive if published else signed)[[tagged.index(k) for k in classes]]
+        self.write(prediction["image_id"], cut_labels(classes, cams, self.settings, known))
 
-    def _allowed(self, entry: ImageAnnotation) -> Tensor:
-        """(C, H, W) bool, the classes that tags and boxes leave to each pixel."""
-        rows, columns = np.arange(entry.height), np.arange(entry.width)
-        sets = candidate_sets(entry, self.annotations.grid, self.annotations.catalog, rows, columns)
-        # Row 0 stands for pixels that tags and boxes leave no class.
-        table = torch.from_numpy(sets.table)
-        table[0] = False
-        return table[torch.from_numpy(sets.index).long()].permute(2, 0, 1)
+    def _stitch(self, pairs: Tensor, heatmaps: Tensor, classes: Sequence[int], image: Tensor) -> Tensor:
+        """(K, H, W), heatmaps of some classes alone: at full size each one is much to carry along."""
+        wanted = torch.tensor(classes, dtype=pairs.dtype, device=pairs.device)
+        chosen = torch.isin(pairs[:, 1], wanted)
+        crops, ids = pairs[chosen].unbind(1)
+        size = (image.shape[1], image.shape[2])
+        rows = torch.stack([crops, torch.searchsorted(wanted, ids.contiguous())], dim=1)
+        return stitch_cams(rows, heatmaps[chosen], self.grid.tiles(*size), size, len(classes))

@@ -12,7 +12,7 @@ from weakpan.cues.diffusion import diffuse
 from weakpan.cues.evidence import class_probabilities
 
 
-def published_labels(cams: Tensor, threshold: float) -> SemanticMap:
+def published_labels(cams: Tensor, threshold: float, peaks: Tensor | None = None) -> SemanticMap:
     """The label map of a stack of heatmaps, by the published rule.
 
     A class keeps the pixels above a share of its maximum; where classes collide the one with the smaller kept area
@@ -21,16 +21,17 @@ def published_labels(cams: Tensor, threshold: float) -> SemanticMap:
     Args:
         cams: (C, H, W), 0 or larger; a class whose map is 0 everywhere is not in the image.
         threshold: share of the maximum, 0..1.
+        peaks: (C,) the maxima, of heatmaps that have lost theirs; None for those of `cams`.
 
     Returns:
         (H, W) uint8 train ids, 255 unlabelled.
     """
-    highest = cams.amax(dim=(1, 2), keepdim=True)
-    kept = (cams > threshold * highest) & (highest > 0)
-    areas = kept.sum(dim=(1, 2))
+    highest = cams.amax(dim=(1, 2)) if peaks is None else peaks
+    kept = [(cam > threshold * top) & (top > 0) for cam, top in zip(cams, highest, strict=True)]
+    areas = torch.tensor([int(torch.count_nonzero(mask)) for mask in kept])
     labels = torch.full(cams.shape[1:], IGNORE, dtype=torch.uint8, device=cams.device)
     for class_id in torch.argsort(areas, descending=True, stable=True).tolist():
-        labels[kept[class_id]] = class_id
+        labels.masked_fill_(kept[class_id], class_id)
     return labels.cpu().numpy().astype(np.uint8, copy=False)
 
 
@@ -46,13 +47,10 @@ def competing_labels(cams: Tensor, allowed: Tensor, image: Tensor, settings: Cam
     Returns:
         (H, W) uint8 train ids, 255 unlabelled.
     """
-    # Most images have tags of a few classes only; at full size each one is much to carry along.
-    occurring = allowed.flatten(1).any(dim=1).nonzero()[:, 0]
-    if len(occurring) == 0:
+    if len(cams) == 0:
         return np.full(cams.shape[1:], IGNORE, np.uint8)
-    cams, allowed = cams[occurring], allowed[occurring]
     probabilities = class_probabilities(cams, allowed, settings.temperature, settings.least_spread)
     highest, strongest = diffuse(probabilities, allowed, image, settings.diffusion).max(dim=0)
     unsure = (highest < settings.threshold) | (highest <= 0)
-    labels = occurring[strongest].to(torch.uint8).masked_fill(unsure, IGNORE)
+    labels = strongest.to(torch.uint8).masked_fill_(unsure, IGNORE)
     return labels.cpu().numpy().astype(np.uint8, copy=False)

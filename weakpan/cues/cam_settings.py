@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from weakpan.errors import ConfigError
 
+PUBLISHED, COMPETING = "published", "competing"
+"""The rules."""
+
 
 @dataclass
 class DiffusionSettings:
@@ -58,22 +61,24 @@ class CamSettings:
         temperature: `competing`: see `weakpan.cues.evidence.class_probabilities`, above 0.
         least_spread: `competing`: see there, 0..1.
         diffusion: `competing`: how far probabilities flow.
+        keep_heatmaps: write the heatmaps, too, see `weakpan.cues.cam_heatmaps`; labels are the same with and without.
 
     Raises:
         ConfigError: a value outside its range, named by its field.
     """
 
-    rule: str = "competing"
+    rule: str = COMPETING
     threshold: float = 0.5
     scales: list[float] = field(default_factory=lambda: [1.0, 1.5])
     flip: bool = True
     temperature: float = 0.5
     least_spread: float = 0.5
     diffusion: DiffusionSettings = field(default_factory=DiffusionSettings)
+    keep_heatmaps: bool = False
 
     def __post_init__(self) -> None:
         """Check the choices."""
-        if self.rule not in ("published", "competing"):
+        if self.rule not in (PUBLISHED, COMPETING):
             raise ConfigError(f"cam.rule={self.rule}: expected published or competing")
         for name in ("threshold", "least_spread"):
             if not 0 <= (value := getattr(self, name)) <= 1:

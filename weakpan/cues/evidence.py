@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+from weakpan.cues.bands import row_bands
 
 _IMPOSSIBLE = -1e4
 
@@ -26,10 +30,23 @@ def class_probabilities(cams: Tensor, allowed: Tensor, temperature: float, least
     Returns:
         (C, H, W) float32, 0..1; over the classes of a pixel it sums to 1, or to 0 where no class is allowed.
     """
-    count = allowed.sum(dim=(1, 2)).clamp_min(1)
-    mean = (cams * allowed).sum(dim=(1, 2)) / count
-    centred = (cams - mean[:, None, None]) * allowed
-    spread = (centred.square().sum(dim=(1, 2)) / count).sqrt()
-    spread = spread.clamp_min(max(1e-12, least_spread * float(spread.max())))
-    logits = (centred / (temperature * spread[:, None, None])).masked_fill(~allowed, _IMPOSSIBLE)
-    return torch.softmax(logits, dim=0) * allowed
+    bands, dtype = row_bands(cams), cams.dtype
+
+    def total(values: Callable[[slice], Tensor]) -> Tensor:
+        """(C, 1, 1), sums in double precision, so that they do not depend on how the image is divided."""
+        sums = sum((values(rows).sum(dim=(1, 2)).cpu().double() for rows in bands), torch.zeros(len(cams)).double())
+        return sums[:, None, None]
+
+    def centred(rows: slice) -> Tensor:
+        return cams[:, rows] - mean
+
+    count = total(lambda rows: allowed[:, rows].to(dtype)).clamp_min(1)
+    mean = (total(lambda rows: cams[:, rows] * allowed[:, rows].to(dtype)) / count).to(cams)
+    squares = total(lambda rows: centred(rows).mul_(allowed[:, rows].to(dtype)).square_())
+    spread = (squares / count).sqrt()
+    unit = (temperature * spread.clamp_min(max(1e-12, least_spread * float(spread.max())))).to(cams)
+    probabilities = torch.empty_like(cams)
+    for rows in bands:
+        logits = centred(rows).div_(unit).masked_fill_(~allowed[:, rows], _IMPOSSIBLE)
+        probabilities[:, rows] = torch.softmax(logits, dim=0).mul_(allowed[:, rows].to(dtype))
+    return probabilities

@@ -78,4 +78,4 @@ def stitch_cams(
         shape = (tile.bottom - tile.top, tile.right - tile.left)
         enlarged = F.interpolate(heatmap[None, None], shape, mode="bilinear", align_corners=False)[0, 0]
         total[class_id][tile.slices] += enlarged
-    return total / count.clamp_min(1)
+    return total.div_(count.clamp_min(1))

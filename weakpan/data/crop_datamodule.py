@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from weakpan.arrays import RGBImage
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
+from weakpan.data.candidates import candidate_sets
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.samplers import EpochSampler, ShardSampler
 from weakpan.data.transforms import jitter_colour
@@ -66,21 +67,37 @@ class TileDataset(Dataset[dict[str, Any]]):
 
     An item holds `image_id`, `tiles` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as
     (epoch, index) for training, with random flips and colours, or as an index for prediction, without, and then hold
-    the photograph too: `image` (3, H, W) uint8 RGB.
+    the photograph too, `image` (3, H, W) uint8 RGB, and the candidates of its pixels, `set_index` (H, W) int32 and
+    `set_table` (S, C) bool as in `CandidateSets`.
+
+    Args:
+        split: photographs.
+        annotations: boxes and tags.
+        settings: how tiles are shown.
+        seed: of flips and colours.
+        ids: of the images; None for those of the split.
     """
 
-    def __init__(self, split: CityscapesSplit, annotations: WeakAnnotations, settings: CropSettings, seed: int) -> None:
+    def __init__(
+        self,
+        split: CityscapesSplit,
+        annotations: WeakAnnotations,
+        settings: CropSettings,
+        seed: int,
+        ids: Sequence[str] | None = None,
+    ) -> None:
         self.split, self.annotations, self.settings, self.seed = split, annotations, settings, seed
+        self.ids = split.ids if ids is None else tuple(ids)
 
     def __len__(self) -> int:
         """Number of images."""
-        return len(self.split.ids)
+        return len(self.ids)
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
         """Tiles and tags of one image."""
         rng = None if isinstance(item, int) else np.random.default_rng((self.seed, *item))
         index = item if isinstance(item, int) else item[1]
-        image_id = self.split.ids[index]
+        image_id = self.ids[index]
         annotation = self.annotations.images[image_id]
         image = self.split.image(image_id)
         tiles = [
@@ -92,7 +109,16 @@ class TileDataset(Dataset[dict[str, Any]]):
             "tiles": torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2),
             "tags": tag_matrix(annotation, self.annotations.catalog.num_classes),
         }
-        return shown if rng is not None else {**shown, "image": torch.from_numpy(image).permute(2, 0, 1)}
+        if rng is not None:
+            return shown
+        rows, columns = np.arange(annotation.height), np.arange(annotation.width)
+        sets = candidate_sets(annotation, self.annotations.grid, self.annotations.catalog, rows, columns)
+        return {
+            **shown,
+            "image": torch.from_numpy(image).permute(2, 0, 1),
+            "set_index": torch.from_numpy(sets.index),
+            "set_table": torch.from_numpy(sets.table),
+        }
 
     def _show(self, tile: RGBImage, rng: np.random.Generator | None) -> RGBImage:
         grid, settings = self.annotations.grid, self.settings
@@ -108,9 +134,9 @@ class TileDataset(Dataset[dict[str, Any]]):
 
 def collate_tiles(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Tiles of several images in one batch; their number may differ between images, and so may the photographs."""
-    photographs = {"image": [item["image"] for item in items]} if "image" in items[0] else {}
+    of_images = {key: [item[key] for item in items] for key in ("image", "set_index", "set_table") if key in items[0]}
     return {
-        **photographs,
+        **of_images,
         "image_id": [item["image_id"] for item in items],
         "tiles": torch.cat([item["tiles"] for item in items]),
         "tags": torch.cat([item["tags"] for item in items]),
@@ -121,10 +147,16 @@ class CropDataModule(pl.LightningDataModule):
     """Loaders for training the classifier and for predicting CAMs (one image a batch)."""
 
     def __init__(
-        self, split: CityscapesSplit, annotations: WeakAnnotations, settings: CropSettings, workers: int, seed: int
+        self,
+        split: CityscapesSplit,
+        annotations: WeakAnnotations,
+        settings: CropSettings,
+        workers: int,
+        seed: int,
+        ids: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
-        self.dataset = TileDataset(split, annotations, settings, seed)
+        self.dataset = TileDataset(split, annotations, settings, seed, ids)
         self.workers, self.seed = workers, seed
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:

@@ -3,6 +3,7 @@
     cam/SPLIT/ID_leftImg8bit.png                CAM label maps: train ids, 255 undecided
     mcg_and_grabcut/SPLIT/ID_leftImg8bit.png    masks in boxes: train ids of things, 0 no thing here, 255 undecided;
                                                 in a class table that starts with a thing 254 is no thing here
+    cam_heatmaps/SPLIT/ID.npz                   ours: heatmaps of the CAMs, see `weakpan.cues.cam_heatmaps`
     pred_sem_raw/ID_leftImg8bit.png             predictions of a network: train ids
     pred_flat_feat/ID_leftImg8bit.mat           their scores, see `mat_scores`
     pred_sem_clean/ID_leftImg8bit.png           results: train ids, 255 ignored
@@ -25,6 +26,7 @@ from weakpan.catalog import Catalog
 from weakpan.data.mat_scores import read_mat_scores, write_mat_scores
 from weakpan.errors import DataError
 from weakpan.images import read_map, write_indexed_png, write_png
+from weakpan.layout import checked_id
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class ReleasedTree:
     def cam_path(self, image_id: str) -> Path:
         """File of the CAM label map."""
         return self._path(f"cam/{self.split}", image_id)
+
+    @property
+    def heatmaps_folder(self) -> Path:
+        """Folder of the heatmaps that CAM label maps were cut from."""
+        return self.root / "cam_heatmaps" / self.split
 
     def masks_path(self, image_id: str) -> Path:
         """File of the masks in boxes."""
@@ -144,9 +151,7 @@ class ReleasedTree:
             write_indexed_png(path, encoded.astype(np.uint8, copy=False), index_palette())
 
     def _path(self, folder: str, image_id: str, kind: str = ".png") -> Path:
-        if Path(image_id).name != image_id or image_id in {"", ".", ".."}:
-            raise DataError(f"{self.root / folder}: image id {image_id!r} is no plain file name; rename the image")
-        return self.root / folder / f"{image_id}{self.suffix}{kind}"
+        return self.root / folder / f"{checked_id(image_id, self.root / folder)}{self.suffix}{kind}"
 
     def _is_class(self) -> npt.NDArray[np.bool_]:
         """(256,) lookup: True at train ids and 255."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from weakpan.cues.cam_heatmaps import HeatmapFolder
 from weakpan.data.released import ReleasedTree
 from weakpan.errors import DataError
 from weakpan.evaluation.cam_scores import count_cam, image_figures, summarise_cams, worst_maps
@@ -42,12 +43,14 @@ class CamAudit:
     Attributes:
         real: labels to score against.
         tree: maps that the stage has written.
+        heatmaps: that the maps were cut from; those that are there are shown.
         folder: `OUT/audit`.
         pictures: number of images that are shown, up to `WORST`.
     """
 
     real: RealLabels
     tree: ReleasedTree
+    heatmaps: HeatmapFolder
     folder: Path
     pictures: int
 
@@ -61,11 +64,12 @@ class CamAudit:
         return self.real.missing_classes(image_id)
 
     def is_done(self, image_id: str) -> bool:
-        """Whether the scores are there, whole, and of the map as it is."""
-        try:
-            return self.scores.read(image_id).get("map_crc32") == checksum(self.tree.cam_path(image_id))
-        except DataError:
-            return False
+        """Whether the scores are there, whole, and of map and real labels as they are."""
+        return self.missing(image_id) is None and self.scores.says(image_id, self._scored(image_id))
+
+    def _scored(self, image_id: str) -> dict[str, Any]:
+        """What the scores of an image are of."""
+        return {"map_crc32": checksum(self.tree.cam_path(image_id)), "real_crc32": self.real.checksums(image_id)}
 
     def __call__(self, image_id: str) -> Counter[str]:
         """Score the map of an image and write the scores.
@@ -87,8 +91,7 @@ class CamAudit:
             for name, row in zip(self.real.catalog.names, counts.tolist(), strict=True)
             if any(row)
         }
-        crc = checksum(self.tree.cam_path(image_id))
-        self.scores.write(image_id, {"map_crc32": crc, **image_figures(counts), "per_class": classes})
+        self.scores.write(image_id, {**self._scored(image_id), **image_figures(counts), "per_class": classes})
         return Counter(images=1)
 
     def join(self, ids: Sequence[str]) -> None:
@@ -111,7 +114,9 @@ class CamAudit:
             # Only pictures need fonts and drawing.
             from weakpan.make_gt.worst_cues import draw_worst_cams
 
-            write_png(self.folder / "cams_worst_images.png", draw_worst_cams(shown, self.real, self.tree))
+            write_png(
+                self.folder / "cams_worst_images.png", draw_worst_cams(shown, self.real, self.tree, self.heatmaps)
+            )
         write_text_atomically(self.folder / "cams.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
         from weakpan.report.cue_tables import cam_table
 

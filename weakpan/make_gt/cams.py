@@ -1,6 +1,7 @@
 """Stage `cams`: CAM label maps from the crop classifier of an earlier run.
 
-The only stage that needs a network; it runs in this process, on a GPU if there is one, with `workers` loader processes.
+It runs in this process, on a GPU if there is one, with `workers` loader processes. From heatmaps that were kept,
+`recut_cams` makes the maps without a network.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
+from weakpan.arrays import SemanticMap
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.write_cams import WriteCams
 from weakpan.catalog import Catalog
 from weakpan.config.data import GridConfig
+from weakpan.cues.cam_heatmaps import CamHeatmaps, HeatmapFolder
 from weakpan.cues.cam_settings import CamSettings
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.cityscapes import CityscapesSplit
@@ -26,6 +29,7 @@ from weakpan.data.released import ReleasedTree
 from weakpan.errors import RunError
 from weakpan.images import read_rgb
 from weakpan.layout import RunLayout
+from weakpan.make_gt.settings import Claim
 from weakpan.make_gt.weak_source import WeakSource
 from weakpan.make_gt.whole import is_whole
 from weakpan.sharing import Outcome, share
@@ -41,11 +45,15 @@ class CheckCamInput:
         weak: boxes and tags.
         photographs: of the split.
         out: where maps go.
+        heatmaps: where heatmaps go; None for not keeping them.
+        claim: makes the settings those of the folder with the first result; None leaves settings unkept.
     """
 
     weak: WeakSource
     photographs: CityscapesSplit
     out: ReleasedTree
+    heatmaps: HeatmapFolder | None = None
+    claim: Claim | None = None
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
@@ -56,14 +64,27 @@ class CheckCamInput:
         )
 
     def is_done(self, image_id: str) -> bool:
-        """Whether the map is there and whole."""
-        return is_whole(self.out.cam_path(image_id))
+        """Whether the map, and the heatmaps where they are kept, are there and whole."""
+        return is_whole(self.out.cam_path(image_id)) and (self.heatmaps is None or self.heatmaps.has(image_id))
 
     def __call__(self, image_id: str) -> Counter[str]:
         """Read photograph, boxes and tags; raises DataError."""
         height, width = read_rgb(self.weak.photograph(image_id)).shape[:2]
         self.weak.annotation(image_id, (height, width), with_tags=True)
         return Counter(images=1)
+
+    def write(self, image_id: str, values: SemanticMap) -> None:
+        """Write a CAM label map, (H, W) uint8; raises RunError where maps of other settings came first."""
+        if self.claim is not None:
+            self.claim()
+        self.out.write_cam(image_id, values)
+
+    def keep(self, image_id: str, heatmaps: CamHeatmaps) -> None:
+        """Write heatmaps; raises RunError where maps of other settings came first."""
+        if self.claim is not None:
+            self.claim()
+        if self.heatmaps is not None:
+            self.heatmaps.write(image_id, heatmaps)
 
 
 class LazyAnnotations(Mapping[str, ImageAnnotation]):
@@ -134,7 +155,10 @@ def make_cams(
         enable_checkpointing=False,
         # Grad-CAM takes gradients.
         inference_mode=False,
-        callbacks=[WriteCams(check.out.write_cam, annotations, cam), StageProgress("cams")],
+        callbacks=[
+            WriteCams(check.write, None if check.heatmaps is None else check.keep, annotations.grid, cam),
+            StageProgress("cams"),
+        ],
     )
     trainer.predict(module, data, return_predictions=False)
     outcome.seconds = round(time.monotonic() - start, 1)

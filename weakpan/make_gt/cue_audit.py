@@ -11,6 +11,7 @@ from typing import Protocol
 
 from weakpan.catalog import Catalog
 from weakpan.config.make_gt import MakeGtConfig, Stage
+from weakpan.cues.cam_heatmaps import HeatmapFolder
 from weakpan.data.released import ReleasedTree
 from weakpan.errors import DataError
 from weakpan.make_gt.audit_cams import CamAudit
@@ -43,7 +44,8 @@ def cue_audit(config: MakeGtConfig, weak: WeakSource, catalog: Catalog) -> CueAu
         case Stage.masks:
             return MaskAudit(weak, real, tree, mask_records(out, split), out / "audit", config.pictures)
         case Stage.cams:
-            return CamAudit(real, tree, out / "audit", config.pictures)
+            kept = tree.heatmaps_folder if config.source.heatmaps is None else Path(config.source.heatmaps)
+            return CamAudit(real, tree, HeatmapFolder(kept, catalog), out / "audit", config.pictures)
     return None
 
 

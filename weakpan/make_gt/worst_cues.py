@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from weakpan.arrays import IGNORE, RGBImage
+from weakpan.arrays import IGNORE, RGBImage, SemanticMap
+from weakpan.catalog import Catalog
 from weakpan.cues.box_masks import Fallback
+from weakpan.cues.cam_heatmaps import HeatmapFolder
 from weakpan.data.annotations import BoxKind
 from weakpan.data.released import ReleasedTree
 from weakpan.evaluation.box_scores import PERFECT
@@ -15,8 +17,11 @@ from weakpan.evaluation.box_summary import AuditedBox
 from weakpan.evaluation.real_instances import find_instances, match_boxes
 from weakpan.make_gt.real_labels import RealLabels
 from weakpan.make_gt.weak_source import WeakSource
-from weakpan.report.pictures import color_masks, color_semantic, draw_boxes
+from weakpan.report.pictures import color_masks, color_semantic, draw_boxes, overlay_heatmap
 from weakpan.report.worst_cases import BoxCase, box_sheet, color_real_things, image_sheet, mask_of
+
+HEATMAPS = 3
+"""At most so many classes of an image are shown, as many as there are pictures in a row."""
 
 
 def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: WeakSource, real: RealLabels, tree: ReleasedTree) -> RGBImage:
@@ -61,34 +66,63 @@ def draw_worst_masks(
         real: labels and photographs.
         tree: maps of masks.
     """
-    rows = []
+    rows, seen = [], set[int]()
     for image_id, iou in images:
         image, truth = real.photograph(image_id), real.truth(image_id)
         boxes = [b for b in weak.boxes(image_id)[1] if b.kind is not BoxKind.STUFF]
+        seen |= {*np.unique(tree.masks(image_id)).tolist(), *np.unique(truth.semantic).tolist()}
+        seen |= {box.class_id for box in boxes}
         rows.append([
             (f"{image_id}: mean IoU {iou:.2f}", draw_boxes(image, boxes, real.catalog)),
-            ("masks in boxes", color_masks(tree.masks(image_id), real.catalog)),
-            ("real things", color_real_things(truth, real.catalog)),
+            ("masks in boxes; grey: no thing", color_masks(tree.masks(image_id), real.catalog)),
+            ("real things, in shades of their class", color_real_things(truth, real.catalog)),
         ])  # fmt: skip
-    return image_sheet(rows, real.catalog.subset("things", [real.catalog.names[k] for k in real.catalog.thing_ids]))
+    return image_sheet(rows, _of_legend(seen & set(real.catalog.thing_ids), real.catalog))
 
 
-def draw_worst_cams(images: Sequence[tuple[str, float | None]], real: RealLabels, tree: ReleasedTree) -> RGBImage:
-    """Photograph, CAM label map and real classes of each image.
+def draw_worst_cams(
+    images: Sequence[tuple[str, float | None]], real: RealLabels, tree: ReleasedTree, heatmaps: HeatmapFolder
+) -> RGBImage:
+    """Photograph, CAM label map and real classes of each image, above the heatmaps of the classes that are most wrong.
 
     Args:
         images: ids and precision of their labels, None for an image without a label.
         real: labels and photographs.
         tree: CAM label maps.
+        heatmaps: of the maps; images whose heatmaps are not there do without.
     """
-    rows = []
+    rows, seen = [], set[int]()
     for image_id, precision in images:
-        cam, classes = tree.cam(image_id), real.classes(image_id)
+        cam, classes, photograph = tree.cam(image_id), real.classes(image_id), real.photograph(image_id)
+        seen |= {*np.unique(cam).tolist(), *np.unique(classes).tolist()}
         labelled = np.mean(cam[classes != IGNORE] != IGNORE)
         said = "no label" if precision is None else f"{precision:.0%} of the labels right"
         rows.append([
-            (f"{image_id}: {said}", real.photograph(image_id)),
+            (f"{image_id}: {said}", photograph),
             (f"CAM labels: {labelled:.0%} labelled", color_semantic(cam, real.catalog)),
             ("real labels", color_semantic(classes, real.catalog)),
         ])  # fmt: skip
-    return image_sheet(rows, real.catalog)
+        if heatmaps.path(image_id).is_file():
+            kept = heatmaps.read(image_id)
+            shown = _most_wrong(cam, classes, kept.classes)
+            said = "for it orange, against it blue"
+            pictures = [
+                (f"{real.catalog.names[class_id]}: {said}", overlay_heatmap(photograph, values))
+                for class_id, values in zip(shown, kept.only(shown).signed(), strict=True)
+            ]
+            rows += [pictures] if pictures else []
+    return image_sheet(rows, _of_legend(seen, real.catalog))
+
+
+def _of_legend(train_ids: set[int], catalog: Catalog) -> Catalog:
+    """The classes of the legend: those that occur in the pictures."""
+    names = [name for class_id, name in enumerate(catalog.names) if class_id in train_ids]
+    return catalog.subset("legend", names or catalog.names)
+
+
+def _most_wrong(cam: SemanticMap, classes: SemanticMap, among: Sequence[int]) -> list[int]:
+    """Up to `HEATMAPS` train ids, those with most pixels that wrongly have, or wrongly lack, their label."""
+    wrong = (cam != classes) & (cam != IGNORE) & (classes != IGNORE)
+    pixels = {k: int(np.count_nonzero(wrong & ((cam == k) | (classes == k)))) for k in among}
+    worst = sorted((k for k in among if pixels[k] > 0), key=lambda k: -pixels[k])
+    return worst[:HEATMAPS]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, NO_THING, BoolMask, InstanceMap, RGBImage, SemanticMap
+from weakpan.arrays import IGNORE, NO_THING, BoolMask, FloatMap, InstanceMap, RGBImage, SemanticMap
 from weakpan.catalog import Catalog
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.panoptic import PanopticMap
@@ -19,6 +19,8 @@ from weakpan.report.shades import instance_shades
 
 NO_THING_COLOR = (48, 48, 48)
 HATCH_COLORS = ((244, 244, 244), (196, 196, 196))
+FOR_COLOR = (230, 159, 0)
+AGAINST_COLOR = (0, 114, 178)
 
 _STRIPES_A_SIDE = 100
 
@@ -126,6 +128,23 @@ def overlay(image: RGBImage, labels: SemanticMap | PanopticMap, catalog: Catalog
     below = image.copy()
     below[unlabelled] = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[unlabelled][:, None]
     return np.rint(below * (1.0 - alpha) + colors * alpha).astype(np.uint8)
+
+
+def overlay_heatmap(image: RGBImage, values: FloatMap) -> RGBImage:
+    """Lay what speaks for a class (orange) and against it (blue) over the grey photograph.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        values: (h, w) of any size and scale, above 0 for the class; the largest distance from 0 is the full colour.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    scaled = cv2.resize(values, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    strength = (np.abs(scaled) / max(float(np.abs(values).max(initial=0)), 1e-12))[..., None]
+    colors = np.where(scaled[..., None] > 0, np.array(FOR_COLOR), np.array(AGAINST_COLOR))
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
+    return np.rint(grey * (1 - strength) + colors * strength).clip(0, 255).astype(np.uint8)
 
 
 def draw_boundaries(picture: RGBImage, *maps: npt.NDArray[np.integer]) -> RGBImage:

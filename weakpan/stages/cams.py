@@ -16,10 +16,13 @@ from weakpan.callbacks.score_tags import ScoreTags
 from weakpan.callbacks.seed_steps import SeedSteps
 from weakpan.callbacks.write_cams import WriteCams
 from weakpan.checkpoints import resume_point
+from weakpan.cues.cam_heatmaps import HeatmapFolder
 from weakpan.data.crop_datamodule import CropDataModule
 from weakpan.data.derive import derive_annotations
-from weakpan.map_store import read_manifest
-from weakpan.ranks import from_rank_zero, share_of_rank, wait_for_all_ranks
+from weakpan.errors import DataError
+from weakpan.files import content_digest
+from weakpan.map_store import MapStore, read_manifest, write_manifest
+from weakpan.ranks import from_rank_zero, gather_from_all_ranks, share_of_rank, wait_for_all_ranks
 from weakpan.stages.build import build_classifier, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import run_settings
@@ -29,6 +32,8 @@ from weakpan.training.classifier_module import ClassifierModule
 def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
     """Train the classifier, write CAM label maps, seal them; what is sealed is not made again.
 
+    An interrupted stage goes on after its last whole map, as long as the classifier's weights are those of the others.
+
     Returns:
         `epochs`, `loss` (last epoch's), `average_precision` (by class, on the crops of the validation split; None
         without one) and `seconds`, as in metrics.json.
@@ -36,24 +41,15 @@ def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
     config, store = experiment.config, experiment.cams
     if from_rank_zero(store.is_sealed):
         store.verify(share_of_rank(experiment.train.ids))
+        _say_what_is_not_kept(experiment)
         return dict(read_manifest(store.manifest_path)["summary"])
     start = time.monotonic()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module = build_classifier(config.classifier, config.cues.cam, experiment.catalog)
     data = CropDataModule(experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed)
-    # There may be more ranks than images.
-    data.allow_zero_length_dataloader_with_multiple_devices = True
     loss = _fit(experiment, module, data, loggers)
     found = _score(experiment, module, loggers)
-    trainer = build_trainer(
-        config,
-        experiment.layout,
-        "CAMs",
-        [WriteCams(store.write, experiment.weak, config.cues.cam)],
-        loggers,
-        inference_mode=False,
-    )
-    trainer.predict(module, data, return_predictions=False)
+    _write_maps(experiment, module, loggers)
     wait_for_all_ranks()
     summary = {
         "epochs": config.classifier.epochs,
@@ -63,6 +59,72 @@ def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
     }
     from_rank_zero(lambda: store.seal(experiment.train.ids, run_settings(experiment), summary=summary))
     return summary
+
+
+def _write_maps(experiment: Experiment, module: ClassifierModule, loggers: list[Logger]) -> None:
+    """Write the maps that are not there, each on one rank."""
+    config, layout, store = experiment.config, experiment.layout, experiment.cams
+    heatmaps = HeatmapFolder(layout.cam_heatmaps, experiment.catalog) if config.cues.cam.keep_heatmaps else None
+    from_rank_zero(lambda: _forget_other_weights(experiment))
+    mine = [i for i in share_of_rank(experiment.train.ids) if not _is_done(i, store, heatmaps)]
+    # Every rank looks at its share alone, and all have to agree on the whole.
+    left = {image_id for part in gather_from_all_ranks(mine) for image_id in part}
+    todo = [image_id for image_id in experiment.train.ids if image_id in left]
+    writer = WriteCams(store.write, None if heatmaps is None else heatmaps.write, experiment.weak.grid, config.cues.cam)
+    data = CropDataModule(
+        experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed, todo
+    )
+    # There may be more ranks than images.
+    data.allow_zero_length_dataloader_with_multiple_devices = True
+    trainer = build_trainer(config, layout, "CAMs", [writer], loggers, inference_mode=False)
+    if todo:
+        trainer.predict(module, data, return_predictions=False)
+
+
+def _is_done(image_id: str, store: MapStore, heatmaps: HeatmapFolder | None) -> bool:
+    """Whether what belongs to an image is there and whole."""
+    try:
+        if not store.has(image_id):
+            return False
+        store.read(image_id)
+    except DataError:
+        return False
+    return heatmaps is None or heatmaps.has(image_id)
+
+
+def _forget_other_weights(experiment: Experiment) -> None:
+    """Remove maps of a classifier with other weights, and note those of this one before its first map.
+
+    The settings do not say it all: a classifier that was removed and trained again with other ranks or on another
+    machine has other weights.
+    """
+    layout = experiment.layout
+    now = {"classifier": content_digest([layout.classifier / "last.ckpt"])}
+    try:
+        then = read_manifest(layout.cam_source).get("classifier")
+    except DataError:
+        then = None
+    if then == now["classifier"]:
+        return
+    heatmaps = HeatmapFolder(layout.cam_heatmaps, experiment.catalog)
+    for image_id in experiment.train.ids:
+        experiment.cams.path(image_id).unlink(missing_ok=True)
+        heatmaps.path(image_id).unlink(missing_ok=True)
+    write_manifest(layout.cam_source, now)
+
+
+@rank_zero_only
+def _say_what_is_not_kept(experiment: Experiment) -> None:
+    """What is sealed is not made again, not even for heatmaps that were not asked for in time."""
+    layout = experiment.layout
+    heatmaps = HeatmapFolder(layout.cam_heatmaps, experiment.catalog)
+    if experiment.config.cues.cam.keep_heatmaps and not all(heatmaps.path(i).is_file() for i in experiment.train.ids):
+        print(
+            "warning: cues.cam.keep_heatmaps=true, but the CAMs of this run are finished and their heatmaps were not "
+            f"kept; make_gt.py stage=cams source.checkpoint={layout.classifier / 'last.ckpt'} cam.keep_heatmaps=true "
+            "makes them",
+            flush=True,
+        )
 
 
 def _score(experiment: Experiment, module: ClassifierModule, loggers: list[Logger]) -> dict[str, float | None] | None:

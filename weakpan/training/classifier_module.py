@@ -73,8 +73,9 @@ class ClassifierModule(pl.LightningModule):
         """Grad-CAM without ReLU of every tagged class of every tile of one image, averaged over the views.
 
         Returns:
-            `image_id`; `image` (3, H, W) uint8; `pairs` (P, 2) tile and class; `heatmaps` (P, h, w) of any sign. With
-            `make_heatmaps` off instead of the last three `logits` and `tags`, (T, C), of tiles shown once and unscaled.
+            What the batch holds beside `tiles` and `tags`, of its image; `pairs` (P, 2) tile and class; `heatmaps`
+            (P, h, w) of any sign. With `make_heatmaps` off only `image_id`, and `logits` and `tags`, (T, C), of tiles
+            shown once and unscaled.
         """
         tiles = batch["tiles"].float() / 255
         if not self.make_heatmaps:
@@ -89,8 +90,7 @@ class ClassifierModule(pl.LightningModule):
         size = max((m.shape[1:] for m in maps), key=lambda shape: shape.numel())
         enlarged = [F.interpolate(m[:, None], size, mode="bilinear", align_corners=False)[:, 0] for m in maps]
         return {
-            "image_id": batch["image_id"][0],
-            "image": batch["image"][0],
+            **{key: values[0] for key, values in batch.items() if key not in ("tiles", "tags")},
             "pairs": pairs,
             "heatmaps": torch.stack(enlarged).mean(dim=0),
         }

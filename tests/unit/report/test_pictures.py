@@ -9,6 +9,8 @@ from weakpan.catalog import CAMVID, CITYSCAPES, Catalog, ClassInfo
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.panoptic import PanopticMap, Segment
 from weakpan.report.pictures import (
+    AGAINST_COLOR,
+    FOR_COLOR,
     HATCH_COLORS,
     NO_THING_COLOR,
     color_instances,
@@ -19,6 +21,7 @@ from weakpan.report.pictures import (
     draw_boxes,
     hatch,
     overlay,
+    overlay_heatmap,
     semantic_of,
 )
 from weakpan.report.shades import instance_shades
@@ -214,3 +217,15 @@ def test_tiny_pictures_can_be_drawn_on(size: tuple[int, int]) -> None:
     assert tuple(drawn[0, 0]) == CAMVID.classes[8].color
     ids = np.arange(height * width, dtype=np.int32).reshape(size)
     assert (draw_boundaries(picture, ids) != 9).any() == (height * width > 1)
+
+
+def test_heatmaps_are_orange_where_they_speak_for_a_class_and_blue_where_against() -> None:
+    image = np.full((6, 8, 3), 100, np.uint8)
+    values = np.zeros((3, 4), np.float32)
+    values[:, 0], values[:, 3] = 5, -2.5
+    picture = overlay_heatmap(image, values)
+    assert picture.shape == image.shape
+    assert picture[3, 0].tolist() == list(FOR_COLOR)
+    # Half as strong: half way from grey.
+    assert picture[3, 7].tolist() == [round((100 + c) / 2) for c in AGAINST_COLOR]
+    np.testing.assert_array_equal(overlay_heatmap(image, np.zeros((3, 4), np.float32)), image)
