@@ -16,24 +16,24 @@ SKIPPED: list[tuple[str, str]] = []
 def main(composed: DictConfig) -> None:
     """Compose, check, run the stage; list what could not be done."""
     from weakpan.config.make_gt import to_make_gt_config
-    from weakpan.errors import WeakpanError, one_line
+    from weakpan.errors import WeakpanError, exit_with, print_skipped
     from weakpan.make_gt.run import make_gt
 
     try:
         failures = make_gt(to_make_gt_config(composed))
     except WeakpanError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr, flush=True)
-        sys.exit(2)
-    for image_id, message in failures:
-        print(f"not done: {image_id}: {one_line(message)}", file=sys.stderr, flush=True)
+        exit_with(error)
+    print_skipped(failures)
     SKIPPED.extend(failures)
 
 
 if __name__ == "__main__":
+    from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.make_gt import MakeGtConfig
+    from weakpan.errors import STATUS_SKIPPED
 
     register("make_gt_schema", MakeGtConfig)
-    main()
+    run_command(main)
     if SKIPPED:
-        sys.exit(3)
+        sys.exit(STATUS_SKIPPED)

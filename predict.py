@@ -11,26 +11,36 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
+SKIPPED: list[tuple[str, str]] = []
+"""Photographs that could not be read and were left out."""
+
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")
 def main(composed: DictConfig) -> None:
-    """Compose, check, predict."""
+    """Compose, check, predict; list what was left out."""
+    from pytorch_lightning.utilities import rank_zero_only
+
     from weakpan.config.predict import to_predict_config
-    from weakpan.errors import WeakpanError, one_line
+    from weakpan.errors import WeakpanError, exit_with, print_skipped
     from weakpan.predict.run import predict
     from weakpan.stages.build import quieten_lightning
 
     quieten_lightning()
     try:
-        predict(to_predict_config(composed))
+        failures = predict(to_predict_config(composed))
     except WeakpanError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr, flush=True)
-        sys.exit(2)
+        exit_with(error)
+    rank_zero_only(print_skipped)(failures)
+    SKIPPED.extend(failures)
 
 
 if __name__ == "__main__":
+    from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.predict import PredictConfig
+    from weakpan.errors import STATUS_SKIPPED
 
     register("predict_schema", PredictConfig)
-    main()
+    run_command(main)
+    if SKIPPED:
+        sys.exit(STATUS_SKIPPED)

@@ -17,20 +17,20 @@ from omegaconf import DictConfig
 def main(composed: DictConfig) -> float | None:
     """Compose, check, run; returns the figure that sweeps optimise."""
     from weakpan.config.train_checks import to_train_config
-    from weakpan.errors import WeakpanError, one_line
-    from weakpan.job.run import STATUS_USER, run_job
+    from weakpan.errors import WeakpanError, exit_with
+    from weakpan.job.run import run_job
     from weakpan.results import metric_named
 
     try:
         config = to_train_config(composed)
     except WeakpanError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr, flush=True)
-        sys.exit(STATUS_USER)
+        exit_with(error)
     metrics = run_job(config, Path(HydraConfig.get().runtime.output_dir), shlex.join(["train.py", *sys.argv[1:]]))
     return metric_named(config.metric, metrics)
 
 
 if __name__ == "__main__":
+    from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.train import TrainConfig
     from weakpan.stamp import job_stamp
@@ -38,4 +38,4 @@ if __name__ == "__main__":
     # One run folder for all processes of a job, which compose the configuration each for itself.
     os.environ.setdefault("WEAKPAN_STAMP", job_stamp())
     register("train_schema", TrainConfig)
-    main()
+    run_command(main)

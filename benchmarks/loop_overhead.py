@@ -1,13 +1,14 @@
 """What the loop costs beside its networks: training against a bare PyTorch loop, relabelling against plain inference.
 
-    python -m benchmarks.loop_overhead RUN_FOLDER [--images 24] [--repeats 5]
+    python -m benchmarks.loop_overhead RUN_FOLDER [--images 24] [--repeats 5] [--encoder tf_efficientnet_lite0]
 
 RUN_FOLDER is a finished run with weak supervision; nothing in it is changed. Both sides of a ratio see the same images
 through the same loaders, network and device, in one process and in turns; medians are printed. A bare loop has forward,
 losses, backward, clipping, optimiser and schedule; on the other side stands the Trainer without checkpoints, logs and
 further callbacks, which are written once an epoch. Plain inference has the network, its enlargement to the size of the
 photograph and the most likely class; relabelling also chooses among candidates, lets probabilities flow, cleans, and
-writes.
+writes. With OMP_NUM_THREADS below the number of cores a thread does that beside the network, otherwise it is done in
+between. Another encoder than that of the run has random weights, which changes labels and hardly the time.
 """
 
 from __future__ import annotations
@@ -175,12 +176,14 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--encoder", default=None, help="any timm encoder instead of that of the run")
     arguments = parser.parse_args()
     quieten_lightning()
     layout = RunLayout(arguments.run)
     config = read_run_config(layout)
     config.callbacks, config.logger = {}, {}
     experiment = prepare(config, arguments.run)
+    config.segmenter.network.encoder = arguments.encoder or config.segmenter.network.encoder
     split = some_images(experiment.train, arguments.images)
     accelerator = config.trainer.get("accelerator", "auto")
     device = torch.device("cuda" if accelerator in ("auto", "gpu") and torch.cuda.is_available() else "cpu")
@@ -188,7 +191,8 @@ def main() -> None:
 
     def fresh() -> SegmenterModule:
         module = build_segmenter(config.segmenter, experiment.catalog, with_init=False)
-        load_weights(module, layout.round(0).checkpoint)
+        if arguments.encoder is None:
+            load_weights(module, layout.round(0).checkpoint)
         return module
 
     with tempfile.TemporaryDirectory() as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,31 @@ class WholeCheckpoints(TorchCheckpointIO):
         """
         if storage_options is not None:
             raise TypeError(f"storage_options={storage_options}: a checkpoint file takes none")
-        with replacing(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
+        save_whole(checkpoint, Path(path))
 
 
-def refuse_damaged(path: Path) -> None:
+def save_whole(content: Mapping[str, Any], path: Path) -> None:
+    """`torch.save` to a file that is whole or not there.
+
+    Raises:
+        OSError: it could not be written, for want of room for instance.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            # Torch goes on to complain about its archive when the file has refused a write.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
+
+def refuse_damaged(path: Path, remedy: str = "delete it to train again, or fetch it from a backup") -> None:
     """Read a checkpoint through and hold it against the checksums in it.
+
+    Args:
+        path: of the checkpoint.
+        remedy: what to do about a damaged one.
 
     Raises:
         DataError: a missing, truncated or altered file.
@@ -44,12 +64,9 @@ def refuse_damaged(path: Path) -> None:
     except FileNotFoundError:
         raise DataError(f"{path}: no such checkpoint; the training was not finished") from None
     except Exception as error:  # zipfile raises half a dozen types for a damaged file
-        raise DataError(f"{path}: not a readable checkpoint ({error}); delete it to train again") from error
+        raise DataError(f"{path}: not a readable checkpoint, perhaps cut short ({error}); {remedy}") from error
     if bad is not None:
-        raise DataError(
-            f"{path}: damaged, {bad} in it does not fit its checksum; delete the file to train again, or fetch it "
-            "from a backup"
-        )
+        raise DataError(f"{path}: damaged, {bad} in it does not fit its checksum; {remedy}")
 
 
 def resume_point(path: Path) -> Path | None:

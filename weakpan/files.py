@@ -36,7 +36,8 @@ def _beside(path: Path) -> Iterator[Path]:
         yield temporary
     except OSError as error:
         # A write that fails for want of room does not say where.
-        error.filename = error.filename or str(path)
+        if error.errno is not None:
+            error.filename = error.filename or str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -17,8 +17,9 @@ import numpy as np
 
 from weakpan.arrays import SemanticMap
 from weakpan.errors import DataError, RunError
-from weakpan.files import write_text_atomically
+from weakpan.files import write_text_atomically, write_text_once
 from weakpan.images import read_map, write_png
+from weakpan.layout import checked_id
 
 FORMAT = "weakpan-maps"
 VERSION = 1
@@ -33,9 +34,7 @@ class MapStore:
 
     def path(self, image_id: str) -> Path:
         """File of one image; raises DataError for an id that is no plain file name."""
-        if Path(image_id).name != image_id or image_id in {"", ".", ".."}:
-            raise DataError(f"image id {image_id!r} is no plain file name; rename the image")
-        return self.folder / f"{image_id}.png"
+        return self.folder / f"{checked_id(image_id)}.png"
 
     def has(self, image_id: str) -> bool:
         """Whether the map of an image is there."""
@@ -94,7 +93,16 @@ class MapStore:
 
 def write_manifest(path: Path, content: Mapping[str, Any]) -> None:
     """Write a manifest, atomically and after everything that it speaks of."""
-    write_text_atomically(path, json.dumps({"version": VERSION, **content}, indent=1, sort_keys=True) + "\n")
+    write_text_atomically(path, _manifest_text(content))
+
+
+def write_manifest_once(path: Path, content: Mapping[str, Any]) -> bool:
+    """Write a manifest unless it is there; of several processes one writes, and this says whether it was this one."""
+    return write_text_once(path, _manifest_text(content))
+
+
+def _manifest_text(content: Mapping[str, Any]) -> str:
+    return json.dumps({"version": VERSION, **content}, indent=1, sort_keys=True) + "\n"
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
@@ -108,6 +116,14 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise DataError(f"{path}: not a manifest of version {VERSION}; delete its folder to make the stage again")
     return content
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The `settings` of a manifest; raises DataError as `read_manifest` does, and for one without them."""
+    settings = read_manifest(path).get("settings")
+    if not isinstance(settings, dict):
+        raise DataError(f"{path}: no settings in it, so it is of another version of weakpan; use a new folder")
+    return settings
 
 
 def refuse_changed_settings(path: Path, sealed: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

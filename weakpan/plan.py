@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from pytorch_lightning.utilities import rank_zero_only
@@ -22,39 +22,60 @@ _MASK_SECONDS = 0.03
 
 @rank_zero_only
 def print_plan(experiment: Experiment) -> None:
-    """Print stages, rounds, epochs, images and an estimate measured with a few steps on noise."""
-    config = experiment.config
+    """Print stages, rounds, epochs, images and an estimate measured with a few steps on noise, of what is not done."""
+    config, layout = experiment.config, experiment.layout
     weak = config.supervision is not Supervision.full
-    images, rounds = len(experiment.train.ids), config.rounds
-    validation = len(experiment.val.ids) if experiment.val else 0
-    step, image = _segmenter_seconds(experiment)
-    batch = config.segmenter.views.batch_size
-    fit = rounds.epochs * max(1, images // batch) * step
-    lines = [f"run folder {experiment.layout.folder}", f"data: {config.data.name}, {images} training images"]
-    total = 0.0
-    if weak:
+    lines = [f"run folder {layout.folder}", f"data: {config.data.name}, {len(experiment.train.ids)} training images"]
+    parts = [*(_cues(experiment) if weak else ()), *_rounds(experiment, weak)]
+    lines += [line for line, _ in parts]
+    total = sum(seconds for _, seconds in parts)
+    lines.append(f"in all about {clock(total)}, loading and writing not counted" if total else "then the report")
+    lines += [f"supervision={config.supervision.value}: {what}" for what in experiment.supervision_used]
+    print("\n".join(["plan:", *(f"  {line}" for line in lines)]), flush=True)
+
+
+def _cues(experiment: Experiment) -> Iterator[tuple[str, float]]:
+    """A line and seconds for each stage that makes cues."""
+    config, images = experiment.config, len(experiment.train.ids)
+    if experiment.masks.is_sealed():
+        yield "masks in boxes: finished already", 0.0
+    else:
         boxes = sum(b.kind is BoxKind.INSTANCE for i in experiment.weak_ids for b in experiment.weak.images[i].boxes)
         seconds = boxes * _MASK_SECONDS / config.cues.workers
-        lines.append(f"masks in boxes: {boxes} boxes, about {clock(seconds)}")
+        if config.cues.masks.kind == "sam":
+            # A second to minutes an image, by the size of the model.
+            yield f"masks in boxes: {boxes} boxes, in a time that depends on the model and is not counted", 0.0
+        else:
+            yield f"masks in boxes: {boxes} boxes, about {clock(seconds)}", seconds
+    if experiment.cams.is_sealed():
+        yield "classifier and CAMs: finished already", 0.0
+    else:
         cam = config.cues.cam
         # Looking takes about a third of a training step, and the square of the scale.
         looks = (1 + cam.flip) * sum(scale**2 for scale in cam.scales) / 3
-        seconds_of_cams = (config.classifier.epochs + looks) * images * _classifier_seconds(experiment)
-        lines.append(f"classifier and CAMs: {config.classifier.epochs} epochs, about {clock(seconds_of_cams)}")
-        total += seconds + seconds_of_cams
-    again = image * images if weak else 0.0
-    new_labels = ", new labels after each but the last" if weak else ""
-    lines.append(
-        f"up to {rounds.n} rounds of {rounds.epochs} epochs on {images} images, scores on {validation}{new_labels}: "
-        f"about {clock(fit + image * validation + again)} each"
-    )
-    total += rounds.n * (fit + image * validation) + (rounds.n - 1) * again
+        seconds = (config.classifier.epochs + looks) * images * _classifier_seconds(experiment)
+        yield f"classifier and CAMs: {config.classifier.epochs} epochs, about {clock(seconds)}", seconds
+
+
+def _rounds(experiment: Experiment, weak: bool) -> Iterator[tuple[str, float]]:
+    """A line and seconds for the rounds that are finished and for those that are not."""
+    config, rounds = experiment.config, experiment.config.rounds
     done = experiment.layout.rounds()
     if done:
-        lines.append(f"rounds {', '.join(map(str, done))} are finished already and are not run again")
-    lines += [f"in all about {clock(total)}, loading and writing not counted"]
-    lines += [f"supervision={config.supervision.value}: {what}" for what in experiment.supervision_used]
-    print("\n".join(["plan:", *(f"  {line}" for line in lines)]), flush=True)
+        yield f"rounds {', '.join(map(str, done))} are finished already and are not run again", 0.0
+    left = rounds.n - len(done)
+    if left <= 0:
+        return
+    images, validation = len(experiment.train.ids), len(experiment.val.ids) if experiment.val else 0
+    step, image = _segmenter_seconds(experiment)
+    fit = rounds.epochs * max(1, images // config.segmenter.views.batch_size) * step + image * validation
+    again = image * images if weak else 0.0
+    new_labels = ", new labels after each but the last" if weak else ""
+    yield (
+        f"up to {left} {'more ' if done else ''}rounds of {rounds.epochs} epochs on {images} images, scores on "
+        f"{validation}{new_labels}: about {clock(fit + again)} each",
+        left * fit + (left - 1) * again,
+    )
 
 
 def _device(experiment: Experiment) -> torch.device:

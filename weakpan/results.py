@@ -17,6 +17,7 @@ from weakpan.ranks import gather_from_all_ranks, share_of_rank
 from weakpan.report.page import PanelRow, write_report
 from weakpan.report.panels import panel
 from weakpan.stages.experiment import Experiment
+from weakpan.stages.settings import config_text
 
 GALLERY_HEIGHT = 180
 """Height of the pictures in the gallery folder, pixels."""
@@ -73,10 +74,11 @@ def check_labels(experiment: Experiment, round_index: int) -> list[str]:
 
 @rank_zero_only
 def _write(experiment: Experiment, metrics: Mapping[str, Any], panels: Sequence[PanelRow]) -> None:
-    write_text_atomically(experiment.layout.metrics, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
-    write_report(experiment.layout.report, metrics, panels, experiment.catalog)
     for row in panels:
         write_png(experiment.layout.gallery / f"{row.image_id}.png", panel(row.columns, GALLERY_HEIGHT))
+    write_report(experiment.layout.report, metrics, panels, experiment.catalog)
+    # Last: a run that has it is finished.
+    write_text_atomically(experiment.layout.metrics, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
     print(f"finished; results are in {experiment.layout.report} and {experiment.layout.metrics}", flush=True)
 
 
@@ -119,6 +121,34 @@ def write_results(
         "rounds": list(records),
     }
     _write(experiment, metrics, panels)
+    return metrics
+
+
+def finished_results(experiment: Experiment) -> dict[str, Any] | None:
+    """Content of metrics.json if this very run is finished and nothing is left to be made, which is said; else None.
+
+    Where anything is missing that a run looks for when it is started again, or the configuration asks for something
+    else than what the results were made with (other pictures, more rounds), there is work to do.
+    """
+    layout = experiment.layout
+    try:
+        metrics: dict[str, Any] = json.loads(layout.metrics.read_text(encoding="utf-8"))
+        rounds = [record["round"] for record in metrics["rounds"]]
+        same = metrics["config_yaml"] == config_text(experiment.config)
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+    made = [layout.report, layout.round(len(rounds) - 1).checkpoint, *(layout.round(r).manifest for r in rounds)]
+    if experiment.annotations is not None:
+        made += [experiment.masks.manifest_path, experiment.cams.manifest_path]
+        made += [experiment.labels(index).manifest_path for index in rounds]
+    if not same or not all(path.is_file() for path in made):
+        return None
+    print(
+        f"run folder {layout.folder} is finished ({metrics['stopped']}), nothing is done; results are in "
+        f"{layout.report} and {layout.metrics}\nanother run needs another run=FOLDER, or none; further rounds a larger "
+        "rounds.n; the report is made again if report.html is deleted",
+        flush=True,
+    )
     return metrics
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
@@ -17,7 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from weakpan.config.train import Supervision
 from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
 from weakpan.ranks import from_rank_zero
-from weakpan.results import check_labels, write_results
+from weakpan.results import check_labels, finished_results, write_results
 from weakpan.stages.build import build_loggers
 from weakpan.stages.cams import run_cams
 from weakpan.stages.experiment import Experiment
@@ -30,13 +30,25 @@ from weakpan.stages.score import score_labels, score_segmenter
 from weakpan.stages.settings import claim_run_folder, run_settings
 
 
-def run_loop(experiment: Experiment, command: str) -> dict[str, Any]:
+def run_loop(
+    experiment: Experiment, command: str, announce: Callable[[Experiment], None] | None = None
+) -> dict[str, Any]:
     """Run everything that is not done yet, write the results and return the content of metrics.json.
+
+    Args:
+        experiment: checked.
+        command: that started the run, for the results.
+        announce: says what is going to be done, once it is known that the run may go on and is not finished.
 
     Raises:
         RunError: the run folder belongs to a run with other settings; nothing in it has been touched by then.
     """
     from_rank_zero(lambda: claim_run_folder(experiment))
+    finished = from_rank_zero(lambda: finished_results(experiment))
+    if finished is not None:
+        return finished
+    if announce is not None:
+        announce(experiment)
     config = experiment.config
     loggers = build_loggers(config, experiment.layout)
     kept = list(loggers.values())

@@ -6,7 +6,6 @@ sent to every worker once.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import threading
@@ -25,7 +24,8 @@ from typing import Protocol
 import cv2
 
 from weakpan.clock import clock
-from weakpan.errors import DataError, RunError, WeakpanError
+from weakpan.disk import file_system_of, is_full
+from weakpan.errors import DataError, DiskFullError, RunError, WeakpanError
 
 SAY_EVERY = 10.0
 """Seconds between two lines of progress."""
@@ -145,19 +145,19 @@ def _in_pool(pool: ProcessPoolExecutor, ids: Iterable[str], ahead: int) -> Itera
     todo = iter(ids)
     while True:
         while len(waiting) < ahead and (image_id := next(todo, None)) is not None:
-            with _naming_image(image_id):
+            with _naming_worker(image_id):
                 waiting[pool.submit(_attempt_adopted, image_id)] = image_id
         if not waiting:
             return
         for job in wait(waiting, return_when=FIRST_COMPLETED).done:
             image_id = waiting.pop(job)
-            with _naming_image(image_id):
+            with _naming_worker(image_id):
                 result = job.result()
             yield image_id, result
 
 
 @contextmanager
-def _naming_image(image_id: str) -> Iterator[None]:
+def _naming_worker(image_id: str) -> Iterator[None]:
     """A pool whose worker died says so when it is asked for a result, or when it is given the next image."""
     try:
         yield
@@ -205,20 +205,41 @@ def _attempt_adopted(image_id: str) -> _Result:
 
 def _attempt(task: Task, image_id: str) -> _Result:
     try:
-        return None if task.is_done(image_id) else task(image_id)
+        with naming_image(image_id):
+            return None if task.is_done(image_id) else task(image_id)
+    except DiskFullError:
+        raise
     except WeakpanError as error:
         return error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            where = error.filename or Path.cwd()
-            raise RunError(
-                f"{where}: no space left on the disk while writing image {image_id}; make room and start the same "
-                "command again: what is done stays"
-            ) from error
-        return DataError(f"image {image_id}: {error}")
     except Exception as error:
         # A fault of the program, which cannot be skipped; say at least where.
         raise RuntimeError(f"image {image_id}: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def naming_image(image_id: str) -> Iterator[None]:
+    """Turn an error of the system around the work on an image into one that says which image, and what to do.
+
+    Raises:
+        DiskFullError: no room.
+        DataError: any other error of a file.
+        Exception: anything else as it is, with the image in a note.
+    """
+    try:
+        yield
+    except WeakpanError:
+        raise
+    except OSError as error:
+        if is_full(error):
+            where = Path(error.filename or ".").absolute()
+            raise DiskFullError(
+                f"{where}: no space left on {file_system_of(where)} while writing image {image_id}; make room and "
+                "start the same command again: what is done stays"
+            ) from error
+        raise DataError(f"image {image_id}: {error}") from error
+    except Exception as error:
+        error.add_note(f"image {image_id}")
+        raise
 
 
 def shard_of(ids: Sequence[str], index: int, count: int) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The loop without a new interpreter: compose, check, prepare and run as train.py does, on a city of a few pixels."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def tiny_experiment(run: Path, data: Path, *overrides: str) -> Experiment:
     return prepare(tiny_config(run, data, *overrides), run)
 
 
-def run_tiny(run: Path, data: Path, *overrides: str) -> dict:
+def run_tiny(run: Path, data: Path, *overrides: str, announce: Callable[[Experiment], None] | None = None) -> dict:
     """Content of metrics.json of a whole run."""
     quieten_lightning()
     threads = torch.get_num_threads()
@@ -76,7 +77,7 @@ def run_tiny(run: Path, data: Path, *overrides: str) -> dict:
         patch.setattr(weakpan.stages.score, "ProcessPoolExecutor", InlineExecutor)
         torch.set_num_threads(1)
         try:
-            return run_loop(tiny_experiment(run, data, *overrides), "train.py")
+            return run_loop(tiny_experiment(run, data, *overrides), "train.py", announce)
         finally:
             torch.set_num_threads(threads)
 

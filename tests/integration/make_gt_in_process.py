@@ -23,7 +23,7 @@ GROUPS = ("data", "source", "masks", "labels")
 
 
 PATHS = ("out", "data.root", "data.list", "source.root", "source.coco", "source.annotations", "source.checkpoint",
-         "masks.path")  # fmt: skip
+         "source.heatmaps", "masks.path")  # fmt: skip
 SOME_PATH = "some/path"
 
 

@@ -14,6 +14,7 @@ from loop_in_process import ROOT, TINY, tiny_config, tiny_experiment, toy_city
 
 from weakpan.errors import ConfigError, DataError
 from weakpan.stages.experiment import prepare
+from weakpan.stages.settings import claim_run_folder
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def city(tmp_path, pristine):
 def good_file(tmp_path_factory, pristine):
     """Weak annotations of the city."""
     run = tmp_path_factory.mktemp("derive") / "run"
-    tiny_experiment(run, pristine)
+    claim_run_folder(tiny_experiment(run, pristine))
     return run / "weak_annotations.json"
 
 
@@ -294,7 +295,29 @@ def test_the_script_prints_one_line_and_exits_with_2(tmp_path, city):
 
 
 def test_the_script_names_an_unknown_key(tmp_path, city):
-    done = train(tmp_path, f"data.root={city}", "rounds.nummber=3")
-    assert done.returncode != 0
-    contains(done.stderr, "nummber")
-    assert not (tmp_path / "run" / "weak_annotations.json").exists()
+    done = train(tmp_path, f"data.root={city}", "rounds.epoch=3")
+    assert done.returncode == 2
+    assert done.stderr == "error: rounds.epoch: no such key; did you mean rounds.epochs? --cfg job prints all keys\n"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_refused_command_says_nothing_else_and_leaves_the_run_folder_as_it_was(tmp_path, tiny_run):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    assert "rounds.epochs=3" in (tmp_path / "run/.hydra/overrides.yaml").read_text()
+    assert not (tmp_path / "run/train.log").exists()
+
+    def content():
+        paths = [p for p in (tmp_path / "run").rglob("*") if p.is_file() and p.name != ".lock"]
+        return {p: p.read_bytes() for p in paths}
+
+    before = content()
+    alone = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "RANK", "WORLD_SIZE", "WEAKPAN_STAMP")}
+    data = f"data.root={tiny_run.parent / 'data'}"
+    done = subprocess.run(
+        [sys.executable, "train.py", "debug=fast", f"run={tmp_path / 'run'}", data, "rounds.epochs=4"],
+        cwd=ROOT, env=alone, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    contains(line, "error: ", "rounds.epochs: 3 then, 4 now")
+    assert content() == before

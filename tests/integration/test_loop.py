@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,19 +17,24 @@ from loop_in_process import (
     assert_same_weights,
     maps_of,
     run_tiny,
+    tiny_config,
     tiny_experiment,
     toy_city,
     weights_of,
     without_times,
 )
 
+import weakpan.rounds
 import weakpan.stages.fit
 from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.catalog import TOY_CITY
 from weakpan.data.annotations import read_weak_annotations
 from weakpan.errors import RunError, WeakpanError
 from weakpan.images import read_map
-from weakpan.results import metric_named
+from weakpan.layout import RunLayout
+from weakpan.plan import print_plan
+from weakpan.results import finished_results, metric_named
+from weakpan.stages.settings import refuse_other_settings
 from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 
@@ -127,6 +133,50 @@ def test_a_finished_run_started_again_does_no_work(monkeypatch, copy, weak_run, 
     assert times == {p: p.stat().st_mtime_ns for p in times}
 
 
+def everything(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_a_finished_run_says_so_and_where_its_results_are(monkeypatch, copy, city, capsys):
+    run_tiny(copy, city)
+    before, asked = everything(copy), []
+    capsys.readouterr()
+    monkeypatch.setattr(weakpan.rounds, "run_round", refuse_to_train)
+    with monkeypatch.context() as patch:
+        patch.setattr(weakpan.rounds, "make_gallery", refuse_to_train)
+        metrics = run_tiny(copy, city, announce=asked.append)
+    shown = capsys.readouterr().out
+    for part in (f"run folder {copy} is finished (after rounds.n=2 rounds)", str(copy / "report.html"),
+                 str(copy / "metrics.json"), "run=FOLDER", "rounds.n"):  # fmt: skip
+        assert part in shown
+    assert metrics == json.loads((copy / "metrics.json").read_text())
+    assert everything(copy) == before
+    assert asked == []
+
+
+def test_a_run_that_lacks_anything_is_not_finished(copy, city):
+    run_tiny(copy, city)
+    experiment = tiny_experiment(copy, city)
+    assert finished_results(experiment) is not None
+    assert finished_results(tiny_experiment(copy, city, "report.train_images=1")) is None
+    for name in ("report.html", "metrics.json", "round_01/last.ckpt", "round_01/manifest.json", "masks/manifest.json",
+                 "cams/manifest.json", "round_00/labels/manifest.json"):  # fmt: skip
+        content = (copy / name).read_bytes()
+        (copy / name).unlink()
+        assert finished_results(experiment) is None, name
+        (copy / name).write_bytes(content)
+
+
+def test_the_plan_speaks_of_what_is_left(copy, city, capsys):
+    print_plan(tiny_experiment(copy, city))
+    shown = capsys.readouterr().out
+    for part in ("masks in boxes: finished already", "classifier and CAMs: finished already",
+                 "rounds 0, 1 are finished already and are not run again\n  then the report"):  # fmt: skip
+        assert part in shown
+    print_plan(tiny_experiment(copy, city, "rounds.n=3"))
+    assert "up to 1 more rounds of 1 epochs on 4 images" in capsys.readouterr().out
+
+
 def finish_and_compare(copy, weak_run, city):
     again = run_tiny(copy, city)
     assert_same_maps(weak_run[0], copy)
@@ -203,14 +253,28 @@ def test_a_training_killed_between_epochs_goes_on(tmp_path, monkeypatch, city):
     ],
 )  # fmt: skip
 def test_changed_settings_on_a_sealed_run_are_refused_by_name(copy, city, change):
-    before, accepted = maps_of(copy), (copy / "config.yaml").read_text()
+    before, asked = everything(copy), []
     key = change.partition("=")[0]
     with pytest.raises(WeakpanError, match=key.replace(".", r"\.")):
-        run_tiny(copy, city, change)
-    after = maps_of(copy)
-    assert all(np.array_equal(before[k], after[k]) for k in before)
+        run_tiny(copy, city, change, announce=asked.append)
     # Predictions go on with the configuration that the weights were made with.
-    assert (copy / "config.yaml").read_text() == accepted
+    assert everything(copy) == before
+    assert asked == []
+
+
+def test_a_change_that_the_configuration_tells_is_refused_before_data_is_looked_at(copy, tmp_path):
+    config = tiny_config(copy, tmp_path / "gone", "seed=3")
+    with pytest.raises(RunError, match="seed: 0 then, 3 now"):
+        refuse_other_settings(config, RunLayout(copy))
+    refuse_other_settings(tiny_config(copy, tmp_path / "gone", "rounds.n=7"), RunLayout(copy))
+
+
+def test_what_a_refused_command_would_derive_is_not_left_in_the_folder(tmp_path, city):
+    run_tiny(tmp_path / "run", city, "supervision=full", "rounds.n=1")
+    before = everything(tmp_path / "run")
+    with pytest.raises(RunError, match="supervision: 'full' then, 'weak' now"):
+        run_tiny(tmp_path / "run", city, "rounds.n=1")
+    assert everything(tmp_path / "run") == before
 
 
 def test_changed_settings_are_refused_before_anything_is_sealed(copy, city):
@@ -318,9 +382,13 @@ def test_labels_of_nothing_are_refused(tmp_path, city):
 def test_a_class_that_no_label_gets_is_warned_about_by_name(tmp_path, monkeypatch, capsys, city):
     write, sky = WriteLabels.take, TOY_CITY.train_id_named("sky")
 
-    def blind_to_the_sky(self, prediction):
-        prediction.semantic[prediction.semantic == sky] = 255
-        write(self, prediction)
+    def blind_to_the_sky(self, pending):
+        def finish():
+            prediction = pending.finish()
+            prediction.semantic[prediction.semantic == sky] = 255
+            return prediction
+
+        write(self, replace(pending, finish=finish))
 
     monkeypatch.setattr(WriteLabels, "take", blind_to_the_sky)
     metrics = run_tiny(tmp_path / "run", city)

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from make_gt_in_process import results, run, times
+from make_gt_in_process import results, run, settings, times
 from PIL import Image
 
 import weakpan.sharing
@@ -21,6 +21,7 @@ from weakpan.data.annotations import BoxKind, read_weak_annotations
 from weakpan.data.released import ReleasedTree
 from weakpan.data.toy.city import ToyCitySpec, ensure_toy_city
 from weakpan.errors import ConfigError, DataError
+from weakpan.make_gt.cue_audit import cue_audit
 
 SPEC = ToyCitySpec(height=64, width=96, train=5, val=1)
 IDS = [f"toyville_{k:06d}_000019" for k in range(5)]
@@ -245,6 +246,23 @@ class TestRestart:
         run(*told, "audit=true", f"out={copy}")
         assert path.read_bytes() != before
         assert {e["mask"]["pixels"] for e in json.loads(path.read_text())["boxes"]} == {0}
+
+    def test_real_labels_that_were_corrected_are_scored_again(self, copy, told, city, tmp_path):
+        shutil.copytree(city, tmp_path / "data")
+        told = (*told, "audit=true", f"out={copy}")
+        path = next((tmp_path / "data").rglob(f"{IDS[0]}_gtFine_instanceIds.png"))
+        before = times(copy)
+        values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        values[values >= 1000] = values[0, 0]
+        cv2.imwrite(str(path), values)
+        # Boxes stay what they were: only what the scores are of has changed.
+        audit = cue_audit(settings(*told), None, TOY_CITY)
+        assert all(map(audit.is_done, IDS))
+        other = cue_audit(settings(*told, f"data.root={tmp_path / 'data'}"), None, TOY_CITY)
+        assert [other.is_done(image_id) for image_id in IDS] == [False, True, True, True, True]
+        (copy / f"mcg_and_grabcut_records/train/{IDS[1]}.json").unlink()
+        assert [other.is_done(image_id) for image_id in IDS] == [False, False, True, True, True]
+        assert before.items() >= times(copy).items()
 
     def test_the_last_shard_puts_it_together(self, told, tmp_path, audited):
         run(*told, "audit=true", "shard=1/2", f"out={tmp_path}")

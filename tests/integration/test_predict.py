@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -263,16 +264,22 @@ def test_runs_that_are_not_ready_are_refused(tiny_run: Path, tmp_path: Path) -> 
     shutil.copy(tiny_run / "classifier" / "last.ckpt", weights)
     refused(base, RunError, str(weights), "crop classifier")
     weights.write_bytes(weights.read_bytes()[:1000])
-    refused(base, DataError, str(weights), "not a checkpoint")
+    refused(base, DataError, str(weights), "not a readable checkpoint", "round=N", "train.py")
+    content = bytearray((tiny_run / "round_01" / "last.ckpt").read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    refused(base, DataError, str(weights), "does not fit its checksum", "round=N", "train.py")
+    torch.save({"state_dict": {}}, weights)
+    refused(base, DataError, str(weights), "not a checkpoint of this version of weakpan")
     weights.unlink()
-    refused(base, DataError, str(weights), "no such checkpoint")
+    refused(base, DataError, str(weights), "no such checkpoint", "round=N")
 
     config = OmegaConf.load(run / "config.yaml")
     shutil.copy(tiny_run / "round_01" / "last.ckpt", weights)
     OmegaConf.save(OmegaConf.merge(config, {"data": {"classes": "camvid"}}), run / "config.yaml")
     refused(base, RunError, str(weights), "class table 'camvid'")
     OmegaConf.save(OmegaConf.merge(config, {"nonsense": 1}), run / "config.yaml")
-    refused(base, ConfigError, "config.yaml", "nonsense")
+    refused(base, ConfigError, "config.yaml: nonsense: no such key", "another version of weakpan")
     OmegaConf.save(config, run / "config.yaml")
 
     (run / "round_00" / "manifest.json").unlink()
@@ -290,6 +297,41 @@ def test_a_photograph_that_proves_damaged_on_the_way_is_named_in_one_line(tiny_r
     assert "\n" in str(error.value), "a loader process sends its traceback along"
     assert one_line(str(error.value)) == f"{path}: not a readable image; it may be truncated: write it again"
     assert not (out / "panoptic.json").exists()
+
+
+def test_photographs_that_cannot_be_read_are_left_out_where_that_is_asked_for(tiny_run: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for name in ("good", "cut", "scratched"):
+        photograph(photos / f"{name}.png", 60, 60)
+    (photos / "cut.png").write_bytes((photos / "good.png").read_bytes()[:2000])
+    content = bytearray((photos / "good.png").read_bytes())
+    content[60:400] = bytes(340)
+    (photos / "scratched.png").write_bytes(content)
+    out = tmp_path / "out"
+    done = command(f"run={tiny_run}", f"input={photos}", f"out={out}", "on_error=skip", "workers=0")
+    assert done.returncode == 3, done.stderr
+    said = [line for line in done.stderr.splitlines() if line.startswith(("error", "not done"))]
+    assert said == [
+        f"not done: cut: {photos / 'cut.png'}: the PNG ends early; it is truncated: write it again",
+        f"not done: scratched: {photos / 'scratched.png'}: not a readable image; it may be truncated: write it again",
+    ]
+    assert [image["id"] for image in check_files(out)["images"]] == ["good"]
+    (photos / "good.png").unlink()
+    asked = {"run": str(tiny_run), "input": str(photos), "out": str(tmp_path / "nothing"), "on_error": "skip"}
+    refused(asked, DataError, "none of 2 photographs can be read", "cut.png")
+
+
+def test_scores_are_of_the_images_that_can_be_read(tiny_run: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for folder in ("leftImg8bit", "gtFine"):
+        shutil.copytree(tiny_run.parent / "data" / folder / "val", root / folder / "val")
+    damaged = sorted((root / "gtFine").rglob("*_instanceIds.png"))[1]
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    out = str(tmp_path / "out")
+    failures = predict(settings(run=str(tiny_run), split="val", data_root=str(root), out=out, on_error="skip"))
+    assert [image_id for image_id, _ in failures] == [damaged.name.removesuffix("_gtFine_instanceIds.png")]
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["images"] == 3
+    assert len(check_files(tmp_path / "out")["images"]) == 3
 
 
 def test_photographs_that_the_trainer_leaves_out_are_noticed(tiny_run: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from jobs import Job, command, run_job
 from loop_in_process import assert_same_maps, assert_same_weights, maps_of, run_tiny, toy_city, without_times
+from omegaconf import OmegaConf
 
 PICTURES = ("report.train_images=1", "report.val_images=1")
 
@@ -39,8 +40,8 @@ def test_two_ranks_leave_what_one_leaves(alone, two):
     assert maps_of(two).keys() == maps_of(alone).keys()
     names = {str(p.relative_to(alone)) for p in alone.rglob("*") if p.is_file() and ".hydra" not in p.parts}
     assert {str(p.relative_to(two)) for p in two.rglob("*") if p.is_file() and ".hydra" not in p.parts} - names == {
-        ".lock", "train.log",
-    }  # fmt: skip
+        ".lock"
+    }
     assert not names - {str(p.relative_to(two)) for p in two.rglob("*")}
 
 
@@ -107,3 +108,24 @@ def test_jobs_of_a_sweep_have_ranks_and_folders_of_their_own(tmp_path, city):
     # Ranks that trained with another seed would have left other weights.
     run_job(command(tmp_path / "single", city, "rounds.n=1", "seed=2"))
     assert_same_weights(other, tmp_path / "single", rounds=1)
+
+
+@pytest.mark.slow
+def test_a_search_tells_the_figure_of_the_settings_that_all_ranks_had(tmp_path, city):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    folder = tmp_path / "search"
+    search = ("sweep=optuna", "hydra.sweeper.n_trials=2", "metric=val.miou")
+    arguments = command(folder, city, "rounds.n=1", *search)
+    arguments.insert(arguments.index("train.py") + 1, "-m")
+    run_job(arguments)
+    found = OmegaConf.load(folder / "optimization_results.yaml")
+    figures = [
+        json.loads((folder / str(job) / "metrics.json").read_text())["rounds"][0]["val"]["miou"] for job in (0, 1)
+    ]
+    best = figures.index(max(figures))
+    assert found.best_value == figures[best]
+    settings = json.loads((folder / str(best) / "settings.json").read_text())["settings"]
+    assert found.best_params == {key: settings[key] for key in found.best_params}
+    # A rank that trained with other settings would have left other weights.
+    run_job(command(tmp_path / "single", city, "rounds.n=1", *(f"{k}={v!r}" for k, v in found.best_params.items())))
+    assert_same_weights(folder / str(best), tmp_path / "single", rounds=1)

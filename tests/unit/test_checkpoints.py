@@ -1,5 +1,8 @@
 """Checkpoints are whole, or they are known not to be."""
 
+import errno
+import resource
+
 import pytest
 import torch
 
@@ -57,7 +60,7 @@ def test_a_writer_that_is_killed_leaves_the_checkpoint_before(path, monkeypatch)
     before = path.read_bytes()
 
     def cut_short(_, file):
-        file.write_bytes(b"half")
+        file.write(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(torch, "save", cut_short)
@@ -69,3 +72,17 @@ def test_a_writer_that_is_killed_leaves_the_checkpoint_before(path, monkeypatch)
 def test_storage_options_are_refused(tmp_path):
     with pytest.raises(TypeError, match="storage_options"):
         WholeCheckpoints().save_checkpoint({}, tmp_path / "a.ckpt", storage_options={"a": 1})
+
+
+@pytest.mark.parametrize("room", [0, 100, 4096, 20_000])
+def test_a_checkpoint_that_finds_no_room_says_so_and_leaves_nothing(tmp_path, room):
+    """The system refuses to let files grow further, as a full disk does, at the first write or in the middle."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        with pytest.raises(OSError, match=r"resume\.ckpt") as caught:
+            WholeCheckpoints().save_checkpoint({"state": torch.arange(50_000.0)}, tmp_path / "resume.ckpt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
+    assert list(tmp_path.iterdir()) == []

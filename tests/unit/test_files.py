@@ -1,8 +1,17 @@
 """Files that are either whole or not there."""
 
+import errno
+from pathlib import Path
+
 import pytest
 
-from weakpan.files import remove_temporaries, replacing, write_bytes_atomically, write_text_atomically
+from weakpan.files import (
+    remove_temporaries,
+    replacing,
+    write_bytes_atomically,
+    write_text_atomically,
+    write_text_once,
+)
 
 
 def test_a_write_makes_its_folder_and_replaces(tmp_path):
@@ -51,3 +60,34 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path):
         assert not left.exists()
         assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted(kept)
         temporary.write_bytes(b"whole")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_is_written_once_is_never_replaced(tmp_path, monkeypatch, links):
+    if not links:
+
+        def refuse(*_):
+            raise PermissionError("no links on this file system")
+
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    path = tmp_path / "new" / "a.txt"
+    assert write_text_once(path, "one")
+    assert not write_text_once(path, "two")
+    assert path.read_text() == "one"
+    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_of_two_that_both_find_nothing_one_writes(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_text("the other's")
+    monkeypatch.setattr(Path, "is_file", lambda _: False)
+    assert not write_text_once(path, "mine")
+    assert path.read_text() == "the other's"
+
+
+def test_a_disk_without_room_is_named(tmp_path):
+    # Of a write that fails the system tells no file, unlike of an open.
+    with pytest.raises(OSError, match="No space left on device") as caught, replacing(tmp_path / "a.txt"):
+        Path("/dev/full").write_text("x")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a.txt"))
+    assert list(tmp_path.iterdir()) == []

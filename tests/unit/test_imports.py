@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "weakpan"
 ORDER = (
-    ("errors", "ranks", "clock", "stamp"),
+    ("errors", "disk", "ranks", "clock", "stamp"),
     ("arrays", "files", "sharing"),
     ("images", "catalog", "panoptic", "layout"),
     ("map_store", "checkpoints"),
@@ -40,10 +40,11 @@ FORBIDDEN = {
 """Libraries that a room must do without."""
 
 NOT_IN_WORKERS = (
-    "cues/mask_stage.py", "cues/mask_sources.py", "cues/coco_masks.py", "cues/mask_files.py", "config/make_gt.py",
+    "cues/mask_stage.py", "cues/mask_sources.py", "cues/coco_masks.py", "cues/mask_files.py", "cues/sam_masks.py",
+    "config/make_gt.py",
     "evaluation/stored_labels.py", "data/derive.py", "data/toy/city.py", "labels/pipeline.py", "labels/audit_store.py",
     "make_gt/labels.py", "make_gt/masks.py", "make_gt/audit_masks.py",
-    "make_gt/audit_cams.py", "make_gt/boxes_and_tags.py",
+    "make_gt/audit_cams.py", "make_gt/boxes_and_tags.py", "cues/cam_heatmaps.py",
 )  # fmt: skip
 """What worker processes import must stay clear of torch, which costs each of them seconds."""
 

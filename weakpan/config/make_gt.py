@@ -12,6 +12,7 @@ from omegaconf import MISSING, DictConfig
 from weakpan.config.compose import check_values, to_object
 from weakpan.config.data import GridConfig
 from weakpan.config.masks import MasksConfig
+from weakpan.config.on_error import OnError
 from weakpan.cues.cam_settings import CamSettings
 from weakpan.data.cityscapes import FileTemplates
 from weakpan.data.toy.city import ToyCitySpec
@@ -45,13 +46,6 @@ class TagSource(Enum):
     maps = "maps"
     coco = "coco"
     annotations = "annotations"
-
-
-class OnError(Enum):
-    """What happens after an image that cannot be done."""
-
-    stop = "stop"
-    skip = "skip"
 
 
 @dataclass
@@ -93,6 +87,8 @@ class SourceConfig:
         coco: COCO panoptic JSON; the PNGs lie in the folder beside it that is called like it without `.json`.
         annotations: weak-annotation file.
         checkpoint: last.ckpt of a trained crop classifier in its run folder, for CAMs.
+        heatmaps: instead of `checkpoint`, a folder of heatmaps that `cam.keep_heatmaps` has kept, `ID.npz` each; their
+            scales and mirror images stay as they are.
     """
 
     # Missing here, or a file of the group could not ask for it: `???` does not replace a value.
@@ -103,6 +99,7 @@ class SourceConfig:
     coco: str | None = None
     annotations: str | None = None
     checkpoint: str | None = None
+    heatmaps: str | None = None
 
 
 @dataclass
@@ -170,6 +167,23 @@ def _check_templates(config: MakeGtConfig) -> None:
             raise ConfigError(f"{key}={text}: must hold {{id}}, which stands for the image id; it may hold {known}")
 
 
+def _check_cams(config: MakeGtConfig) -> None:
+    """Refuse a stage `cams` that has no heatmaps to cut, or two kinds of them; raises ConfigError."""
+    source = config.source
+    if config.stage is not Stage.cams:
+        return
+    if source.checkpoint is None and source.heatmaps is None:
+        raise ConfigError(
+            "stage=cams needs a trained crop classifier or its heatmaps; give source.checkpoint="
+            "RUN/classifier/last.ckpt, or source.heatmaps=FOLDER where they were kept"
+        )
+    if source.heatmaps is not None and (source.checkpoint is not None or config.cam.keep_heatmaps):
+        other = f"source.checkpoint={source.checkpoint}" if source.checkpoint is not None else "cam.keep_heatmaps=true"
+        raise ConfigError(
+            f"source.heatmaps={source.heatmaps} with {other}: heatmaps are either read or made; leave one of them out"
+        )
+
+
 def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
     """The composed configuration as typed objects, checked; raises ConfigError."""
     config = to_object(MakeGtConfig, composed)
@@ -194,8 +208,7 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
         for file in ("coco", "annotations"):
             if used == file and getattr(source, file) is None:
                 raise ConfigError(f"source.{key}={used}: no file to read them from; give source.{file}=FILE")
-    if config.stage is Stage.cams and source.checkpoint is None:
-        raise ConfigError("stage=cams needs a trained crop classifier; give source.checkpoint=RUN/classifier/last.ckpt")
+    _check_cams(config)
     if config.stage is Stage.mask_net and config.shard is not None:
         raise ConfigError(f"stage=mask_net with shard={config.shard}: one network learns from all images; leave it out")
     audited = (Stage.masks, Stage.cams, Stage.labels)

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import MISSING, DictConfig
 
 from weakpan.config.compose import check_values, to_object
+from weakpan.config.on_error import OnError
 from weakpan.errors import ConfigError
 
 
@@ -24,6 +25,8 @@ class PredictConfig:
         data_root: where the run's data set lies now; null for where the run had it.
         out: folder that results are written to; must be empty or not there.
         overlays: write pictures with the prediction on top.
+        on_error: stop at the first photograph that cannot be read, or read all of them whole before the first
+            prediction, leave such out and list them at the end.
         workers: loader processes.
         trainer: arguments of the Lightning Trainer in place of the run's; null leaves an argument as it was.
     """
@@ -36,6 +39,7 @@ class PredictConfig:
     data_root: str | None = None
     out: str = MISSING
     overlays: bool = True
+    on_error: OnError = OnError.stop
     workers: int = 2
     trainer: dict[str, Any] = field(default_factory=dict)
 

@@ -34,6 +34,7 @@ from weakpan.catalog import Catalog
 from weakpan.data.crops import CropGrid
 from weakpan.errors import DataError
 from weakpan.files import replacing
+from weakpan.layout import checked_id
 
 FORMAT = "weakpan-weak-annotations"
 VERSION = 1
@@ -197,8 +198,7 @@ def _read_image(row: Any, where: str, catalog: Catalog, grid: CropGrid) -> Image
         raise DataError(f"{where}: {error}" if where not in str(error) else str(error)) from error
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{where}: damaged entry ({type(error).__name__}: {error})") from error
-    if Path(image_id).name != image_id or image_id in {"", ".", ".."}:
-        raise DataError(f"{where}: an image id is a file name without a folder")
+    checked_id(image_id, where, "an image id is a file name without folder and suffix")
     tiles = len(grid.tiles(height, width))
     if len(tags) != tiles:
         raise DataError(f"{where}: {len(tags)} lists of tags; a {height} x {width} image has {tiles} tiles")

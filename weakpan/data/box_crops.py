@@ -145,13 +145,17 @@ class BoxDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Shuffled images, some windows of each."""
         assert self.trainer is not None
+        settings, seed = self.dataset.settings, self.dataset.seed
+        sampler = EpochSampler(len(self.dataset), seed, self.trainer.global_rank, self.trainer.world_size)
         return DataLoader(
             dataset=self.dataset,
-            batch_size=self.dataset.settings.images,
-            sampler=EpochSampler(
-                len(self.dataset), self.dataset.seed, self.trainer.global_rank, self.trainer.world_size
-            ),
+            batch_size=settings.images,
+            sampler=sampler,
             num_workers=self.workers,
             collate_fn=collate_windows,
             persistent_workers=self.workers > 0,
+            # A last batch of one window would give BatchNorm nothing to normalise over.
+            drop_last=settings.a_image == 1 and len(sampler) > settings.images and len(sampler) % settings.images == 1,
+            # Items are seeded by themselves; the loader's own draw, which seeds its processes, takes none of torch's.
+            generator=torch.Generator().manual_seed(seed),
         )

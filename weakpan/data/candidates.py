@@ -8,6 +8,7 @@ class (void) are not marked by tags and get a set like the others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from weakpan.catalog import Catalog
 from weakpan.data.annotations import BoxKind, ImageAnnotation
-from weakpan.data.crops import CropGrid
+from weakpan.data.crops import CropGrid, Tile
 
 _BITS = 31
 """Classes packed into one integer at a time; the rest of 64 bits holds what was packed before."""
@@ -45,7 +46,8 @@ def candidate_sets(
     """The candidate sets of a view of one image.
 
     Tiles and boxes are rectangles, so a scaled, cropped or flipped view needs only the source row and column of its
-    pixels, and costs as much as the view is large.
+    pixels. Rows between two edges of rectangles are alike, columns too, so that sets are found for one of each and
+    spread from there.
 
     Args:
         annotation: boxes and tags.
@@ -54,9 +56,38 @@ def candidate_sets(
         rows: (H,) source row of each row of the view, -1 for padding.
         columns: (W,) source column of each column of the view, -1 for padding.
     """
+    tiles = grid.tiles(annotation.height, annotation.width)
+    boxes = [box for box in annotation.boxes if box.kind is not BoxKind.STUFF]
+    some_rows, like_row = _unlike(
+        rows, [*(t.top for t in tiles), *(t.bottom for t in tiles), *(y for b in boxes for y in (b.ymin, b.ymax + 1))]
+    )
+    some_columns, like_column = _unlike(
+        columns,
+        [*(t.left for t in tiles), *(t.right for t in tiles), *(x for b in boxes for x in (b.xmin, b.xmax + 1))],
+    )
+    sets = _distinct(_allowed(annotation, tiles, catalog, some_rows, some_columns))
+    return CandidateSets(sets.index.take(like_row, axis=0).take(like_column, axis=1), sets.table)
+
+
+def _unlike(values: npt.NDArray[np.int64], edges: Sequence[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
+    """One of the values between each two edges that have any, and for every value which one it is like."""
+    # Padding, -1, ends at 0.
+    between = np.searchsorted(np.unique([0, *edges]), values, side="right")
+    _, first, like = np.unique(between, return_index=True, return_inverse=True)
+    return values[first], like
+
+
+def _allowed(
+    annotation: ImageAnnotation,
+    tiles: Sequence[Tile],
+    catalog: Catalog,
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+) -> npt.NDArray[np.bool_]:
+    """(C, H, W), the classes of each pixel."""
     classes, things = catalog.num_classes, list(catalog.thing_ids)
     allowed = np.ones((classes, len(rows), len(columns)), bool)
-    for tile, tags in zip(grid.tiles(annotation.height, annotation.width), annotation.tags, strict=True):
+    for tile, tags in zip(tiles, annotation.tags, strict=True):
         inside = np.ix_(_between(rows, tile.top, tile.bottom), _between(columns, tile.left, tile.right))
         for class_id in range(classes):
             if class_id not in tags:
@@ -69,7 +100,7 @@ def candidate_sets(
     allowed[things] &= in_box
     allowed[:, rows < 0] = True
     allowed[:, :, columns < 0] = True
-    return _distinct(allowed)
+    return allowed
 
 
 def _between(values: npt.NDArray[np.int64], start: int, stop: int) -> npt.NDArray[np.intp]:

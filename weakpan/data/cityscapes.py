@@ -19,6 +19,7 @@ from weakpan.catalog import Catalog
 from weakpan.data.boxes import INSTANCE_BASE
 from weakpan.errors import DataError
 from weakpan.images import inspect_image, read_map, read_rgb
+from weakpan.layout import checked_id
 from weakpan.panoptic import PanopticTruth
 
 LICENSE_PLATE = 65535
@@ -124,6 +125,12 @@ class CityscapesSplit:
             for instance in (self.templates.instance_ids, self.templates.instance_train_ids)
         )
 
+    def truth_files(self, image_id: str) -> list[Path]:
+        """The files of real labels of this image that are there."""
+        names = self.templates
+        kinds = (names.instance_ids, names.label_ids, names.instance_train_ids, names.label_train_ids)
+        return [path for path in (self._path(kind, image_id) for kind in kinds) if path.is_file()]
+
     def truth(self, image_id: str) -> PanopticTruth:
         """Real labels of one image.
 
@@ -172,6 +179,5 @@ def read_id_list(path: Path) -> tuple[str, ...]:
         twice = next(i for i in ids if ids.count(i) > 1)
         raise DataError(f"{path}: image id {twice} occurs twice; keep one")
     for image_id in ids:
-        if Path(image_id).name != image_id or image_id in {".", ".."}:
-            raise DataError(f"{path}: {image_id!r} is not an image id (a file name without a folder)")
+        checked_id(image_id, path, "correct the list: ids are file names without folder and suffix")
     return tuple(ids)

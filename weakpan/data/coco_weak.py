@@ -13,6 +13,7 @@ from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.coco import CocoImage, CocoPanoptic, segment_records
 from weakpan.data.crops import CropGrid
 from weakpan.errors import DataError
+from weakpan.layout import checked_id
 from weakpan.panoptic import PanopticMap, Segment
 
 
@@ -57,9 +58,7 @@ def image_names(coco: CocoPanoptic) -> dict[str, str]:
         image_id = _image_name(coco, coco_id)
         if image_id in names:
             raise DataError(f"{coco.path}: two images are called {image_id}; rename one, image ids must be unique")
-        if Path(image_id).name != image_id or image_id in {"", ".", ".."}:
-            raise DataError(f"{coco.path}: image id {image_id!r} is no plain file name; rename the image")
-        names[image_id] = coco_id
+        names[checked_id(image_id, coco.path)] = coco_id
     return names
 
 

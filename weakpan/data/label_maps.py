@@ -20,6 +20,7 @@ from weakpan.data.cityscapes import LICENSE_PLATE, FileTemplates
 from weakpan.data.crops import CropGrid
 from weakpan.errors import DataError
 from weakpan.images import read_map
+from weakpan.layout import checked_id
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,7 @@ class LabelMaps:
 
     def _existing(self, image_id: str, templates: tuple[str, ...]) -> tuple[Path, bool] | None:
         """The first file that exists, and whether it is a map of train ids."""
-        if Path(image_id).name != image_id or image_id in {"", ".", ".."}:
-            raise DataError(f"image id {image_id!r} is no plain file name; correct the list")
+        checked_id(image_id, remedy="correct the list")
         for template in templates:
             # Cityscapes' ids begin with their group, so that the first look nearly always finds the file.
             for group in sorted(self._groups(template), key=lambda g: not image_id.startswith(g)):

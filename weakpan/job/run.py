@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import multiprocessing
 import os
@@ -19,7 +18,8 @@ from omegaconf import OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.config.train import TrainConfig
-from weakpan.errors import RunError, WeakpanError, one_line
+from weakpan.disk import file_system_of, is_full
+from weakpan.errors import STATUS_USER, DiskFullError, RunError, WeakpanError, one_line
 from weakpan.files import remove_temporaries
 from weakpan.job.launch import one_process_group
 from weakpan.job.run_lock import RunLock
@@ -38,9 +38,7 @@ from weakpan.ranks import (
 from weakpan.rounds import run_loop
 from weakpan.stages.build import build_trainer, quieten_lightning
 from weakpan.stages.experiment import prepare
-
-STATUS_USER = 2
-"""Exit status after an error that the user can mend."""
+from weakpan.stages.settings import refuse_other_settings
 
 STATUS_FAULT = 1
 """Exit status after any other error."""
@@ -75,7 +73,7 @@ def run_job(config: TrainConfig, folder: Path, command: str, parent: int | None 
         return metrics
     except Exception as error:
         # The ranks did not come together.
-        _end(error, watch)
+        _end(error, watch, folder)
 
 
 def _forget_foreign_start_method() -> None:
@@ -96,7 +94,7 @@ def _run_together(config: TrainConfig, folder: Path, command: str, watch: Watch)
         return metrics
     except Exception as error:
         # While the process group still tells which rank this is; leaving it can hang after another rank has died.
-        _end(error, watch)
+        _end(error, watch, folder)
 
 
 def _run(config: TrainConfig, folder: Path, command: str) -> dict[str, Any]:
@@ -108,9 +106,9 @@ def _run(config: TrainConfig, folder: Path, command: str) -> dict[str, Any]:
             )
     with _holding(folder):
         enter_stage("prepare")
+        from_rank_zero(lambda: refuse_other_settings(config, RunLayout(folder)))
         experiment = from_rank_zero(lambda: prepare(config, folder))
-        print_plan(experiment)
-        return run_loop(experiment, command)
+        return run_loop(experiment, command, announce=print_plan)
 
 
 @contextmanager
@@ -128,31 +126,33 @@ def _holding(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _end(error: Exception, watch: Watch) -> NoReturn:
+def _end(error: Exception, watch: Watch, folder: Path) -> NoReturn:
     """Say what happened and end the process."""
     status = STATUS_USER
     if isinstance(error, ToldByRankZero):
         watch.leave_after_rank_zero(status)
     if isinstance(error, WeakpanError):
-        where = "" if watch.alone else f"{whereabouts()}: "
+        where = "" if watch.alone and not isinstance(error, DiskFullError) else f"{whereabouts()}: "
         print(f"error: {where}{one_line(str(error))}", file=sys.stderr, flush=True)
     else:
         # Whoever waits for a rank that died fails, too; what ended that one is the news.
         watch.leave_if_rank_lost(patience=0.0 if watch.alone else 3.0)
         traceback.print_exception(error)
-        status, remedy = _remedy(error)
-        what = f"{whereabouts()}: {type(error).__name__}: {one_line(str(error))}"
+        status, remedy = _remedy(error, folder)
+        about = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
+        what = f"{whereabouts()}: {about}{type(error).__name__}: {one_line(str(error))}"
         print(f"error: {what}; {remedy}", file=sys.stderr, flush=True)
     if not watch.alone:
         watch.leave(status)
     sys.exit(status)
 
 
-def _remedy(error: Exception) -> tuple[int, str]:
+def _remedy(error: Exception, folder: Path) -> tuple[int, str]:
     """Exit status, and what to do about an error that the program did not foresee in its place."""
     text = str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return STATUS_USER, f"no space left on the disk: make room; {GO_ON}"
+    if isinstance(error, OSError) and is_full(error):
+        where = file_system_of(Path(error.filename or folder))
+        return STATUS_USER, f"no space left on {where}: make room; {GO_ON}"
     if isinstance(error, torch.OutOfMemoryError):
         return STATUS_USER, (
             "lower segmenter.views.batch_size or classifier.crops.images_per_batch (settings of the run: in a new "

@@ -27,7 +27,7 @@ from weakpan.errors import DataError
 from weakpan.files import replacing, write_text_atomically
 from weakpan.images import read_map, write_indexed_png
 from weakpan.labels.audit import RULE_TABLE, RULES, AuditTrail, Change, Totals, total
-from weakpan.labels.store import checked_id
+from weakpan.layout import checked_id
 
 COLUMNS = ("step", "from", "to", "pixels")
 

@@ -25,6 +25,7 @@ from weakpan.files import write_text_atomically
 from weakpan.images import read_map, write_png
 from weakpan.labels.encode import from_png16, to_png16
 from weakpan.labels.pipeline import PseudoLabels
+from weakpan.layout import checked_id
 
 FORMAT = "weakpan-pseudo-labels"
 VERSION = 1
@@ -157,7 +158,7 @@ class LabelStore:
             if self._checksums(image_id) != manifest["crc32"].get(image_id):
                 raise DataError(
                     f"{self.semantic_path(image_id)}: this file or its instance map changed after the labels were "
-                    "sealed; make the labels again"
+                    f"sealed; {self._again()}"
                 )
 
     def _checksums(self, image_id: str) -> list[int]:
@@ -168,22 +169,17 @@ class LabelStore:
         if absent:
             raise DataError(
                 f"{self.folder}: label files of {', '.join(absent[:8])} are missing ({len(absent)} images in all); "
-                "make the labels again"
+                f"{self._again()}"
             )
+
+    def _again(self) -> str:
+        return f"to make the labels again, delete {self.folder} and start the same command"
 
     def _refuse_if_sealed(self) -> None:
         if self.is_sealed():
             raise RunError(
                 f"{self.folder}: these labels are sealed; delete the folder to make them again, or use another run"
             )
-
-
-def checked_id(image_id: str) -> str:
-    """The id itself; raises DataError if it is no plain file name."""
-    # Ids come from users' lists and annotation files and must not lead out of the folder, on any system.
-    if not image_id or image_id in {".", ".."} or any(c in image_id for c in "/\\\0"):
-        raise DataError(f"image id {image_id!r} is no plain file name; rename the image")
-    return image_id
 
 
 def _first_repeat(ids: list[str]) -> str:

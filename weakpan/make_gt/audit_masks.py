@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from weakpan.catalog import Catalog
 from weakpan.data.released import ReleasedTree
@@ -72,11 +73,16 @@ class MaskAudit:
         return self.real.missing_instances(image_id)
 
     def is_done(self, image_id: str) -> bool:
-        """Whether the scores are there, whole, and of the map as it is."""
-        try:
-            return self.scores.read(image_id).get("map_crc32") == checksum(self.tree.masks_path(image_id))
-        except DataError:
-            return False
+        """Whether the scores are there, whole, and of map, records and real labels as they are."""
+        return self.missing(image_id) is None and self.scores.says(image_id, self._scored(image_id))
+
+    def _scored(self, image_id: str) -> dict[str, Any]:
+        """What the scores of an image are of."""
+        return {
+            "map_crc32": checksum(self.tree.masks_path(image_id)),
+            "records_crc32": checksum(self.records.path(image_id)),
+            "real_crc32": self.real.checksums(image_id),
+        }
 
     def __call__(self, image_id: str) -> Counter[str]:
         """Score the map of an image and write the scores; counts boxes.
@@ -98,7 +104,7 @@ class MaskAudit:
                 "stage=masks again"
             )
         content = {
-            "map_crc32": checksum(self.tree.masks_path(image_id)),
+            **self._scored(image_id),
             "instances_without_box": without_box,
             "boxes": [to_entry(s, r, self.catalog) for s, r in zip(scores, records, strict=True)],
         }

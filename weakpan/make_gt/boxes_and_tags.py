@@ -20,6 +20,7 @@ from weakpan.data.mat_boxes import VARIABLE, write_mat_boxes
 from weakpan.data.mat_file import read_struct
 from weakpan.errors import DataError
 from weakpan.files import write_text_atomically
+from weakpan.make_gt.settings import Claim
 from weakpan.make_gt.weak_source import WeakSource
 
 
@@ -31,11 +32,13 @@ class MakeBoxes:
         weak: where they are read from.
         out: folder of the JSON files.
         mat: path of the authors' MATLAB file of an image, with `{id}`; None for none.
+        claim: makes the settings those of the folder with the first result; None leaves settings unkept.
     """
 
     weak: WeakSource
     out: Path
     mat: Path | None
+    claim: Claim | None = None
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
@@ -48,6 +51,8 @@ class MakeBoxes:
     def __call__(self, image_id: str) -> Counter[str]:
         """Read and write the boxes of an image; counts them by kind."""
         (height, width), boxes = self.weak.boxes(image_id)
+        if self.claim is not None:
+            self.claim()
         if self.mat is not None:
             write_mat_boxes(self._mat_path(image_id), boxes, self.weak.catalog)
         entry = {"id": image_id, "height": height, "width": width, "boxes": box_entries(boxes, self.weak.catalog)}
@@ -73,10 +78,12 @@ class MakeTags:
     Attributes:
         weak: where they are read from.
         out: folder of the JSON files.
+        claim: makes the settings those of the folder with the first result; None leaves settings unkept.
     """
 
     weak: WeakSource
     out: Path
+    claim: Claim | None = None
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
@@ -89,6 +96,8 @@ class MakeTags:
     def __call__(self, image_id: str) -> Counter[str]:
         """Read and write the tags of an image; counts tiles and tags."""
         (height, width), tags = self.weak.tags(image_id)
+        if self.claim is not None:
+            self.claim()
         entry = {"id": image_id, "height": height, "width": width, "tags": tag_entries(tags, self.weak.catalog)}
         write_text_atomically(self.out / f"{image_id}.json", json.dumps(entry, separators=(",", ":")) + "\n")
         return Counter(images=1, tiles=len(tags), tags=sum(map(len, tags)))

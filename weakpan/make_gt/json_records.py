@@ -11,7 +11,7 @@ from typing import Any
 
 from weakpan.errors import DataError
 from weakpan.files import write_text_atomically
-from weakpan.labels.store import checked_id
+from weakpan.layout import checked_id
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,14 @@ class JsonRecords:
         except DataError:
             return False
         return True
+
+    def says(self, image_id: str, content: Mapping[str, Any]) -> bool:
+        """Whether the record of an image is there and whole and has these values."""
+        try:
+            found = self.read(image_id)
+        except DataError:
+            return False
+        return all(found.get(key) == value for key, value in content.items())
 
 
 def checksum(path: Path) -> int | None:

@@ -17,6 +17,7 @@ from weakpan.labels.pipeline import make_labels
 from weakpan.labels.settings import LabelSettings
 from weakpan.make_gt.audit import LabelAudit
 from weakpan.make_gt.coco_parts import CocoParts
+from weakpan.make_gt.settings import Claim
 from weakpan.make_gt.weak_source import WeakSource
 from weakpan.make_gt.whole import is_whole
 
@@ -36,6 +37,7 @@ class MakeLabels:
         round_index: 0 starts from CAM maps.
         audit: writes how each image's labels came about; None for not.
         coco: writes the labels as COCO panoptic too; None for not.
+        claim: makes the settings those of the folder with the first result; None leaves settings unkept.
     """
 
     weak: WeakSource
@@ -45,6 +47,7 @@ class MakeLabels:
     round_index: int
     audit: LabelAudit | None = None
     coco: CocoParts | None = None
+    claim: Claim | None = None
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -93,10 +96,14 @@ class MakeLabels:
         """Make and write the labels of an image; counts pixels, labelled pixels and instance boxes."""
         inp = self.read(image_id)
         catalog, case = self.weak.catalog, (inp, self.settings, self.weak.catalog, self.weak.grid, self.round_index)
+        trail = None
         if self.audit is None:
             labels = make_labels(*case)
         else:
             labels, trail = make_audited_labels(*case)
+        if self.claim is not None:
+            self.claim()
+        if self.audit is not None and trail is not None:
             self.audit.write(inp, labels, trail, catalog)
         if self.coco is not None:
             self.coco.write(image_id, labels, catalog)

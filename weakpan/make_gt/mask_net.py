@@ -16,10 +16,11 @@ import torch
 from weakpan.clock import clock
 from weakpan.config.masks import MaskNetConfig
 from weakpan.data.box_crops import BoxDataModule, BoxedImage, BoxWindows
-from weakpan.errors import DataError, RunError
+from weakpan.errors import ConfigError, DataError, RunError
 from weakpan.images import inspect_image, read_rgb
+from weakpan.make_gt.settings import Claim
 from weakpan.make_gt.weak_source import WeakSource
-from weakpan.models.encoder import INIT_PRETRAINED, load_matching
+from weakpan.models.encoder import INIT_PRETRAINED, create_timm, load_matching
 from weakpan.models.mask_net import MaskNet
 from weakpan.sharing import SAY_EVERY
 from weakpan.stages.build import quieten_lightning
@@ -55,7 +56,9 @@ class SayLosses(pl.Callback):
             )
 
 
-def make_mask_net(weak: WeakSource, ids: Sequence[str], config: MaskNetConfig, out: Path) -> None:
+def make_mask_net(
+    weak: WeakSource, ids: Sequence[str], config: MaskNetConfig, out: Path, claim: Claim | None = None
+) -> None:
     """Train a mask network on the boxes of all images and write it to `out`/mask_net.pt; one that is there is kept.
 
     The same settings give the same network on the same processor with as many threads of torch, for any number of
@@ -63,6 +66,7 @@ def make_mask_net(weak: WeakSource, ids: Sequence[str], config: MaskNetConfig, o
     anew.
 
     Raises:
+        ConfigError: an encoder that cannot be built, or batches of one window.
         DataError: unreadable input or initial weights, or no box that is large enough to learn from.
         RunError: the network that is there learned from other images or cannot be read, or this one's weights grew
             beyond all bounds.
@@ -72,11 +76,18 @@ def make_mask_net(weak: WeakSource, ids: Sequence[str], config: MaskNetConfig, o
         _check_kept(path, learned_from)
         print(f"mask_net: {path} was there", flush=True)
         return
+    _check_encoder(config.encoder)
     data = BoxWindows(_boxed_images(weak, ids), config.windows, config.seed)
     if not len(data):
         raise DataError(
             f"none of the {len(ids)} images has an instance box of at least {config.windows.min_box} pixels on each "
             "side; give other images, or lower masks.network.windows.min_box"
+        )
+    if min(config.windows.images, len(data)) * config.windows.a_image < 2:
+        raise ConfigError(
+            f"masks.network.windows.a_image={config.windows.a_image} with masks.network.windows.images="
+            f"{config.windows.images} and {len(data)} images to learn from: a batch would be one window, which "
+            "BatchNorm cannot learn from; give a larger masks.network.windows.a_image"
         )
     print(f"mask_net: {data.boxes} boxes in {len(data)} images", flush=True)
     with torch.random.fork_rng():
@@ -97,6 +108,8 @@ def make_mask_net(weak: WeakSource, ids: Sequence[str], config: MaskNetConfig, o
             f"masks.network.learning_rate={config.learning_rate:g}: the weights grew beyond all bounds; lower it"
         )
     note = {"ids": learned_from, "images": len(data), "boxes": data.boxes, "settings": asdict(config)}
+    if claim is not None:
+        claim()
     write_mask_net(path, network, made_with, config.windows.side, config.windows.shares, note)
     print(f"mask_net: {path} written", flush=True)
 
@@ -112,6 +125,12 @@ def _check_kept(path: Path, learned_from: str) -> None:
             f"{path} learned from other images ({before}; {learned_from} now); give another out, or the images that it "
             "learned from"
         )
+
+
+def _check_encoder(name: str) -> None:
+    """Refuse an encoder that cannot be built before any photograph is opened; raises ConfigError naming the key."""
+    with torch.random.fork_rng():
+        create_timm(name, None, "masks", features_only=True)
 
 
 def _boxed_images(weak: WeakSource, ids: Sequence[str]) -> list[BoxedImage]:

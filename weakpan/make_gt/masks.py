@@ -13,6 +13,7 @@ from weakpan.data.released import ReleasedTree
 from weakpan.images import inspect_image, read_rgb
 from weakpan.make_gt.json_records import JsonRecords
 from weakpan.make_gt.mask_records import write_box_records
+from weakpan.make_gt.settings import Claim
 from weakpan.make_gt.weak_source import WeakSource
 from weakpan.make_gt.whole import is_whole
 
@@ -26,12 +27,14 @@ class MakeMasks:
         masks: where masks come from.
         out: where maps go.
         records: where it is written what became of each box.
+        claim: makes the settings those of the folder with the first result; None leaves settings unkept.
     """
 
     weak: WeakSource
     masks: MaskSource
     out: ReleasedTree
     records: JsonRecords
+    claim: Claim | None = None
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
@@ -46,6 +49,8 @@ class MakeMasks:
         path = self.weak.photograph(image_id)
         annotation = self.weak.annotation(image_id, inspect_image(path), with_tags=False)
         result = self.masks.masks(annotation, partial(read_rgb, path))
+        if self.claim is not None:
+            self.claim()
         write_box_records(self.records, image_id, annotation.boxes, result.records, self.weak.catalog)
         self.out.write_masks(image_id, result.semantic)
         return Counter(images=1) + count_boxes(result)

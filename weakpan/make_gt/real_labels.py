@@ -12,6 +12,7 @@ from weakpan.config.make_gt import SplitConfig
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.label_maps import LabelMaps
 from weakpan.errors import DataError
+from weakpan.make_gt.json_records import checksum
 from weakpan.panoptic import PanopticTruth
 
 
@@ -56,6 +57,10 @@ class RealLabels:
     def _named(self, template: str, image_id: str) -> Path:
         """Of the files that would do, the one that people expect."""
         return Path(self.data.root) / template.format(split=self.data.split, group="*", id=image_id)
+
+    def checksums(self, image_id: str) -> list[int | None]:
+        """Of the files with the labels of an image, which tell whether they are those that it was scored on."""
+        return [checksum(path) for path in self._split.truth_files(image_id)]
 
     def photograph(self, image_id: str) -> RGBImage:
         """The photograph: (H, W, 3) RGB."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from weakpan.catalog import Catalog, load_catalog
-from weakpan.config.make_gt import MakeGtConfig, OnError, Stage
+from weakpan.config.make_gt import MakeGtConfig, Stage
+from weakpan.config.on_error import OnError
+from weakpan.cues.cam_heatmaps import HeatmapFolder
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.crops import CropGrid
 from weakpan.data.released import ReleasedTree
@@ -22,12 +25,11 @@ from weakpan.make_gt.cue_audit import CueAudit, cue_audit, refuse_missing_labels
 from weakpan.make_gt.labels import MakeLabels
 from weakpan.make_gt.mask_records import mask_records
 from weakpan.make_gt.masks import MakeMasks
-from weakpan.make_gt.settings import refuse_other_settings, settings_path, stage_settings
+from weakpan.make_gt.recut_cams import RecutCams
+from weakpan.make_gt.settings import FORMAT, Claim, settings_path, stage_settings
 from weakpan.make_gt.weak_source import WeakSource
 from weakpan.map_store import read_manifest, write_manifest
 from weakpan.sharing import Outcome, Task, shard_of, share
-
-FORMAT = "weakpan-make-gt"
 
 
 class StageTask(Task, Protocol):
@@ -41,7 +43,7 @@ class StageTask(Task, Protocol):
 def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
     """Run the configured stage.
 
-    `OUT/STAGE.settings.json` is written first and compared later, `OUT/STAGE.json` (of a shard:
+    `OUT/STAGE.settings.json` is written with the first result and compared from then on, `OUT/STAGE.json` (of a shard:
     `OUT/STAGE.K_of_N.json`) last, when all images are done.
 
     Returns:
@@ -61,7 +63,8 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
     if config.stage is Stage.mask_net:
         _make_mask_net(config, weak, ids)
         return []
-    task, audit = build_task(config, weak, catalog, ids), cue_audit(config, weak, catalog)
+    claim = _claim(config, weak)
+    task, audit = build_task(config, weak, catalog, ids, claim), cue_audit(config, weak, catalog)
     index, count = config.part
     part = shard_of(ids, index, count)
     print(
@@ -70,19 +73,17 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
         + f", into {config.out}",
         flush=True,
     )
-    refuse_other_settings(config)
+    claim.refuse_others()
     if config.on_error is OnError.stop:
         _refuse_missing(task, part)
         if audit is not None:
             refuse_missing_labels(audit, part)
+    _make_folder(config.out)
     with _writing_into(config.out):
-        crop = {"height": weak.grid.height, "width": weak.grid.width} if config.stage is Stage.tags else None
-        content = {"format": FORMAT, "settings": stage_settings(config), "crop": crop}
-        write_manifest(settings_path(config.out, config.stage), content)
         # It says that everything is done, which is to be seen.
         _manifest_path(config).unlink(missing_ok=True)
     workers, skip = config.workers or os.cpu_count() or 1, config.on_error is OnError.skip
-    if config.stage is Stage.cams:
+    if config.stage is Stage.cams and config.source.heatmaps is None:
         from weakpan.make_gt.cams import CheckCamInput, make_cams
 
         assert isinstance(task, CheckCamInput)
@@ -106,10 +107,16 @@ def _make_mask_net(config: MakeGtConfig, weak: WeakSource, ids: tuple[str, ...])
     """Unlike the other stages this one makes one file of all images."""
     from weakpan.make_gt.mask_net import make_mask_net
 
-    refuse_other_settings(config)
+    claim = _claim(config, weak)
+    claim.refuse_others()
+    _make_folder(config.out)
     with _writing_into(config.out):
-        write_manifest(settings_path(config.out, config.stage), {"format": FORMAT, "settings": stage_settings(config)})
-        make_mask_net(weak, ids, config.masks.network, Path(config.out))
+        make_mask_net(weak, ids, config.masks.network, Path(config.out), claim)
+
+
+def _claim(config: MakeGtConfig, weak: WeakSource) -> Claim:
+    crop = {"height": weak.grid.height, "width": weak.grid.width} if config.stage is Stage.tags else None
+    return Claim(config.out, config.stage, stage_settings(config), crop)
 
 
 def image_ids(config: MakeGtConfig, weak: WeakSource, catalog: Catalog) -> tuple[str, ...]:
@@ -126,25 +133,24 @@ def photographs(config: MakeGtConfig, catalog: Catalog) -> CityscapesSplit:
     return CityscapesSplit(Path(data.root), data.split, catalog, data.files, only)
 
 
-def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tuple[str, ...]) -> StageTask:
+def build_task(
+    config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tuple[str, ...], claim: Claim
+) -> StageTask:
     """What the stage does with one image."""
     out, split = Path(config.out), config.data.split
     results = ReleasedTree(out, split, catalog)
     match config.stage:
         case Stage.boxes:
             mat = out / config.source.mat.replace("{split}", split) if config.mat else None
-            return MakeBoxes(weak, out / "boxes", mat)
+            return MakeBoxes(weak, out / "boxes", mat, claim)
         case Stage.tags:
-            return MakeTags(weak, out / "tags")
+            return MakeTags(weak, out / "tags", claim)
         case Stage.mask_net:
             raise ConfigError("stage=mask_net makes one file of all images; it has no task for one of them")
         case Stage.masks:
-            return MakeMasks(weak, config.masks.source(catalog), results, mask_records(out, split))
+            return MakeMasks(weak, config.masks.source(catalog), results, mask_records(out, split), claim)
         case Stage.cams:
-            # Only this stage needs a network, which takes seconds to import.
-            from weakpan.make_gt.cams import CheckCamInput
-
-            return CheckCamInput(weak, photographs(config, catalog), results)
+            return _cam_task(config, weak, results, claim)
         case Stage.labels:
             root = Path(config.source.root or config.out)
             if not root.is_dir():
@@ -159,7 +165,30 @@ def build_task(config: MakeGtConfig, weak: WeakSource, catalog: Catalog, ids: tu
                 config.round,
                 audit if config.audit else None,
                 CocoParts(out / "panoptic", Path(config.data.files.image).name) if config.coco else None,
+                claim,
             )
+
+
+def _cam_task(config: MakeGtConfig, weak: WeakSource, results: ReleasedTree, claim: Claim) -> StageTask:
+    """CAMs from a network, or from heatmaps that were kept."""
+    catalog, folder = results.catalog, config.source.heatmaps
+    if folder is not None:
+        if not Path(folder).is_dir():
+            raise DataError(f"source.heatmaps={folder}: no such folder; it holds ID.npz of each image")
+        return RecutCams(weak, HeatmapFolder(Path(folder), catalog), results, config.cam, claim)
+    # A network takes seconds to import.
+    from weakpan.make_gt.cams import CheckCamInput
+
+    kept = HeatmapFolder(results.heatmaps_folder, catalog) if config.cam.keep_heatmaps else None
+    return CheckCamInput(weak, photographs(config, catalog), results, kept, claim)
+
+
+def _make_folder(out: str) -> None:
+    """Find out before any work whether results can be written."""
+    with _writing_into(out):
+        Path(out).mkdir(parents=True, exist_ok=True)
+        if not os.access(out, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), out)
 
 
 @contextmanager

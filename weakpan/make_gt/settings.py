@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from weakpan.config.make_gt import MakeGtConfig, Stage
-from weakpan.map_store import read_manifest, refuse_changed_settings
+from weakpan.files import content_digest
+from weakpan.map_store import read_settings, refuse_changed_settings, write_manifest_once
+
+FORMAT = "weakpan-make-gt"
 
 
-def refuse_other_settings(config: MakeGtConfig) -> None:
-    """Compare with the settings that results in the folder were made with, if there are any.
+@dataclass(frozen=True)
+class Claim:
+    """What a folder stands for from its first result on: the settings of the stage, in `OUT/STAGE.settings.json`.
 
-    Raises:
-        RunError: they differ; the message names them.
+    An attempt that makes nothing leaves no settings behind, so that the next one may have others. Of processes that
+    started together, with other settings each, the first to have a result makes its own those of the folder.
+
+    Attributes:
+        out: the folder.
+        stage: that writes there.
+        settings: of the stage, flat.
+        crop: height and width of the crop grid, where results depend on it.
     """
-    settings = stage_settings(config)
-    path = settings_path(config.out, config.stage)
-    if path.is_file():
-        refuse_changed_settings(path, read_manifest(path)["settings"], settings)
-    # Boxes and tags end in one file, so that they must be of the same images; only tags depend on the crop grid.
-    other = {Stage.boxes: Stage.tags, Stage.tags: Stage.boxes}.get(config.stage)
-    if other is not None and (path := settings_path(config.out, other)).is_file():
-        refuse_changed_settings(path, _of_images(read_manifest(path)["settings"]), _of_images(settings))
+
+    out: str
+    stage: Stage
+    settings: Mapping[str, Any]
+    crop: Mapping[str, int] | None = None
+
+    def refuse_others(self) -> None:
+        """Compare with the settings that results in the folder were made with, if there are any.
+
+        Raises:
+            RunError: they differ; the message names them.
+        """
+        path = settings_path(self.out, self.stage)
+        if path.is_file():
+            refuse_changed_settings(path, read_settings(path), self.settings)
+        # Boxes and tags end in one file, so that they must be of the same images; only tags depend on the crop grid.
+        other = {Stage.boxes: Stage.tags, Stage.tags: Stage.boxes}.get(self.stage)
+        if other is not None and (path := settings_path(self.out, other)).is_file():
+            refuse_changed_settings(path, _of_images(read_settings(path)), _of_images(self.settings))
+
+    def __call__(self) -> None:
+        """Keep the settings; called when a result is made and before it is written.
+
+        Raises:
+            RunError: results of other settings came first.
+        """
+        self.refuse_others()
+        content = {"format": FORMAT, "settings": dict(self.settings), "crop": self.crop}
+        if not write_manifest_once(settings_path(self.out, self.stage), content):
+            self.refuse_others()
 
 
-def _of_images(settings: dict[str, Any]) -> dict[str, Any]:
+def _of_images(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in settings.items() if k.startswith("data.") and not k.startswith("data.crop.")}
 
 
@@ -37,16 +70,24 @@ def settings_path(out: str, stage: Stage) -> Path:
 
 
 def stage_settings(config: MakeGtConfig) -> dict[str, Any]:
-    """Flat settings that would make other results of the stage: those that it uses, paths in full."""
+    """Flat settings that would make other results of the stage: those that it uses, paths in full.
+
+    Raises:
+        ConfigError: weights that masks are made with are not there.
+    """
     data = {k: v for k, v in asdict(config.data).items() if k not in ("list", "name", "toy")}
     groups: dict[str, Any] = {"data": {**data, "root": _in_full(config.data.root)}, "source": _sources(config)}
     if config.stage is Stage.masks:
         masks = {k: v for k, v in asdict(config.masks).items() if k != "network"}
-        groups["masks"] = {**masks, "path": _in_full(config.masks.path)}
+        dials = {**masks["dials"], "contours_file": _in_full(config.masks.dials.contours_file)}
+        contents = {f"{key} content": digest for key, digest in config.masks.contents().items()}
+        groups["masks"] = {**masks, "path": _in_full(config.masks.path), "dials": dials, **contents}
     if config.stage is Stage.mask_net:
         groups["masks"] = {"network": {k: v for k, v in asdict(config.masks.network).items() if k != "loaders"}}
     if config.stage is Stage.cams:
-        groups["cam"] = asdict(config.cam)
+        # Kept heatmaps make no other labels; labels that are cut from some cannot choose how those are made.
+        unused = ["keep_heatmaps"] if config.source.heatmaps is None else ["keep_heatmaps", "scales", "flip"]
+        groups["cam"] = {k: v for k, v in asdict(config.cam).items() if k not in unused}
     if config.stage is Stage.labels:
         groups |= {"labels": asdict(config.labels), "round": config.round}
     return dict(_flat(groups))
@@ -68,6 +109,10 @@ def _sources(config: MakeGtConfig) -> dict[str, Any]:
         used["root"] = _in_full(source.root)
     if stage is Stage.cams:
         used["checkpoint"] = _in_full(source.checkpoint)
+        if source.checkpoint is not None and Path(source.checkpoint).is_file():
+            used["checkpoint content"] = content_digest([Path(source.checkpoint)])
+        if source.heatmaps is not None:
+            used["heatmaps"] = _in_full(source.heatmaps)
     return used
 
 

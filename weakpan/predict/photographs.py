@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from weakpan.config.on_error import OnError
 from weakpan.config.predict import PredictConfig
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.folder import PhotoFolder
-from weakpan.errors import DataError
+from weakpan.errors import DataError, one_line
+from weakpan.predict.readable import ReadWhole
 from weakpan.predict.trained import TrainedRound
+from weakpan.sharing import share
 
 
 @dataclass(frozen=True)
@@ -21,16 +24,15 @@ class Source:
         photographs: by id.
         truth: the same as `photographs` where every one of them has real labels; None otherwise.
         name: of the folder or the split, for messages.
+        ids: of the images that are predicted.
+        failures: image id and message, for each image that cannot be read and is left out.
     """
 
     photographs: PhotoFolder | CityscapesSplit
     truth: CityscapesSplit | None
     name: str
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Image ids."""
-        return self.photographs.ids
+    ids: Sequence[str]
+    failures: Sequence[tuple[str, str]] = ()
 
     def file_name(self, image_id: str) -> str:
         """Path of a photograph below the folder, with forward slashes."""
@@ -41,16 +43,24 @@ def open_source(config: PredictConfig, trained: TrainedRound) -> Source:
     """Find the photographs and look at every file.
 
     Raises:
-        DataError: no folder, no photograph, two with the same id, no such split, or a file that is damaged.
+        DataError: no folder, no photograph, two with the same id, no such split, or a file that is damaged; with
+            `on_error=skip` no file that is not.
     """
     truth = None
     photographs = PhotoFolder(Path(config.input)) if config.input is not None else _open_split(config, trained)
-    for image_id in photographs.ids:
-        photographs.image_size(image_id)
-    if isinstance(photographs, CityscapesSplit) and all(map(photographs.has_truth, photographs.ids)):
+    ids = photographs.ids
+    if isinstance(photographs, CityscapesSplit) and all(map(photographs.has_truth, ids)):
         truth = photographs
     name = f"split {config.split} of {photographs.root}" if config.input is None else str(photographs.root)
-    return Source(photographs, truth, name)
+    if config.on_error is OnError.stop:
+        for image_id in ids:
+            photographs.image_size(image_id)
+        return Source(photographs, truth, name, ids)
+    failures = share(ReadWhole(photographs, truth), ids, max(1, config.workers), "reading", skip_failures=True).failures
+    if len(failures) == len(ids):
+        raise DataError(f"{name}: none of {len(ids)} photographs can be read; the first: {one_line(failures[0][1])}")
+    left_out = {image_id for image_id, _ in failures}
+    return Source(photographs, truth, name, tuple(i for i in ids if i not in left_out), tuple(failures))
 
 
 def _open_split(config: PredictConfig, trained: TrainedRound) -> CityscapesSplit:

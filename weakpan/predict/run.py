@@ -28,11 +28,14 @@ _LIMITS = ("limit_predict_batches", "fast_dev_run")
 """What makes a trial of a run short and must not leave photographs out."""
 
 
-def predict(config: PredictConfig) -> None:
+def predict(config: PredictConfig) -> list[tuple[str, str]]:
     """Do what predict.py was asked for; everything that can be refused is refused before the first prediction.
 
     Writes `panoptic/ID.png`, `overlays/ID.jpg` if asked for, `scores.json` where a split has real labels, and
     `panoptic.json` last: a folder that has it is complete.
+
+    Returns:
+        Image id and message of the photographs that were left out; empty unless they are to be skipped.
 
     Raises:
         WeakpanError: see `find_round` and `open_source`; an output folder that is not empty; photographs that
@@ -61,6 +64,7 @@ def predict(config: PredictConfig) -> None:
     if trainer.is_global_zero:
         _write_results(out, trained, source, writer, scorer)
     trainer.strategy.barrier("panoptic.json is written")
+    return list(source.failures)
 
 
 def check_out(out: Path) -> None:
@@ -95,6 +99,8 @@ def _announce(config: PredictConfig, trained: TrainedRound, source: Source) -> N
         f"predicting {len(source.ids)} photographs: {source.name}",
         f"with round {trained.index} of {trained.layout.folder}",
     ]
+    if source.failures:
+        lines.append(f"{len(source.failures)} further ones cannot be read and are left out; they are listed at the end")
     if source.truth is None and config.split is not None:
         lines.append("not every one of them has real labels, so there are no scores")
     print("\n".join(lines), flush=True)

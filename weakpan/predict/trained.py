@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from weakpan.catalog import Catalog
+from weakpan.checkpoints import refuse_damaged
 from weakpan.config.predict import PredictConfig
 from weakpan.config.train import TrainConfig
 from weakpan.errors import DataError, RunError
@@ -17,6 +18,11 @@ from weakpan.layout import RunLayout
 from weakpan.stages.build import build_segmenter, load_weights
 from weakpan.stages.earlier_run import load_run_catalog, locate, read_run_config, run_started_in
 from weakpan.training.segmenter_module import SegmenterModule
+
+_OTHER_WEIGHTS = (
+    "fetch it from a backup, predict with another round (round=N), or delete the folder of this round and start "
+    "train.py on the run again, which makes it anew"
+)
 
 
 @dataclass(frozen=True)
@@ -101,14 +107,19 @@ def _named_by_checkpoint(config: PredictConfig) -> tuple[RunLayout, int, Path]:
 
 
 def _check_content(checkpoint: Path, catalog: Catalog) -> None:
-    """Refuse the checkpoint of another network, or of a class table that was changed since."""
+    """Refuse a damaged checkpoint, one of another network, or of a class table that was changed since."""
     if not checkpoint.is_file():
-        raise DataError(f"{checkpoint}: no such checkpoint; the round was not finished")
+        raise DataError(f"{checkpoint}: no such checkpoint; {_OTHER_WEIGHTS}")
+    refuse_damaged(checkpoint, _OTHER_WEIGHTS)
     try:
         about: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["weakpan"]
         kind, classes = about["kind"], about.get("classes")
-    except Exception as error:  # torch raises half a dozen types for a damaged file
-        raise DataError(f"{checkpoint}: not a checkpoint of weakpan ({type(error).__name__}: {error})") from error
+    except Exception as error:  # torch raises half a dozen types for what is not its own
+        what = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        raise DataError(
+            f"{checkpoint}: whole, but not a checkpoint of this version of weakpan ({what}); expected the last.ckpt of "
+            "a round"
+        ) from error
     if kind != "segmenter":
         raise RunError(f"{checkpoint}: holds a {kind}; expected a segmenter, the last.ckpt of a round")
     if classes != [asdict(c) for c in catalog.classes]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import secrets
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,15 +19,18 @@ from pytorch_lightning.loggers import CSVLogger, Logger
 
 from weakpan.callbacks.progress import StageProgress
 from weakpan.catalog import Catalog
-from weakpan.checkpoints import WholeCheckpoints, refuse_damaged
+from weakpan.checkpoints import WholeCheckpoints, refuse_damaged, save_whole
 from weakpan.config.train import ClassifierConfig, SegmenterConfig, TrainConfig
 from weakpan.cues.cam_settings import CamSettings
-from weakpan.errors import ConfigError, DataError, WeakpanError
-from weakpan.files import replacing
+from weakpan.errors import ConfigError, DataError, WeakpanError, one_line
+from weakpan.files import write_text_atomically
 from weakpan.layout import RunLayout
-from weakpan.ranks import enter_stage
+from weakpan.ranks import enter_stage, from_rank_zero
 from weakpan.training.classifier_module import CamViews, ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
+
+_MOST_SAID = 300
+"""Characters that are quoted of an error of torch, which may list all tensors of a network."""
 
 
 def quieten_lightning() -> None:
@@ -102,13 +107,30 @@ def _instantiate(key: str, node: dict[str, Any], **more: Any) -> Any:
 
 
 def build_loggers(config: TrainConfig, layout: RunLayout) -> dict[str, Logger]:
-    """Loggers that live as long as the run; CSV logs are made anew for each stage, in a folder of their own."""
+    """Loggers that live as long as the run; CSV logs are made anew for each stage, in a folder of their own.
+
+    Every rank calls this. A W&B run is gone on with when the job is.
+    """
     loggers: dict[str, Logger] = {}
     for name, node in config.logger.items():
         if node is None or name == "csv":
             continue
-        loggers[name] = _instantiate(f"logger.{name}", dict(node), save_dir=str(layout.folder))
+        more = {"save_dir": str(layout.folder)}
+        if str(node.get("_target_")).endswith(".WandbLogger") and node.get("id") is None:
+            more |= {"id": from_rank_zero(lambda: _wandb_id(layout.wandb_id)), "resume": "allow"}
+        loggers[name] = _instantiate(f"logger.{name}", dict(node), **more)
     return loggers
+
+
+def _wandb_id(path: Path) -> str:
+    """The id in a file, which is written by the first start of a job."""
+    if not path.is_file():
+        # As W&B makes them, which would make a new one at every start.
+        write_text_atomically(path, f"{secrets.token_hex(4)}\n")
+    found = path.read_text(encoding="utf-8").strip()
+    if re.fullmatch(r"[\w-]{1,64}", found) is None:
+        raise DataError(f"{path}: {found[:80]!r} is no id of a W&B run; delete the file to begin a new one")
+    return found
 
 
 def build_trainer(
@@ -176,8 +198,7 @@ def _new_log(folder: Path, stage: str) -> str:
 def save_weights(module: pl.LightningModule, path: Path, about: dict[str, Any]) -> None:
     """Write the network's weights and what is needed to build it again, atomically; plain containers only."""
     state = {name: value.detach().cpu() for name, value in module.state_dict().items()}
-    with replacing(path) as temporary:
-        torch.save({"state_dict": state, "weakpan": about}, temporary)
+    save_whole({"state_dict": state, "weakpan": about}, path)
 
 
 def load_weights(module: pl.LightningModule, path: Path) -> dict[str, Any]:
@@ -195,4 +216,8 @@ def load_weights(module: pl.LightningModule, path: Path) -> dict[str, Any]:
         module.load_state_dict(content["state_dict"])
         return dict(content["weakpan"])
     except Exception as error:  # torch raises half a dozen types for a damaged file
-        raise DataError(f"{path}: not a checkpoint of this network ({type(error).__name__}: {error})") from error
+        what = one_line(f"{type(error).__name__}: {error}")[:_MOST_SAID]
+        raise DataError(
+            f"{path}: not a checkpoint of this network ({what}); it was made with other settings of the network, or by "
+            "another version of weakpan"
+        ) from error

@@ -32,7 +32,7 @@ def read_run_config(layout: RunLayout) -> TrainConfig:
         composed["run"] = str(layout.folder)
         return to_train_config(composed)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {error}; a run of another version of weakpan needs that version") from error
     except (OSError, ValueError, OmegaConfBaseException) as error:
         first = str(error).strip().splitlines()[0]
         raise RunError(f"{path}: not a configuration of this version of train.py ({first})") from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from weakpan.catalog import Catalog, load_catalog
@@ -14,10 +15,10 @@ from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import check_annotations, derive_annotations
 from weakpan.data.toy.city import ensure_toy_city
-from weakpan.errors import DataError
+from weakpan.errors import DataError, WeakpanError
 from weakpan.labels.store import LabelStore
 from weakpan.layout import RunLayout
-from weakpan.map_store import MapStore
+from weakpan.map_store import MapStore, read_settings
 from weakpan.stages.build import build_classifier, build_segmenter
 
 
@@ -33,6 +34,7 @@ class Experiment:
         val: photographs and real labels that scores are made on; None for none.
         annotations: weak annotations of the training split; None for full supervision, which does not need them.
         full_ids: training images whose real labels are used.
+        mask_contents: checksums of the weights, or of the file of masks, that masks in boxes are made with, by setting.
     """
 
     config: TrainConfig
@@ -42,6 +44,7 @@ class Experiment:
     val: CityscapesSplit | None
     annotations: WeakAnnotations | None
     full_ids: frozenset[str]
+    mask_contents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def weak(self) -> WeakAnnotations:
@@ -112,7 +115,7 @@ def prepare(config: TrainConfig, run_folder: Path) -> Experiment:
 
     Raises:
         DataError: anything that is missing, damaged or contradictory; nothing has been trained or written by then
-            except the generated data set and the weak-annotation file.
+            except the generated data set.
     """
     data = config.data
     catalog = load_catalog(data.classes)
@@ -131,13 +134,11 @@ def prepare(config: TrainConfig, run_folder: Path) -> Experiment:
             split.image_size(image_id)
     layout = RunLayout(run_folder)
     annotations = None if config.supervision is Supervision.full else _annotations(config, layout, train)
-    experiment = Experiment(config, layout, catalog, train, val, annotations, full_ids)
+    contents = {} if annotations is None else _mask_contents(config, layout)
+    experiment = Experiment(config, layout, catalog, train, val, annotations, full_ids, contents)
     if not layout.round(0).checkpoint.is_file():
         _check_truth(experiment)
         _check_networks(experiment)
-    if annotations is not None and not layout.weak_annotations.is_file():
-        # Last, because a file that is corrected after an error has to be read again.
-        annotations.write(layout.weak_annotations)
     return experiment
 
 
@@ -162,6 +163,18 @@ def _check_networks(experiment: Experiment) -> None:
     build_segmenter(config.segmenter, experiment.catalog)
     if config.supervision is not Supervision.full and not (experiment.layout.classifier / "last.ckpt").is_file():
         build_classifier(config.classifier, config.cues.cam, experiment.catalog)
+
+
+def _mask_contents(config: TrainConfig, layout: RunLayout) -> dict[str, str]:
+    """Of the files as they are; where they are gone and masks are sealed, as the run's own record has them."""
+    masks, ending = "cues.masks.", " content"
+    try:
+        return {f"{masks}{key}{ending}": digest for key, digest in config.cues.masks.contents().items()}
+    except WeakpanError:
+        if not (MapStore(layout.masks).is_sealed() and layout.settings.is_file()):
+            raise
+    recorded = read_settings(layout.settings)
+    return {key: value for key, value in recorded.items() if key.startswith(masks) and key.endswith(ending)}
 
 
 def _ids(path: str | None) -> tuple[str, ...] | None:

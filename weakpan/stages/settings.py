@@ -1,16 +1,24 @@
-"""The settings that a run folder stands for: written first, and compared before a run goes on."""
+"""The settings that a run folder stands for, compared before a run goes on, and the record of how it was started.
+
+A command that is refused leaves the folder as it was.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
+from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import settings_of
-from weakpan.files import write_text_atomically
-from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
+from weakpan.files import replacing, write_text_atomically
+from weakpan.layout import RunLayout
+from weakpan.map_store import read_settings, refuse_changed_settings, write_manifest
 from weakpan.stages.experiment import Experiment
 
 _FREE = (
@@ -21,6 +29,7 @@ _FREE = (
     "data.root",
     "data.val",
     "segmenter.decode",
+    "cues.cam.keep_heatmaps",
     # Paths; what the files say is compared instead.
     "data.train_list",
     "data.weak_annotations",
@@ -29,33 +38,78 @@ _FREE = (
 _OF_TRAINER = ("precision", "gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 
 
-def run_settings(experiment: Experiment) -> dict[str, Any]:
-    """Flat settings (`a.b.c` to value) that would make other labels or weights, digests of the inputs included."""
-    groups = settings_of(
-        experiment.config, "seed", "supervision", "data", "cues", "labels", "classifier", "segmenter", "rounds"
-    )
+def _of_config(config: TrainConfig) -> dict[str, Any]:
+    groups = settings_of(config, "seed", "supervision", "data", "cues", "labels", "classifier", "segmenter", "rounds")
     settings = {key: value for key, value in groups.items() if not key.startswith(_FREE)}
     for key in _OF_TRAINER:
-        settings[f"trainer.{key}"] = experiment.config.trainer.get(key)
-    settings["training images"] = _digest(experiment.train.ids)
-    settings["fully labelled images"] = _digest(sorted(experiment.full_ids))
-    if experiment.annotations is not None:
-        settings["weak annotations"] = zlib.crc32(experiment.layout.weak_annotations.read_bytes())
+        settings[f"trainer.{key}"] = config.trainer.get(key)
     return settings
 
 
-def claim_run_folder(experiment: Experiment) -> None:
-    """Write the settings and the configuration of a new run; for one that goes on, compare the settings.
+def run_settings(experiment: Experiment, weak_annotations: Path | None = None) -> dict[str, Any]:
+    """Flat settings (`a.b.c` to value) that would make other labels or weights, digests of the inputs included.
+
+    Args:
+        experiment: of the run.
+        weak_annotations: file of them, where it is not yet that of the run folder.
+    """
+    settings = _of_config(experiment.config)
+    settings |= experiment.mask_contents
+    settings["training images"] = _digest(experiment.train.ids)
+    settings["fully labelled images"] = _digest(sorted(experiment.full_ids))
+    if experiment.annotations is not None:
+        settings["weak annotations"] = zlib.crc32((weak_annotations or experiment.layout.weak_annotations).read_bytes())
+    return settings
+
+
+def refuse_other_settings(config: TrainConfig, layout: RunLayout) -> None:
+    """Compare what the configuration alone says with the settings of the run folder, before any data is looked at.
 
     Raises:
         RunError: the folder was made with other settings; the message names them.
     """
-    layout, settings = experiment.layout, run_settings(experiment)
     if layout.settings.is_file():
-        refuse_changed_settings(layout.settings, read_manifest(layout.settings)["settings"], settings)
-    else:
+        # Keys of the configuration have no blank in them; names of digests, which need the data, do.
+        sealed = {key: value for key, value in read_settings(layout.settings).items() if " " not in key}
+        refuse_changed_settings(layout.settings, sealed, _of_config(config))
+
+
+def claim_run_folder(experiment: Experiment) -> None:
+    """Write settings, weak annotations and configuration of a new run; for one that goes on, compare the settings.
+
+    Raises:
+        RunError: the folder was made with other settings; the message names them. It is as it was then.
+    """
+    layout, goes_on = experiment.layout, experiment.layout.settings.is_file()
+    with _weak_annotations(experiment) as file:
+        settings = run_settings(experiment, file)
+        if goes_on:
+            refuse_changed_settings(layout.settings, read_settings(layout.settings), settings)
+    if not goes_on:
         write_manifest(layout.settings, {"settings": settings})
-    write_text_atomically(layout.config, OmegaConf.to_yaml(OmegaConf.structured(experiment.config)))
+    write_text_atomically(layout.config, config_text(experiment.config))
+    if HydraConfig.initialized():
+        # Hydra itself would write this before anybody has looked whether the run may go on.
+        hydra = HydraConfig.get()
+        write_text_atomically(layout.hydra, OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})))
+        write_text_atomically(layout.hydra.with_name("overrides.yaml"), OmegaConf.to_yaml(hydra.overrides.task))
+
+
+def config_text(config: TrainConfig) -> str:
+    """The configuration as `config.yaml` and the results hold it."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+@contextmanager
+def _weak_annotations(experiment: Experiment) -> Iterator[Path]:
+    """The run folder's file of weak annotations; a new one gets its place when the block ends without an error."""
+    file = experiment.layout.weak_annotations
+    if experiment.annotations is None or file.is_file():
+        yield file
+        return
+    with replacing(file) as new:
+        experiment.annotations.write(new)
+        yield new
 
 
 def _digest(ids: Iterable[str]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,19 @@ class Prediction:
     panoptic: PanopticMap | None
 
 
+@dataclass(frozen=True)
+class PendingPrediction:
+    """What is left of a prediction when the network has been run; may be finished in another thread.
+
+    Attributes:
+        image_id: of the image.
+        finish: enlarges, chooses classes and copies to the CPU; to be called once.
+    """
+
+    image_id: str
+    finish: Callable[[], Prediction]
+
+
 class SegmenterModule(pl.LightningModule):
     """A thin adapter around `PanopticNet`.
 
@@ -75,13 +89,26 @@ class SegmenterModule(pl.LightningModule):
         self.losses, self.decode = losses, decode
         self.frozen_batch_norm, self.flip_average = frozen_batch_norm, flip_average
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.decode_panoptic = True
+        self.decode_panoptic, self.deferred = True, False
         self.diffusion: DiffusionSettings | None = None
         self.register_buffer("class_share", torch.full((catalog.num_classes,), 1 / catalog.num_classes))
         if frozen_batch_norm:
             freeze_batch_norm(network.encoder)
+        self._freeze_untaught()
 
     class_share: Tensor
+
+    def _freeze_untaught(self) -> None:
+        """Freeze what no loss reaches: several ranks would wait for its gradients."""
+        losses = self.losses
+        of_heads = {"centre_head": losses.centre, "offset_head": losses.offset, "auxiliary_head": losses.auxiliary}
+        parts = [name for name, weight in of_heads.items() if weight == 0]
+        if losses.centre == losses.offset == 0:
+            parts += ["instance_entry", "instance_path"]
+        for name in parts:
+            part = getattr(self.network, name)
+            if part is not None:
+                part.requires_grad_(False)
 
     def train(self, mode: bool = True) -> SegmenterModule:
         """Switch to training; frozen BatchNorm stays in evaluation mode."""
@@ -117,18 +144,30 @@ class SegmenterModule(pl.LightningModule):
             self.class_share.lerp_(counts / labelled.numel(), SHARE_UPDATE)
         return class_weights(self.class_share, self.losses.class_balance)
 
-    def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> Prediction:  # noqa: ARG002
-        """Predict one photograph of any size.
+    def predict_step(
+        self,
+        batch: Mapping[str, Any],
+        batch_idx: int,  # noqa: ARG002
+    ) -> Prediction | PendingPrediction:
+        """Predict one photograph of any size; a pending prediction where `deferred` is set.
 
         With `set_index` and `set_table` in the batch the classes of a pixel are chosen among its candidates, after
         their probabilities have flowed as `diffusion` says.
         """
+        finish = partial(self._finish, batch, *self._predict_maps(batch["image"]))
+        return PendingPrediction(batch["image_id"], finish) if self.deferred else finish()
+
+    # Whether gradients are kept is a matter of the thread.
+    @torch.inference_mode()
+    def _finish(self, batch: Mapping[str, Any], logits: Tensor, centre: Tensor, offset: Tensor) -> Prediction:
         size: tuple[int, int] = batch["size"]
-        logits, centre, offset = self._predict_maps(batch["image"])
         probabilities = F.interpolate(logits, size, mode="bilinear", align_corners=False)[0].softmax(dim=0)
-        panoptic = self._decode(probabilities, centre, offset, size) if self.decode_panoptic else None
+        panoptic = None
+        if self.decode_panoptic:
+            panoptic = self._decode(probabilities, centre, offset, batch["image"].shape[-2:], size)
         if "set_table" in batch:
-            allowed = batch["set_table"].T[:, batch["set_index"]]
+            # A row of the table for each pixel, then turned: a lookup a class takes three times as long.
+            allowed = batch["set_table"][batch["set_index"]].permute(2, 0, 1).contiguous()
             probabilities = probabilities * allowed
             probabilities = probabilities / probabilities.sum(dim=0, keepdim=True).clamp_min(1e-12)
             if self.diffusion is not None:
@@ -151,15 +190,13 @@ class SegmenterModule(pl.LightningModule):
             semantic = (semantic + mirrored.semantic.float().flip(-1)) / 2
             centre = (centre + mirrored.centre.float().flip(-1)) / 2
             offset = (offset + mirrored.offset.float().flip(-1) * sign) / 2
-        working = images.shape[-2:]
-        return (
-            semantic,
-            F.interpolate(centre, working, mode="bilinear", align_corners=False),
-            F.interpolate(offset, working, mode="bilinear", align_corners=False),
-        )
+        return semantic, centre, offset
 
-    def _decode(self, probabilities: Tensor, centre: Tensor, offset: Tensor, size: tuple[int, int]) -> PanopticMap:
+    def _decode(
+        self, probabilities: Tensor, centre: Tensor, offset: Tensor, working: torch.Size, size: tuple[int, int]
+    ) -> PanopticMap:
         """Decode at the photograph's size: offsets grow with the image."""
+        centre, offset = (F.interpolate(m, working, mode="bilinear", align_corners=False) for m in (centre, offset))
         factor = torch.tensor([size[0] / centre.shape[-2], size[1] / centre.shape[-1]], device=offset.device)
         enlarged = F.interpolate(offset, size, mode="bilinear", align_corners=False)[0] * factor.view(2, 1, 1)
         heatmap = F.interpolate(centre, size, mode="bilinear", align_corners=False)[0, 0]

@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from weakpan.callbacks.keep_schedule import KeepSchedule
+from weakpan.errors import RunError
 from weakpan.training.optimisers import poly_factor
 
 EPOCHS = 4
@@ -14,8 +15,9 @@ EPOCHS = 4
 class Line(pl.LightningModule):
     """One weight, and a poly schedule over the whole fit as that of the networks."""
 
-    def __init__(self):
+    def __init__(self, sequential=False):
         super().__init__()
+        self.sequential = sequential
         self.layer = torch.nn.Linear(1, 1)
         self.rates = []
 
@@ -27,12 +29,15 @@ class Line(pl.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         optimiser = torch.optim.SGD(self.parameters(), lr=1.0)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: poly_factor(step, steps, 0.9, 0.0))
+        if self.sequential:
+            first = torch.optim.lr_scheduler.LinearLR(optimiser)
+            schedule = torch.optim.lr_scheduler.SequentialLR(optimiser, [first, schedule], [steps // 4])
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def fit(folder, batches, epochs_now, resume=None):
+def fit(folder, batches, epochs_now, resume=None, sequential=False):
     """Rates by epoch of a fit of EPOCHS epochs that ends early, and its checkpoint."""
-    module = Line()
+    module = Line(sequential)
     stop = pl.Callback()
 
     def end_early(trainer, _):
@@ -56,3 +61,13 @@ def test_a_fit_goes_on_where_its_epochs_end(tmp_path, before, after):
     rest = fit(tmp_path, after, EPOCHS, resume=tmp_path / "resume.ckpt")
     assert {epoch for epoch, _ in rest} == {2, 3}
     assert [rate for _, rate in rest] == pytest.approx([rate for epoch, rate in whole if epoch >= 2])
+
+
+def test_a_schedule_that_cannot_be_moved_goes_on_with_as_many_ranks_and_is_refused_with_others(tmp_path):
+    whole = fit(tmp_path, 4, EPOCHS, sequential=True)
+    fit(tmp_path, 4, 2, sequential=True)
+    rest = fit(tmp_path, 4, EPOCHS, resume=tmp_path / "resume.ckpt", sequential=True)
+    assert [rate for _, rate in rest] == pytest.approx([rate for epoch, rate in whole if epoch >= 2])
+    fit(tmp_path, 4, 2, sequential=True)
+    with pytest.raises(RunError, match=r"SequentialLR stands at step 8 and would have to go on from 16.*as many ranks"):
+        fit(tmp_path, 8, EPOCHS, resume=tmp_path / "resume.ckpt", sequential=True)

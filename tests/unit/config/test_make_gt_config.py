@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 
 from weakpan.catalog import CITYSCAPES, load_catalog
 from weakpan.config.compose import register
-from weakpan.config.make_gt import BoxSource, MakeGtConfig, OnError, Stage, TagSource, to_make_gt_config
+from weakpan.config.make_gt import BoxSource, MakeGtConfig, Stage, TagSource, to_make_gt_config
+from weakpan.config.on_error import OnError
 from weakpan.cues.mask_files import IdMasks, ReleasedMasks
 from weakpan.cues.mask_sources import GrabCutAndProposals
 from weakpan.cues.mcg_masks import McgMasks
@@ -157,10 +158,10 @@ REFUSED = {
     "data.files.label_ids={city}/{id}.png": r"data.files.label_ids=\{city\}/\{id\}.png: expected a file name",
     "data.files.instance_ids={id": r"data.files.instance_ids=\{id: expected a file name",
     "data.files.instance_train_ids={}{id}": r"data.files.instance_train_ids=\{\}\{id\}: expected a file name",
-    "stage=cams": "stage=cams needs a trained crop classifier; give source.checkpoint=",
+    "stage=cams": "stage=cams needs a trained crop classifier or its heatmaps; give source.checkpoint=",
     "audit=true": "audit=true belongs to stage=masks, cams, labels, not to stage=boxes",
     "coco=true": "coco=true belongs to stage=labels, not to stage=boxes",
-    "masks.kind=sam": "masks.kind=sam: choose one of grabcut, ",
+    "masks.kind=guess": "masks.kind=guess: choose one of grabcut, ",
     "masks.path=x": "masks.kind=grabcut with masks.path=x: it reads no files; leave the path out",
     "masks.kind=ids": "masks.kind=ids with masks.path=None",
     "masks.kind=mcg": "masks.kind=mcg with masks.path=None",

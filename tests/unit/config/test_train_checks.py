@@ -60,7 +60,7 @@ OUT_OF_RANGE = {
     "cues.masks.dials.core=2": "masks.dials.core=2.*expected 0.0 to 1.0",
     "cues.masks.dials.iterations=0": "masks.dials.iterations=0",
     "cues.masks.dials.rule=best": "masks.dials.rule='best'",
-    "cues.masks.kind=sam": "masks.kind=sam: choose one of",
+    "cues.masks.kind=guess": "masks.kind=guess: choose one of",
     "cues.masks.kind=coco": "masks.kind=coco with masks.path=None",
     "labels.score_threshold=1.1": "labels.score_threshold=1.1",
     "labels.fill_threshold=-0.1": "labels.fill_threshold=-0.1",

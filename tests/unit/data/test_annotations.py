@@ -76,7 +76,7 @@ def test_another_class_table_is_refused(path):
         (lambda c: c.pop("crop"), "damaged header.*crop"),
         (lambda c: c["crop"].update(width=0), "damaged header.*found 0"),
         (lambda c: c.update(images=c["images"] * 2), "a.b occurs twice"),
-        (lambda c: c["images"][0].update(id="x/y"), "x/y.*without a folder"),
+        (lambda c: c["images"][0].update(id="x/y"), "x/y.*without folder"),
         (lambda c: c["images"][0].update(height=-8), r"image 0 \(a.b\).*found -8"),
         (lambda c: c["images"][0]["tags"].pop(), r"image 0 \(a.b\): 1 lists of tags; a 8 x 10 image has 2 tiles"),
         (lambda c: c["images"][0]["tags"][0].append("cow"), r"a\.b.*class 'cow' is not in"),

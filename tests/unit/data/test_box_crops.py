@@ -1,13 +1,14 @@
 """Windows around boxes for training."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from weakpan.data.annotations import Box, BoxKind
-from weakpan.data.box_crops import BoxedImage, BoxWindows, collate_windows, sure_things
+from weakpan.data.box_crops import BoxDataModule, BoxedImage, BoxWindows, collate_windows, sure_things
 from weakpan.data.box_window import WindowSettings
 
 SETTINGS = WindowSettings(side=48, a_image=5)
@@ -90,3 +91,27 @@ def test_front_marks_smaller_boxes_only():
     assert not large.all()
     assert (item["front"][large].flatten(1).sum(1) > 0).all()
     assert (item["front"][~large] == 0).all()
+
+
+def loader(count, **settings):
+    module = BoxDataModule(BoxWindows(images()[:1] * count, WindowSettings(side=48, **settings), seed=3), workers=0)
+    module.trainer = SimpleNamespace(global_rank=0, world_size=1)
+    return module.train_dataloader()
+
+
+@pytest.mark.parametrize(
+    ("count", "settings", "sizes"),
+    [
+        (4, {"a_image": 1, "images": 3}, [3]), (5, {"a_image": 1, "images": 3}, [3, 2]),
+        (2, {"a_image": 1, "images": 3}, [2]), (4, {"a_image": 2, "images": 3}, [6, 2]),
+    ],
+)  # fmt: skip
+def test_no_batch_is_a_single_window(count, settings, sizes):
+    assert [len(batch["windows"]) for batch in loader(count, **settings)] == sizes
+
+
+def test_loading_takes_nothing_from_the_random_numbers_of_the_training():
+    before = torch.random.get_rng_state()
+    for _ in loader(3):
+        pass
+    assert torch.equal(torch.random.get_rng_state(), before)

@@ -156,7 +156,7 @@ def test_id_lists(tmp_path):
     path = tmp_path / "ids.txt"
     path.write_text("b\n\n a \n")
     assert read_id_list(path) == ("b", "a")
-    for content, message in (("\n", "no image id"), ("a\nb\na\n", "a occurs twice"), ("x/a\n", "'x/a' is not")):
+    for content, message in (("\n", "no image id"), ("a\nb\na\n", "a occurs twice"), ("x/a\n", "'x/a' is no plain")):
         path.write_text(content)
         with pytest.raises(DataError, match=rf"ids\.txt.*{message}"):
             read_id_list(path)

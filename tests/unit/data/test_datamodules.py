@@ -184,3 +184,16 @@ def test_a_last_small_batch_is_dropped_unless_it_is_all(split, weak, batch_size,
     data.trainer = Alone()
     loader = data.train_dataloader()
     assert [len(batch["image"]) for batch in itertools.islice(loader, 9)] == sizes
+
+
+def test_images_to_predict_come_with_the_candidates_of_their_pixels(split, weak):
+    dataset = TileDataset(split, weak, CropSettings(), seed=0, ids=["f3", "f1"])
+    assert len(dataset) == 2
+    item, whole = dataset[1], WholeImages(split, ["f1"], 1.0, weak)[0]
+    assert item["image_id"] == "f1"
+    torch.testing.assert_close(item["set_index"].long(), whole["set_index"])
+    torch.testing.assert_close(item["set_table"], whole["set_table"])
+    assert "set_index" not in dataset[(0, 1)]
+    batch = collate_tiles([dataset[0], item])
+    assert [index.shape for index in batch["set_index"]] == [(20, 36), (20, 32)]
+    assert torch.equal(batch["image"][1], item["image"])

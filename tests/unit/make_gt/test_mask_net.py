@@ -1,5 +1,7 @@
 """When a mask network is made: not over another one, and not of weights that are none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from weakpan.config.masks import MaskNetConfig
 from weakpan.data.annotations import Box
 from weakpan.data.box_crops import BoxedImage
 from weakpan.data.box_window import WindowSettings
-from weakpan.errors import RunError
+from weakpan.errors import ConfigError, RunError
 from weakpan.make_gt import mask_net
 from weakpan.make_gt.mask_net import NAME, make_mask_net
 from weakpan.training.mask_voice import read_mask_net
@@ -53,3 +55,14 @@ def test_weights_beyond_all_bounds_are_not_written(tmp_path, monkeypatch):
     with pytest.raises(RunError, match=r"masks\.network\.learning_rate=0\.001: the weights grew"):
         make_mask_net(None, IDS, CONFIG, tmp_path)
     assert not (tmp_path / NAME).exists()
+
+
+def test_batches_of_one_window_are_refused(tmp_path):
+    config = replace(CONFIG, windows=WindowSettings(side=48, a_image=1))
+    with pytest.raises(ConfigError, match=r"masks\.network\.windows\.a_image=1 .* 1 images to learn from"):
+        make_mask_net(None, IDS, config, tmp_path)
+
+
+def test_an_unknown_encoder_is_refused_by_the_key_that_it_was_given_with(tmp_path):
+    with pytest.raises(ConfigError, match=r"^masks\.network\.encoder=resnet9000: no such timm model"):
+        make_mask_net(None, IDS, replace(CONFIG, encoder="resnet9000"), tmp_path)

@@ -28,9 +28,10 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-def segmenter(network=None, **more):
+def segmenter(network=None, losses=None, **more):
     network = network or PanopticNet(CLASSES, "test_resnet", channels=16)
-    return SegmenterModule(network, TOY_CITY, OptimiserSettings(), LossWeights(), DecodeSettings(), **more)
+    losses = losses or LossWeights()
+    return SegmenterModule(network, TOY_CITY, OptimiserSettings(), losses, DecodeSettings(), **more)
 
 
 class Painted(nn.Module):
@@ -255,3 +256,40 @@ def test_training_tiles_are_shown_at_random_scales():
         module.training_step(batch, 0)
     assert seen[0] == seen[-1]
     assert 24 <= min(seen) < 36 < 64 < max(seen) <= 96
+
+
+def view_batch():
+    rng = np.random.default_rng(0)
+    known = torch.ones(2, 64, 64, dtype=torch.bool)
+    batch = {
+        "image": torch.from_numpy(rng.integers(0, 255, (2, 3, 64, 64), np.uint8)),
+        "semantic": torch.from_numpy(rng.integers(0, CLASSES, (2, 64, 64))),
+        "centre": torch.rand(2, 64, 64), "centre_known": known,
+        "offset": torch.rand(2, 2, 64, 64), "offset_known": known,
+    }  # fmt: skip
+    batch["semantic"][:, :8] = 255
+    return batch | {
+        "set_index": torch.ones(2, 64, 64, dtype=torch.int64),
+        "set_table": torch.tensor([[True] * CLASSES, [k < 2 for k in range(CLASSES)]]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("none_for", "frozen"),
+    [
+        ((), ()),
+        (("centre",), ("centre_head",)),
+        (("centre", "offset"), ("centre_head", "offset_head", "instance_entry", "instance_path")),
+        (("auxiliary",), ("auxiliary_head",)),
+        (("candidates",), ()),
+    ],
+)
+def test_whatever_is_trained_has_a_gradient_so_that_ranks_do_not_wait_for_it(none_for, frozen):
+    weights = LossWeights(**{"presence": 0.0, **dict.fromkeys(none_for, 0.0)})
+    network = PanopticNet(CLASSES, "test_resnet", channels=16, auxiliary=True)
+    module = segmenter(network, weights).train()
+    module.log = lambda *_, **__: None
+    module.training_step(view_batch(), 0).backward()
+    waiting = [name for name, p in network.named_parameters() if p.requires_grad and p.grad is None]
+    assert waiting == []
+    assert {name.split(".")[0] for name, p in network.named_parameters() if not p.requires_grad} == set(frozen)

@@ -1,0 +1,78 @@
+"""What is wrong with a command line: said by key, with what there is, and with the status of all such errors."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import CompactHydraException
+
+from weakpan.config.command_line import describe, run_command
+from weakpan.config.compose import register
+from weakpan.config.train import TrainConfig
+from weakpan.config.train_checks import to_train_config
+from weakpan.errors import STATUS_USER, ConfigError
+
+CONF = str(Path(__file__).parents[3] / "conf")
+
+
+def composed(*overrides):
+    register("train_schema", TrainConfig)
+    with initialize_config_dir(CONF, version_base="1.3"):
+        return compose("train", ["run=somewhere", *overrides])
+
+
+WRONG = {
+    "rounds.epoch=3": ["rounds.epoch: no such key", "did you mean rounds.epochs?"],
+    "segmentr=small": ["segmentr: no such key", "did you mean segmenter?"],
+    "trainer.devics=2": ["trainer.devics: no such key", "did you mean trainer.devices?"],
+    "min_loss_drop=0": ["min_loss_drop: no such key", "did you mean rounds.min_loss_drop?"],
+    "rounds.zzz=0": ["rounds.zzz: no such key", "rounds has n, epochs,", "--cfg job"],
+    "segmenter=smal": ["segmenter=smal: no such option", "did you mean small?", "lite0, pspnet_r101, small"],
+    "hydra/launcher=nope": ["hydra/launcher=nope: no such option", "uv sync --group sweeps"],
+    "rounds.n=many": ["rounds.n=many: ", "Integer"],
+    "supervision=strong": ["supervision=strong: ", "[weak, full, semi]"],
+    "nonsense": ["'nonsense': not readable as KEY=VALUE"],
+    "~rounds.n": ["rounds.n: ", "deletion"],
+    "data@x=camvid": ["data@x"],
+}
+
+
+@pytest.mark.parametrize("override", WRONG)
+def test_what_is_wrong_is_said_in_one_line(override):
+    with pytest.raises(CompactHydraException) as caught:
+        composed(override)
+    message = describe(caught.value)
+    assert "\n" not in message
+    for part in WRONG[override]:
+        assert part in message
+
+
+def test_a_key_that_was_added_past_the_schema_is_refused():
+    with pytest.raises(ConfigError, match=r"rounds\.nummer: no such key; rounds has n, epochs"):
+        to_train_config(composed("+rounds.nummer=3"))
+
+
+def test_it_is_printed_as_all_that_users_can_mend(capsys, monkeypatch):
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    with pytest.raises(SystemExit) as caught:
+        run_command(lambda: composed("rounds.n=many"))
+    assert caught.value.code == STATUS_USER == 2
+    assert (
+        capsys.readouterr().err
+        == "error: rounds.n=many: Value 'many' of type 'str' could not be converted to Integer\n"
+    )
+    assert "HYDRA_FULL_ERROR" not in os.environ
+
+
+def test_those_who_ask_for_the_traceback_get_it(monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(CompactHydraException):
+        run_command(lambda: composed("rounds.n=many"))
+
+
+def test_other_errors_stay_what_they_are(monkeypatch):
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    with pytest.raises(ZeroDivisionError):
+        run_command(lambda: 1 / 0)
+    assert "HYDRA_FULL_ERROR" not in os.environ
