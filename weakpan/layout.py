@@ -37,6 +37,11 @@ class RoundLayout:
         return self.folder / "labels"
 
     @property
+    def label_source(self) -> Path:
+        """Checksum of the weights that made these labels; none for round 0."""
+        return self.folder / "labels_from.json"
+
+    @property
     def resume(self) -> Path:
         """Checkpoint of a training under way; kept until the round is finished."""
         return self.folder / "resume.ckpt"

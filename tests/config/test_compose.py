@@ -60,8 +60,8 @@ def test_every_option_composes(group, option):
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS_OF_MAKE_GT, ids=[f"{g}={o}" for g, o in OPTIONS_OF_MAKE_GT])
 def test_every_option_of_make_gt_composes(group, option):
-    wanted = {"masks": ["masks.path=somewhere"] if option in ("coco", "ids", "mcg", "released", "network", "sam") else [],
-              "source": ["source.root=somewhere"]}  # fmt: skip
+    reads = ("coco", "ids", "mcg", "released", "network", "sam")
+    wanted = {"masks": ["masks.path=somewhere"] if option in reads else [], "source": ["source.root=somewhere"]}
     config = to_make_gt_config(
         composed("stage=masks", "out=o", "data.root=d", f"{group}={option}", *wanted.get(group, []), name="make_gt")
     )

@@ -20,12 +20,12 @@ from weakpan.cues.cam_heatmaps import HeatmapFolder
 from weakpan.data.crop_datamodule import CropDataModule
 from weakpan.data.derive import derive_annotations
 from weakpan.errors import DataError
-from weakpan.files import content_digest
-from weakpan.map_store import MapStore, read_manifest, write_manifest
-from weakpan.ranks import from_rank_zero, gather_from_all_ranks, share_of_rank, wait_for_all_ranks
+from weakpan.map_store import MapStore, read_manifest
+from weakpan.ranks import from_rank_zero, share_of_rank, wait_for_all_ranks
 from weakpan.stages.build import build_classifier, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import run_settings
+from weakpan.stages.unfinished import forget_results_of_other_weights, left_to_do
 from weakpan.training.classifier_module import ClassifierModule
 
 
@@ -66,10 +66,7 @@ def _write_maps(experiment: Experiment, module: ClassifierModule, loggers: list[
     config, layout, store = experiment.config, experiment.layout, experiment.cams
     heatmaps = HeatmapFolder(layout.cam_heatmaps, experiment.catalog) if config.cues.cam.keep_heatmaps else None
     from_rank_zero(lambda: _forget_other_weights(experiment))
-    mine = [i for i in share_of_rank(experiment.train.ids) if not _is_done(i, store, heatmaps)]
-    # Every rank looks at its share alone, and all have to agree on the whole.
-    left = {image_id for part in gather_from_all_ranks(mine) for image_id in part}
-    todo = [image_id for image_id in experiment.train.ids if image_id in left]
+    todo = left_to_do(experiment.train.ids, lambda image_id: _is_done(image_id, store, heatmaps))
     writer = WriteCams(store.write, None if heatmaps is None else heatmaps.write, experiment.weak.grid, config.cues.cam)
     data = CropDataModule(
         experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed, todo
@@ -93,24 +90,10 @@ def _is_done(image_id: str, store: MapStore, heatmaps: HeatmapFolder | None) -> 
 
 
 def _forget_other_weights(experiment: Experiment) -> None:
-    """Remove maps of a classifier with other weights, and note those of this one before its first map.
-
-    The settings do not say it all: a classifier that was removed and trained again with other ranks or on another
-    machine has other weights.
-    """
-    layout = experiment.layout
-    now = {"classifier": content_digest([layout.classifier / "last.ckpt"])}
-    try:
-        then = read_manifest(layout.cam_source).get("classifier")
-    except DataError:
-        then = None
-    if then == now["classifier"]:
-        return
+    layout, ids = experiment.layout, experiment.train.ids
     heatmaps = HeatmapFolder(layout.cam_heatmaps, experiment.catalog)
-    for image_id in experiment.train.ids:
-        experiment.cams.path(image_id).unlink(missing_ok=True)
-        heatmaps.path(image_id).unlink(missing_ok=True)
-    write_manifest(layout.cam_source, now)
+    made = [path for image_id in ids for path in (experiment.cams.path(image_id), heatmaps.path(image_id))]
+    forget_results_of_other_weights(layout.cam_source, layout.classifier / "last.ckpt", made)
 
 
 @rank_zero_only

@@ -12,11 +12,13 @@ from pytorch_lightning.loggers import Logger
 
 from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
+from weakpan.errors import DataError
 from weakpan.labels.store import LabelStore
 from weakpan.ranks import from_rank_zero, wait_for_all_ranks
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import run_settings
+from weakpan.stages.unfinished import forget_results_of_other_weights, left_to_do
 from weakpan.training.segmenter_module import SegmenterModule
 
 
@@ -28,14 +30,20 @@ def seal_labels(store: LabelStore, ids: Sequence[str], settings: dict[str, Any],
 
 
 def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, loggers: list[Logger]) -> None:
-    """Make the labels of the next round with the segmenter of the one before; what is sealed is not made again."""
+    """Make the labels of the next round with the segmenter of the one before; what is sealed is not made again.
+
+    An interrupted stage goes on after its last whole labels, as long as the segmenter's weights are the same.
+    """
     store = experiment.labels(next_round)
     if from_rank_zero(store.is_sealed):
         return
     config, weak = experiment.config, experiment.weak
+    checkpoint = experiment.layout.round(next_round - 1).checkpoint
+    from_rank_zero(lambda: _forget_other_weights(experiment, next_round))
+    todo = left_to_do(experiment.weak_ids, lambda image_id: _is_done(image_id, store))
     images = WholeImages(
         experiment.train,
-        experiment.weak_ids,
+        todo,
         config.segmenter.views.scale,
         weak if config.rounds.candidates else None,
     )
@@ -43,9 +51,26 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
     trainer = build_trainer(config, experiment.layout, f"round {next_round - 1} relabel", [writer], loggers)
     module.decode_panoptic = False
     module.diffusion = config.rounds.diffusion
-    trainer.predict(
-        module, PanopticDataModule(None, images, 1, config.data.workers, config.seed), return_predictions=False
-    )
+    if todo:
+        data = PanopticDataModule(None, images, 1, config.data.workers, config.seed)
+        trainer.predict(module, data, return_predictions=False)
     wait_for_all_ranks()
-    checkpoint = experiment.layout.round(next_round - 1).checkpoint
     from_rank_zero(lambda: seal_labels(store, experiment.weak_ids, run_settings(experiment), checkpoint))
+
+
+def _is_done(image_id: str, store: LabelStore) -> bool:
+    try:
+        if not store.has(image_id):
+            return False
+        store.read(image_id)
+    except DataError:
+        return False
+    return True
+
+
+def _forget_other_weights(experiment: Experiment, next_round: int) -> None:
+    layout, store = experiment.layout, experiment.labels(next_round)
+    made = [path for i in experiment.weak_ids for path in (store.semantic_path(i), store.instances_path(i))]
+    forget_results_of_other_weights(
+        layout.round(next_round).label_source, layout.round(next_round - 1).checkpoint, made
+    )

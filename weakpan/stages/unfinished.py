@@ -1,0 +1,46 @@
+"""What an interrupted stage left behind that can be kept: the results of single images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from weakpan.errors import DataError
+from weakpan.files import content_digest
+from weakpan.map_store import read_manifest, write_manifest
+from weakpan.ranks import gather_from_all_ranks, share_of_rank
+
+
+def left_to_do(ids: Sequence[str], is_done: Callable[[str], bool]) -> list[str]:
+    """Images that have no result yet, in the order of `ids`, the same on every rank; must be called by all of them.
+
+    Args:
+        ids: of all images; each is looked at by one rank.
+        is_done: whether what belongs to an image is there and whole.
+    """
+    mine = [image_id for image_id in share_of_rank(ids) if not is_done(image_id)]
+    left = {image_id for part in gather_from_all_ranks(mine) for image_id in part}
+    return [image_id for image_id in ids if image_id in left]
+
+
+def forget_results_of_other_weights(note: Path, weights: Path, results: Iterable[Path]) -> None:
+    """Remove results that other weights made, and note the weights before the first result of these.
+
+    The settings of a run do not say it all: a network that was removed and trained again with other ranks or on another
+    machine has other weights.
+
+    Args:
+        note: holds the checksum of the weights that the results are made with.
+        weights: checkpoint that is used now.
+        results: files that may be there.
+    """
+    now = content_digest([weights])
+    try:
+        then = read_manifest(note).get("weights")
+    except DataError:
+        then = None
+    if then == now:
+        return
+    for path in results:
+        path.unlink(missing_ok=True)
+    write_manifest(note, {"weights": now})
