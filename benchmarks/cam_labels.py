@@ -27,7 +27,7 @@ from weakpan.cues.cam_heatmaps import HeatmapFolder
 from weakpan.cues.cam_settings import PUBLISHED, CamSettings
 from weakpan.data.annotations import ImageAnnotation
 from weakpan.data.boxes import INSTANCE_BASE, boxes_from_maps
-from weakpan.data.candidates import CandidateSets, candidate_sets
+from weakpan.data.candidates import CandidateSets, whole_image_sets
 from weakpan.data.crops import CropGrid
 from weakpan.images import read_rgb, write_png
 
@@ -59,7 +59,7 @@ def parts_of(folder: Path) -> tuple[Callable[[], object], dict[str, Callable[[],
     write_png(folder / "photograph.png", photograph)
 
     def sets() -> CandidateSets:
-        return candidate_sets(annotation, GRID, CITYSCAPES, np.arange(SIZE[0]), np.arange(SIZE[1]))
+        return whole_image_sets(annotation, GRID, CITYSCAPES)
 
     found, kept = sets(), HeatmapFolder(folder, CITYSCAPES)
     prediction = {

@@ -76,23 +76,25 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
 
 def content_digest(paths: Iterable[Path]) -> str:
-    """Checksum of the bytes of some files, one after the other: `crc32 ` and eight digits.
+    """Checksum of some files, their bytes and how these are divided among them: `crc32 ` and eight digits.
 
-    A file is not read again while its time and size stay. Raises OSError for one that is not there.
+    Names do not count: a copy elsewhere is the same. A file is not read again while its time and size stay. Raises
+    OSError for one that is not there.
     """
     total = 0
     for path in paths:
         stat = path.stat()
-        total = _crc32(path, total, stat.st_mtime_ns, stat.st_size)
+        total = zlib.crc32(f"{stat.st_size} {_crc32(path, stat.st_mtime_ns, stat.st_size):08x} ".encode(), total)
     return f"crc32 {total:08x}"
 
 
 @lru_cache(maxsize=64)
-def _crc32(path: Path, before: int, time: int, size: int) -> int:  # noqa: ARG001
+def _crc32(path: Path, time: int, size: int) -> int:  # noqa: ARG001
+    total = 0
     with path.open("rb") as file:
         while block := file.read(1 << 20):
-            before = zlib.crc32(block, before)
-    return before
+            total = zlib.crc32(block, total)
+    return total
 
 
 def remove_temporaries(folder: Path) -> None:

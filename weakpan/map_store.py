@@ -105,22 +105,22 @@ def _manifest_text(content: Mapping[str, Any]) -> str:
     return json.dumps({"version": VERSION, **content}, indent=1, sort_keys=True) + "\n"
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
-    """Read a manifest; raises DataError if it is missing, damaged or of another version."""
+def read_manifest(path: Path, remedy: str = "delete its folder to make the stage again") -> dict[str, Any]:
+    """Read a manifest; raises DataError, with a remedy, if it is missing, damaged or of another version."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"{path}: no such manifest; the stage was not finished") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable ({error}); delete its folder to make the stage again") from error
+        raise DataError(f"{path}: not readable ({error}); {remedy}") from error
     if not isinstance(content, dict) or content.get("version") != VERSION:
-        raise DataError(f"{path}: not a manifest of version {VERSION}; delete its folder to make the stage again")
+        raise DataError(f"{path}: not a manifest of version {VERSION}; {remedy}")
     return content
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The `settings` of a manifest; raises DataError as `read_manifest` does, and for one without them."""
-    settings = read_manifest(path).get("settings")
+    settings = read_manifest(path, "restore it from a copy, or use a new folder").get("settings")
     if not isinstance(settings, dict):
         raise DataError(f"{path}: no settings in it, so it is of another version of weakpan; use a new folder")
     return settings
@@ -133,13 +133,17 @@ def refuse_changed_settings(path: Path, sealed: Mapping[str, Any], settings: Map
         RunError: they differ; the message names the keys with both values.
     """
     plain = json.loads(json.dumps(dict(settings)))
-    changed = [
-        f"{key}: {sealed.get(key)!r} then, {plain.get(key)!r} now"
-        for key in sorted(set(sealed) | set(plain))
-        if sealed.get(key) != plain.get(key)
-    ]
-    if changed:
-        raise RunError(
-            f"{path.parent} was made with other settings ({'; '.join(changed[:6])}); use a new folder, or give the "
-            "settings that it was made with"
-        )
+    keys = sorted(set(sealed) | set(plain))
+    # Null is what a key stands for before somebody sets it; those that one version of weakpan lacks are told apart.
+    changed = [key for key in keys if sealed.get(key) != plain.get(key)]
+    if not changed:
+        return
+    named = "; ".join(f"{key}: {_value(sealed, key)} then, {_value(plain, key)} now" for key in changed[:6])
+    remedy = "use a new folder, or give the settings that it was made with"
+    if any(key not in sealed or key not in plain for key in changed):
+        remedy += "; where a setting is not known to this version, or was not to that one, only that version goes on"
+    raise RunError(f"{path.parent} was made with other settings ({named}); {remedy}")
+
+
+def _value(settings: Mapping[str, Any], key: str) -> str:
+    return repr(settings[key]) if key in settings else "not known"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
@@ -62,7 +62,6 @@ def run_loop(
     stopped = f"after rounds.n={config.rounds.n} rounds"
     for index in range(config.rounds.n):
         records.append(run_round(experiment, index, kept, warnings))
-        log_round(loggers, records[-1])
         if config.rounds.stop_on_loss and no_longer_falls(
             [r["train_loss"] for r in records], config.rounds.min_loss_drop
         ):
@@ -74,7 +73,7 @@ def run_loop(
 
 
 def run_round(experiment: Experiment, index: int, loggers: list[Logger], warnings: list[str]) -> dict[str, Any]:
-    """One round: check its labels, train, score, make the labels of the next round.
+    """One round: check its labels, train, score, make the labels of the next round, log its figures once.
 
     Returns:
         The record of the round, as in metrics.json.
@@ -116,6 +115,8 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
     warnings += found
     from_rank_zero(lambda: write_manifest(layout.manifest, {"record": record, "settings": settings, "warnings": found}))
     _say(record)
+    # Loggers that go on with what they hold from before have the finished rounds already.
+    log_round(loggers, record)
     return record
 
 
@@ -132,7 +133,7 @@ def no_longer_falls(losses: Sequence[float | None], min_drop: float) -> bool:
 
 
 @rank_zero_only
-def log_round(loggers: Mapping[str, Logger], record: Mapping[str, Any]) -> None:
+def log_round(loggers: Iterable[Logger], record: Mapping[str, Any]) -> None:
     """Send a round's figures to the loggers, beside the round that they belong to."""
     values: dict[str, float] = {"round": record["round"]}
     for group in ("labels", "val"):
@@ -141,7 +142,7 @@ def log_round(loggers: Mapping[str, Logger], record: Mapping[str, Any]) -> None:
                 values[f"{group}/{key}"] = value
     if record["train_loss"] is not None:
         values["train_loss"] = record["train_loss"]
-    for logger in loggers.values():
+    for logger in loggers:
         logger.log_metrics(values)
 
 

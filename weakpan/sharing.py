@@ -80,18 +80,20 @@ def share(task: Task, ids: Sequence[str], workers: int, name: str, skip_failures
         ids: of the images.
         workers: processes; with 1, or for a handful of images, the work is done in this one.
         name: of the stage, in front of lines of progress.
-        skip_failures: go on after an image that cannot be done; otherwise the first one ends the stage.
+        skip_failures: go on after an image that cannot be done, as a DataError tells; otherwise the first one ends the
+            stage.
 
     Raises:
-        WeakpanError: of an image that cannot be done, unless failures are skipped.
-        RunError: a full disk or a worker that died; neither can be skipped.
+        DataError: of an image that cannot be done, unless failures are skipped.
+        WeakpanError: anything else that the user can mend, a full disk or a worker that died for instance.
     """
     outcome, start = Outcome(), time.monotonic()
     last = start
     position = {image_id: k for k, image_id in enumerate(ids)}
     for done, (image_id, result) in enumerate(_results(task, ids, workers), start=1):
         if isinstance(result, WeakpanError):
-            if not skip_failures:
+            # Other errors are not about the image, and would come back with every one.
+            if not (skip_failures and isinstance(result, DataError)):
                 raise result
             outcome.failures.append((image_id, str(result)))
         elif result is None:

@@ -130,5 +130,11 @@ def test_heatmaps_are_kept_when_they_are_asked_for_in_time(interrupted, whole, c
     path.unlink()
     go_on(interrupted, city, KEEP)
     said = capsys.readouterr().out
-    assert f"were not kept; make_gt.py stage=cams source.checkpoint={interrupted / 'classifier/last.ckpt'}" in said
+    sealed, note = interrupted / "cams/manifest.json", interrupted / "cams/classifier.json"
+    assert f"were not kept; delete {sealed} and {note} and start the same command again" in said
     assert len(seen) == 5
+    sealed.unlink()
+    note.unlink()
+    go_on(interrupted, city, KEEP)
+    assert sorted(p.stem for p in (interrupted / "cams/heatmaps").iterdir()) == sorted(seen[5:])
+    assert_same_maps(whole, interrupted)

@@ -26,6 +26,7 @@ from loop_in_process import (
 
 import weakpan.rounds
 import weakpan.stages.fit
+import weakpan.stages.settings
 from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.catalog import TOY_CITY
 from weakpan.data.annotations import read_weak_annotations
@@ -34,7 +35,7 @@ from weakpan.images import read_map
 from weakpan.layout import RunLayout
 from weakpan.plan import print_plan
 from weakpan.results import finished_results, metric_named
-from weakpan.stages.settings import refuse_other_settings
+from weakpan.stages.settings import claim_run_folder, refuse_other_settings
 from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 
@@ -275,6 +276,28 @@ def test_what_a_refused_command_would_derive_is_not_left_in_the_folder(tmp_path,
     with pytest.raises(RunError, match="supervision: 'full' then, 'weak' now"):
         run_tiny(tmp_path / "run", city, "rounds.n=1")
     assert everything(tmp_path / "run") == before
+
+
+def test_a_start_that_ends_while_it_claims_the_folder_leaves_no_annotations_for_others(tmp_path, city, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    experiment = tiny_experiment(tmp_path / "run", city)
+    with monkeypatch.context() as patch:
+        patch.setattr(weakpan.stages.settings, "write_manifest", full)
+        with pytest.raises(OSError, match="No space left"):
+            claim_run_folder(experiment)
+    assert not (tmp_path / "run/weak_annotations.json").exists()
+    claim_run_folder(experiment)
+    assert (tmp_path / "run/weak_annotations.json").is_file()
+
+
+def test_finished_rounds_are_logged_once(tmp_path, city, monkeypatch):
+    logged = []
+    monkeypatch.setattr(weakpan.rounds, "log_round", lambda _, record: logged.append(record["round"]))
+    run_tiny(tmp_path / "run", city, "rounds.n=1")
+    run_tiny(tmp_path / "run", city, "rounds.n=2")
+    assert logged == [0, 1]
 
 
 def test_changed_settings_are_refused_before_anything_is_sealed(copy, city):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from make_gt_in_process import results, run, times
 from PIL import Image
 
 from weakpan.catalog import TOY_CITY
+from weakpan.cues.cam_heatmaps import HeatmapFolder
 from weakpan.errors import ConfigError, DataError, RunError, WeakpanError
 from weakpan.images import read_map
 from weakpan.stages.build import quieten_lightning
@@ -190,9 +192,37 @@ class TestHeatmaps:
         run(*recut, "cam.scales=[1.0]")
         assert results(tmp_path / "out") == expected
         after = times(tmp_path / "out")
-        assert [name for name in before if before[name] != after[name]] == [f"cam/train/{IDS[1]}_leftImg8bit.png"]
+        again = [f"cam/train/{IDS[1]}_leftImg8bit.png", f"cam_sources/train/{IDS[1]}.json"]
+        assert [name for name in before if before[name] != after[name]] == again
         with pytest.raises(RunError, match=r"cam\.threshold: 0\.5 then, 0\.6 now"):
             run(*recut, "cam.threshold=0.6")
+
+    def test_maps_of_heatmaps_that_have_changed_are_cut_again(self, kept, recut, tmp_path):
+        shutil.copytree(kept / "cam_heatmaps/train", tmp_path / "copy")
+        folder, told = HeatmapFolder(tmp_path / "copy", TOY_CITY), (*recut, f"source.heatmaps={tmp_path / 'copy'}")
+        run(*told)
+        before, old = times(tmp_path / "out"), maps(tmp_path / "out")
+        heatmaps = folder.read(IDS[1])
+        folder.write(IDS[1], replace(heatmaps, positive=heatmaps.negative, negative=heatmaps.positive))
+        run(*told)
+        after = times(tmp_path / "out")
+        again = [f"cam/train/{IDS[1]}_leftImg8bit.png", f"cam_sources/train/{IDS[1]}.json"]
+        assert [name for name in before if before[name] != after[name]] == again
+        assert (maps(tmp_path / "out")[IDS[1]] != old[IDS[1]]).any()
+
+    def test_heatmaps_of_other_crops_or_tags_are_refused(self, kept, recut, tmp_path):
+        part = rf"{IDS[0]}\.npz: made with crops of 40 x 60 pixels .* are 40 x 48; give .* data\.crop\.width=60"
+        for rule in ("competing", "published"):
+            with pytest.raises(DataError, match=part):
+                run(*recut, "data.crop.width=48", f"cam.rule={rule}")
+        shutil.copytree(kept / "cam_heatmaps/train", tmp_path / "copy")
+        folder = HeatmapFolder(tmp_path / "copy", TOY_CITY)
+        heatmaps = folder.read(IDS[2])
+        names = [TOY_CITY.names[k] for k in heatmaps.classes]
+        folder.write(IDS[2], heatmaps.only(heatmaps.classes[1:]))
+        part = rf"{IDS[2]}\.npz: heatmaps of the classes {', '.join(names[1:])}; the image has .* {', '.join(names)};"
+        with pytest.raises(DataError, match=part):
+            run(*recut, f"source.heatmaps={tmp_path / 'copy'}")
 
     def test_a_damaged_heatmap_is_made_again_by_the_one_and_named_by_the_other(self, kept, told, recut, tmp_path):
         shutil.copytree(kept, tmp_path / "copy")

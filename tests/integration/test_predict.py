@@ -321,6 +321,15 @@ def test_photographs_that_cannot_be_read_are_left_out_where_that_is_asked_for(ti
     refused(asked, DataError, "none of 2 photographs can be read", "cut.png")
 
 
+def test_on_several_devices_none_is_left_out(tiny_run: Path, tmp_path: Path) -> None:
+    two = {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}
+    out = tmp_path / "out"
+    asked = settings(run=str(tiny_run), split="val", out=str(out), on_error="skip", trainer=two)
+    with pytest.raises(ConfigError, match=r"on_error=skip with 2 devices: .* add trainer\.devices=1"):
+        predict(asked)
+    assert not any(out.iterdir())
+
+
 def test_scores_are_of_the_images_that_can_be_read(tiny_run: Path, tmp_path: Path) -> None:
     root = tmp_path / "data"
     for folder in ("leftImg8bit", "gtFine"):

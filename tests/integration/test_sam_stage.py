@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from loop_in_process import tiny_experiment, toy_city
 from make_gt_in_process import results, run
 
 from tests.unit.cues.tiny_sam import save_sam
-from weakpan.cues.sam_voice import read_sam
+from weakpan.arrays import NO_THING
+from weakpan.cues.sam_masks import SamMasks
+from weakpan.data.released import ReleasedTree
 from weakpan.data.toy.city import ToyCitySpec, ensure_toy_city
 from weakpan.errors import ConfigError, RunError
 from weakpan.images import read_map, read_rgb
@@ -57,6 +60,38 @@ def test_other_weights_under_the_same_path_are_refused(tmp_path, told, model):
         run(*asked)
 
 
+@pytest.mark.parametrize(
+    ("images", "part"),
+    [
+        (1, r"model: changed while masks were made with it \(crc32 \w+ when the stage began, crc32 \w+ now\)"),
+        (10, r"files changed while stage masks was running \(masks\.path content: 'crc32 \w+' then, 'crc32 \w+' now"),
+    ],
+)
+def test_weights_that_change_during_the_stage_end_it(tmp_path, told, model, monkeypatch, images, part):
+    written = []
+
+    def write_masks(self, image_id, values, real=ReleasedTree.write_masks):
+        real(self, image_id, values)
+        written.append(image_id)
+        if len(written) == images:
+            save_sam(model, seed=5)
+
+    monkeypatch.setattr(ReleasedTree, "write_masks", write_masks)
+    with pytest.raises(RunError, match=part):
+        run(*told, f"masks.path={model}", f"out={tmp_path / 'out'}")
+    assert len(written) == images
+    assert not (tmp_path / "out/masks.json").exists()
+
+
+def test_the_loop_seals_no_masks_of_other_weights_than_it_began_with(tmp_path, model):
+    asked = (toy_city(tmp_path / "data"), "cues.masks.kind=sam", f"cues.masks.path={model}")
+    experiment = tiny_experiment(tmp_path / "run", *asked)
+    save_sam(model, seed=5)
+    with pytest.raises(RunError, match=r"masks: files changed .*cues\.masks\.path content: 'crc32 \w+' then, 'crc32"):
+        run_masks(experiment)
+    assert not experiment.masks.is_sealed()
+
+
 def test_the_loop_takes_them_and_notices_other_weights(tmp_path, model):
     data, folder = toy_city(tmp_path / "data"), tmp_path / "run"
     asked = (folder, data, "cues.masks.kind=sam", f"cues.masks.path={model}", "cues.masks.dials.min_cover=0")
@@ -66,15 +101,14 @@ def test_the_loop_takes_them_and_notices_other_weights(tmp_path, model):
     summary = run_masks(experiment)
     assert summary["boxes"] > 0
     assert summary["fallback"]["small mask"] < summary["boxes"]
-    voice = read_sam(model)
+    dials = experiment.config.cues.masks.dials
+    painted = 0
     for image_id in experiment.weak_ids:
-        boxes = experiment.weak.images[image_id].boxes
-        painted = read_map(folder / f"masks/{image_id}.png")
-        said = voice.probabilities(read_rgb(experiment.train.image_path(image_id)), boxes)
-        for index, values in said.items():
-            if (values >= 0.5).any():
-                inside = painted[boxes[index].slices]
-                assert (np.isin(inside[values >= 0.5], [255, *{box.class_id for box in boxes}])).all()
+        image = partial(read_rgb, experiment.train.image_path(image_id))
+        expected = SamMasks(model, dials).masks(experiment.weak.images[image_id], image).semantic
+        np.testing.assert_array_equal(read_map(folder / f"masks/{image_id}.png"), expected)
+        painted += np.count_nonzero(expected < NO_THING)
+    assert painted > 0
     save_sam(model, seed=5)
     with pytest.raises(RunError, match=r"cues\.masks\.path content: 'crc32 \w+' then, 'crc32 \w+' now"):
         claim_run_folder(tiny_experiment(*asked))

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakpan.errors import DataError
+from weakpan.errors import DataError, RunError
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,14 @@ class FullDisk(Touch):
         if image_id == "a5":
             raise OSError(self.code, os.strerror(self.code), str(self.folder / image_id))
         return super().__call__(image_id)
+
+
+@dataclass(frozen=True)
+class Claimed(Touch):
+    """Finds its folder taken."""
+
+    def __call__(self, image_id: str) -> Counter[str]:
+        raise RunError(f"{self.folder}: other settings came first")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from weakpan.files import (
+    content_digest,
     remove_temporaries,
     replacing,
     write_bytes_atomically,
@@ -91,3 +92,13 @@ def test_a_disk_without_room_is_named(tmp_path):
         Path("/dev/full").write_text("x")
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a.txt"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_digest_sees_how_bytes_are_divided_among_files(tmp_path):
+    contents = {"ab": b"ab", "c": b"c", "a": b"a", "bc": b"bc"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    digests = {content_digest([tmp_path / n for n in names]) for names in (["ab", "c"], ["a", "bc"], ["c", "ab"])}
+    assert len(digests) == 3
+    (tmp_path / "copy").write_bytes(b"ab")
+    assert content_digest([tmp_path / "copy"]) == content_digest([tmp_path / "ab"])

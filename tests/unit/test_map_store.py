@@ -65,8 +65,9 @@ def test_changed_settings_name_the_keys(tmp_path):
     with pytest.raises(RunError) as caught:
         refuse_changed_settings(path, sealed, {"a.b": 2, "c": [1, 2], "new": None, "more": 5})
     message = str(caught.value)
-    for part in ("stage", "a.b: 1 then, 2 now", "gone: 'x' then, None now", "more: None then, 5 now"):
+    for part in ("stage", "a.b: 1 then, 2 now", "gone: 'x' then, not known now", "more: not known then, 5 now"):
         assert part in message
+    assert "not known to this version" in message
     assert "c:" not in message
 
 

@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
-from sharing_tasks import Dies, FullDisk, Touch
+from sharing_tasks import Claimed, Dies, FullDisk, Touch
 
 import weakpan.sharing
 from weakpan.errors import DataError, RunError
@@ -133,6 +133,14 @@ def test_failures_are_skipped_and_listed_in_the_order_of_the_ids(tmp_path, worke
     assert "locked.png" in outcome.failures[1][1]
     assert (outcome.made, outcome.kept, outcome.counts["images"]) == (18, 0, 18)
     assert files(tmp_path) == IDS
+
+
+@WORKERS
+def test_errors_that_are_not_about_an_image_are_not_skipped(tmp_path, workers, request):
+    if workers == 2:
+        request.getfixturevalue("inline")
+    with pytest.raises(RunError, match="other settings came first"):
+        share(Claimed(tmp_path), IDS, workers, "touch", skip_failures=True)
 
 
 def test_the_first_failure_stops_the_stage(tmp_path):

@@ -58,12 +58,14 @@ def _compute_alone() -> None:
 
 
 def gains_time(trainer: pl.Trainer) -> bool:
-    """Whether a thread beside the network finds a core.
+    """Whether a thread beside the network finds a core, or the network runs on a GPU.
 
     On a CPU that the network has to itself the two would only take it from each other: torch's threads wait for each
     other after every layer, so that one that must share its core holds up all.
     """
-    if trainer.strategy.root_device.type != "cpu":
-        return True
+    device = trainer.strategy.root_device.type
+    if device != "cpu":
+        # Only of CUDA is it known that two threads may use it at a time.
+        return device == "cuda"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return torch.get_num_threads() * trainer.num_devices < cores

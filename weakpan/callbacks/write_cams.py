@@ -55,7 +55,8 @@ class WriteCams(EachPrediction):
         else:
             positive = self._stitch(pairs, F.relu(heatmaps), tagged, image)
             signed = self._stitch(pairs, heatmaps, tagged, image)
-            self.keep(prediction["image_id"], to_keep(tagged, positive, signed))
+            crop = self.grid.height, self.grid.width
+            self.keep(prediction["image_id"], to_keep(tagged, positive, signed, crop))
             cams = (positive if published else signed)[[tagged.index(k) for k in classes]]
         self.write(prediction["image_id"], cut_labels(classes, cams, self.settings, known))
 

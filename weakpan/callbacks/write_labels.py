@@ -15,7 +15,7 @@ from weakpan.labels.settings import LabelSettings
 from weakpan.labels.store import LabelStore
 from weakpan.map_store import MapStore
 from weakpan.sharing import naming_image
-from weakpan.training.segmenter_module import PendingPrediction, SegmenterModule
+from weakpan.training.segmenter_module import PendingPrediction, Prediction, SegmenterModule
 
 
 class WriteLabels(EachPrediction):
@@ -26,7 +26,9 @@ class WriteLabels(EachPrediction):
         labels: {score_threshold: 0.99, fill_threshold: 0.5, fill_over_things: false, mask_rounds: 5}
 
     Where a core or an accelerator is free for it, a thread chooses classes, cleans and writes while the network sees
-    the next images. All is written when `Trainer.predict` returns; an error of the thread is raised by it.
+    the next images; scores may then differ in their last bits from those that several threads of torch compute. All is
+    written when `Trainer.predict` returns; an error of the thread is raised by it. Other callbacks see a
+    `PendingPrediction`, which is this one's to finish.
 
     Args:
         store: of the next round's labels; every rank writes its own images, the loop seals it.
@@ -56,7 +58,7 @@ class WriteLabels(EachPrediction):
         pl_module.deferred = True
         self._background = Background() if gains_time(trainer) else None
 
-    def take(self, prediction: PendingPrediction) -> None:
+    def take(self, prediction: Prediction | PendingPrediction) -> None:
         """Clean and write one image, or have it done."""
         if self._background is None:
             self._write(prediction)
@@ -75,10 +77,11 @@ class WriteLabels(EachPrediction):
         if self._background is not None:
             self._background.drop()
 
-    def _write(self, pending: PendingPrediction) -> None:
+    def _write(self, pending: Prediction | PendingPrediction) -> None:
         image_id = pending.image_id
         with naming_image(image_id):
-            prediction = pending.finish()
+            # A module of one's own may have finished it.
+            prediction = pending.finish() if isinstance(pending, PendingPrediction) else pending
             needs_masks = "mask_merge" in self.settings.steps_in_round(self.round_index)
             inp = LabelInput(
                 prediction=prediction.semantic,

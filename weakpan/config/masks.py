@@ -204,9 +204,9 @@ class MasksConfig:
             return GrabCutAndProposals(self.dials)
         path, match = Path(self.path), MatchSettings(self.min_iou)
         if self.kind == "network":
-            return NetworkMasks(path, self.dials)
+            return NetworkMasks(path, self.dials, content_digest(weight_files(path)))
         if self.kind == "sam":
-            return SamMasks(path, self.dials)
+            return SamMasks(path, self.dials, content_digest(weight_files(path)))
         if self.kind == "mcg":
             return McgMasks(path, f"{self.template.removesuffix('.mat')}.mat", self.min_iou, self.dials)
         if self.kind == "coco":

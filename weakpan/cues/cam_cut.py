@@ -81,13 +81,14 @@ def cut_labels(
     return labels
 
 
-def to_keep(classes: Sequence[int], positive: Tensor, signed: Tensor) -> CamHeatmaps:
+def to_keep(classes: Sequence[int], positive: Tensor, signed: Tensor, crop: tuple[int, int]) -> CamHeatmaps:
     """Halve and round heatmaps for the disk.
 
     Args:
         classes: (K,) train ids, ascending.
         positive: (K, H, W) stitched Grad-CAMs with their ReLU.
         signed: (K, H, W) the same without it.
+        crop: height and width of a tile of the crop grid, pixels.
     """
     size = (signed.shape[1], signed.shape[2])
     halves = [F.interpolate(maps[None], half_size(size), mode="area")[0].cpu() for maps in (positive, signed)]
@@ -96,7 +97,7 @@ def to_keep(classes: Sequence[int], positive: Tensor, signed: Tensor) -> CamHeat
     positive_steps, positive_step = in_steps(speaks_for.numpy())
     negative_steps, negative_step = in_steps(speaks_against.numpy())
     peaks = positive.amax(dim=(1, 2)).cpu().numpy()
-    return CamHeatmaps(size, tuple(classes), positive_steps, negative_steps, positive_step, negative_step, peaks)
+    return CamHeatmaps(size, crop, tuple(classes), positive_steps, negative_steps, positive_step, negative_step, peaks)
 
 
 def cut_kept(

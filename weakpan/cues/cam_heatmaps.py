@@ -2,8 +2,9 @@
 
 `ID.npz` holds, for the K classes that a tile of the image has as a tag:
 
-    version         () int64      1
+    version         () int64      2
     size            (2,) int64    height and width of the image
+    crop            (2,) int64    height and width of a tile of the crop grid
     classes         (K,) str      names
     positive        (K, h, w) uint8, h and w half of the image's, rounded up: average over the tiles of what speaks for
                     the class, Grad-CAM with its ReLU
@@ -34,13 +35,14 @@ from weakpan.errors import DataError
 from weakpan.files import replacing
 from weakpan.layout import checked_id
 
-VERSION = 1
+VERSION = 2
 LARGEST = 255
 """Steps from 0 to the largest value of a map."""
 
 _LAYOUT = {
-    "version": (0, "int64"), "size": (1, "int64"), "classes": (1, "str"), "positive": (3, "uint8"),
-    "negative": (3, "uint8"), "positive_step": (1, "float32"), "negative_step": (1, "float32"), "peaks": (1, "float32"),
+    "version": (0, "int64"), "size": (1, "int64"), "crop": (1, "int64"), "classes": (1, "str"),
+    "positive": (3, "uint8"), "negative": (3, "uint8"),
+    "positive_step": (1, "float32"), "negative_step": (1, "float32"), "peaks": (1, "float32"),
 }  # fmt: skip
 """Dimensions and type of each array."""
 
@@ -54,6 +56,7 @@ class CamHeatmaps:
 
     Attributes:
         size: height and width of the image, pixels.
+        crop: height and width of a tile of the crop grid that the classes are tags of, pixels.
         classes: (K,) train ids, ascending.
         positive: (K, h, w) uint8, in steps.
         negative: (K, h, w) uint8, in steps.
@@ -63,6 +66,7 @@ class CamHeatmaps:
     """
 
     size: tuple[int, int]
+    crop: tuple[int, int]
     classes: tuple[int, ...]
     positive: Steps
     negative: Steps
@@ -74,7 +78,7 @@ class CamHeatmaps:
         """Those of some classes, in their order; raises ValueError for a class that is not there."""
         rows = [self.classes.index(k) for k in classes]
         maps, steps = (self.positive[rows], self.negative[rows]), (self.positive_step[rows], self.negative_step[rows])
-        return CamHeatmaps(self.size, tuple(classes), *maps, *steps, self.peaks[rows])
+        return CamHeatmaps(self.size, self.crop, tuple(classes), *maps, *steps, self.peaks[rows])
 
     def speaks_for(self) -> Floats:
         """(K, h, w), Grad-CAM with its ReLU."""
@@ -134,6 +138,7 @@ class HeatmapFolder:
         arrays = {
             "version": np.array(VERSION),
             "size": np.array(heatmaps.size),
+            "crop": np.array(heatmaps.crop),
             "classes": np.array([self.catalog.names[k] for k in heatmaps.classes], np.str_),
             "positive": heatmaps.positive,
             "negative": heatmaps.negative,
@@ -166,9 +171,10 @@ class HeatmapFolder:
                 raise ValueError(f"classes {', '.join(arrays['classes'])}, expected each once, in the table's order")
         except (DataError, ValueError) as error:
             raise DataError(f"{path}: {error}; delete it and make it again") from error
-        height, width = arrays["size"].tolist()
+        (height, width), (crop_height, crop_width) = arrays["size"].tolist(), arrays["crop"].tolist()
         return CamHeatmaps(
             (height, width),
+            (crop_height, crop_width),
             classes,
             arrays["positive"],
             arrays["negative"],
@@ -180,17 +186,19 @@ class HeatmapFolder:
 
 def _check_arrays(arrays: dict[str, npt.NDArray[np.generic]]) -> None:
     """Raise ValueError for arrays that are not as the top of this module says."""
+    # Others have another layout, too.
+    if "version" in arrays and arrays["version"].tolist() != VERSION:
+        raise ValueError(f"version {arrays['version']}, this weakpan reads version {VERSION}")
     if set(arrays) != set(_LAYOUT):
         raise ValueError(f"holds {', '.join(sorted(arrays)) or 'nothing'}, expected {', '.join(sorted(_LAYOUT))}")
     for name, (dimensions, dtype) in _LAYOUT.items():
         found = arrays[name]
         if found.ndim != dimensions or (found.dtype.kind != "U" if dtype == "str" else found.dtype != dtype):
             raise ValueError(f"{name} has {found.ndim} dimensions of {found.dtype}, expected {dimensions} of {dtype}")
-    if arrays["version"] != VERSION:
-        raise ValueError(f"version {arrays['version']}, this weakpan reads version {VERSION}")
+    for name in ("size", "crop"):
+        if len(arrays[name]) != 2 or min(arrays[name].tolist()) < 1:
+            raise ValueError(f"{name} {arrays[name]}, expected height and width")
     size = arrays["size"].tolist()
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"size {size}, expected height and width")
     count = len(arrays["classes"])
     shape = (count, *half_size((size[0], size[1])))
     for name in ("positive", "negative"):

@@ -14,6 +14,8 @@ from weakpan.cues.box_masks import BoxMaskResult, MaskSettings, check_box, masks
 from weakpan.cues.mask_sources import check_size
 from weakpan.cues.sam_folder import weight_files
 from weakpan.data.annotations import Box, ImageAnnotation
+from weakpan.errors import RunError
+from weakpan.files import content_digest
 
 # Named and not imported: cues lie below networks, and processes that ask no network are spared the seconds and the
 # memory that torch costs.
@@ -39,10 +41,12 @@ class NetworkMasks:
         path: of the network: the file that `make_gt.py stage=mask_net` wrote, or the folder of a model of the SAM
             family.
         settings: the dials.
+        content: checksum of its files, so that no process makes masks with others; None for any.
     """
 
     path: Path
     settings: MaskSettings = field(default_factory=MaskSettings)
+    content: str | None = None
 
     def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:
         """Masks in the boxes of one image.
@@ -51,33 +55,43 @@ class NetworkMasks:
             ConfigError: the library that reads a model of the SAM family is not installed.
             DataError: the photograph has another size than the annotation says, a box lies outside it, or the network
                 is missing or damaged.
+            RunError: the network has another checksum than `content`.
         """
         pixels = image()
         check_size(annotation, pixels)
         for index, box in enumerate(annotation.boxes):
             check_box(index, box, annotation.height, annotation.width)
-        probabilities = network_voice(self.path, self.path.is_dir()).probabilities(pixels, annotation.boxes)
+        probabilities = network_voice(self.path, self.path.is_dir(), self.content).probabilities(
+            pixels, annotation.boxes
+        )
         return masks_in_boxes(pixels, annotation.boxes, self.settings, probabilities)
 
 
-def network_voice(path: Path, sam: bool) -> Voice:
-    """The mask network of a file, or the model of the SAM family of a folder; read again when its files have changed.
+def network_voice(path: Path, sam: bool, content: str | None) -> Voice:
+    """The mask network of a file, or the model of the SAM family of a folder; a process keeps the last one.
+
+    Args:
+        path: of the file or folder.
+        sam: whether it is a model of the SAM family.
+        content: checksum that its files must have, as `content_digest` makes it; None for any.
 
     Raises:
         ConfigError: the library that reads a model of the SAM family is not installed.
         DataError: it is missing or damaged.
+        RunError: its files have another checksum.
     """
-    return _voice(path, sam, _stamp(path))
-
-
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """What changes when another network is written to the same path; without files that are not there."""
-    stats = [(file.name, file.stat()) for file in weight_files(path) if file.is_file()]
-    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+    # Files are read again only when their time or size has changed.
+    now = content_digest(file for file in weight_files(path) if file.is_file())
+    if content not in (None, now):
+        raise RunError(
+            f"{path}: changed while masks were made with it ({content} when the stage began, {now} now); masks of two "
+            "networks do not go together, so put back what was there, or make all masks in a new folder"
+        )
+    return _voice(path, sam, now)
 
 
 @lru_cache(maxsize=1)
-def _voice(path: Path, sam: bool, stamp: tuple[tuple[str, int, int], ...]) -> Voice:  # noqa: ARG001
+def _voice(path: Path, sam: bool, content: str) -> Voice:  # noqa: ARG001
     module, name = _SAM if sam else _MASK_NET
     voice: Voice = getattr(import_module(module), name)(path)
     return voice

@@ -38,9 +38,20 @@ def check_sam_folder(folder: Path) -> None:
             f"{folder}: models of the SAM family are read by the library transformers, which is not installed; install "
             "it with uv sync --group sam"
         )
-    family = _json(folder / "config.json").get("model_type")
+    config = _json(folder / "config.json")
+    family = config.get("model_type")
     if family not in FAMILIES:
         raise DataError(f"{folder / 'config.json'}: model_type is {family!r}; expected one of {', '.join(FAMILIES)}")
+    for key in ("attn_implementation", "_attn_implementation"):
+        if "/" in str(config.get(key)):
+            raise DataError(
+                f"{folder / 'config.json'}: {key} names {config[key]}, a program that would be fetched and run; remove "
+                "that entry"
+            )
+    if "quantization_config" in config or (folder / "adapter_config.json").is_file():
+        raise DataError(
+            f"{folder}: a quantised model, or one with an adapter; give the plain model, as first published"
+        )
     processors = [folder / name for name in ("processor_config.json", "preprocessor_config.json")]
     if not any(path.is_file() for path in processors):
         raise DataError(f"{folder}: neither {processors[0].name} nor {processors[1].name}; {_SAVE}")

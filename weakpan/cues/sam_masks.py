@@ -23,10 +23,12 @@ class SamMasks:
     Attributes:
         folder: of the model.
         settings: the dials; `min_cover`, `fallback`, `fallback_radius` and `overlap` are used.
+        content: checksum of its files, so that no process makes masks with others; None for any.
     """
 
     folder: Path
     settings: MaskSettings = field(default_factory=MaskSettings)
+    content: str | None = None
 
     def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:
         """Masks in the boxes of one image.
@@ -35,12 +37,13 @@ class SamMasks:
             ConfigError: the library that reads the model is not installed.
             DataError: the photograph has another size than the annotation says, a box lies outside it, or the folder
                 of the model lacks a part or is damaged.
+            RunError: the model has another checksum than `content`.
         """
         pixels = image()
         check_size(annotation, pixels)
         for index, box in enumerate(annotation.boxes):
             check_box(index, box, annotation.height, annotation.width)
-        said = network_voice(self.folder, sam=True).probabilities(pixels, annotation.boxes)
+        said = network_voice(self.folder, True, self.content).probabilities(pixels, annotation.boxes)
         masks: dict[int, BoolMask] = {}
         records = []
         for index in sorted(said):

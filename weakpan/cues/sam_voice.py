@@ -91,13 +91,13 @@ def read_sam(folder: Path) -> SamVoice:
     # Not above: where it is missing, that has been said by now.
     from transformers import AutoModelForMaskGeneration, AutoProcessor
 
+    # A configuration can name an implementation of attention that would be fetched and run.
     alone = {"local_files_only": True, "trust_remote_code": False}
+    plain = {"attn_implementation": "sdpa", "use_safetensors": True, "dtype": torch.float32}
     try:
         # Weights that are made up and replaced at once must not take numbers from whoever asks.
         with _quiet(), torch.random.fork_rng(devices=[]):
-            model, info = AutoModelForMaskGeneration.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **alone
-            )
+            model, info = AutoModelForMaskGeneration.from_pretrained(folder, output_loading_info=True, **plain, **alone)
             processor = AutoProcessor.from_pretrained(folder, **alone)
     except Exception as error:  # the library raises a dozen types for files that do not fit
         raise DataError(f"{folder}: not readable as a SAM model ({type(error).__name__}: {error})") from error

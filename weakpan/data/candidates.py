@@ -69,6 +69,11 @@ def candidate_sets(
     return CandidateSets(sets.index.take(like_row, axis=0).take(like_column, axis=1), sets.table)
 
 
+def whole_image_sets(annotation: ImageAnnotation, grid: CropGrid, catalog: Catalog) -> CandidateSets:
+    """The candidate sets of a whole image at its own size; arguments as for `candidate_sets`."""
+    return candidate_sets(annotation, grid, catalog, np.arange(annotation.height), np.arange(annotation.width))
+
+
 def _unlike(values: npt.NDArray[np.int64], edges: Sequence[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.intp]]:
     """One of the values between each two edges that have any, and for every value which one it is like."""
     # Padding, -1, ends at 0.

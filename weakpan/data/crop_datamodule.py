@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from weakpan.arrays import RGBImage
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
-from weakpan.data.candidates import candidate_sets
+from weakpan.data.candidates import whole_image_sets
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.samplers import EpochSampler, ShardSampler
 from weakpan.data.transforms import jitter_colour
@@ -68,7 +68,7 @@ class TileDataset(Dataset[dict[str, Any]]):
     An item holds `image_id`, `tiles` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as
     (epoch, index) for training, with random flips and colours, or as an index for prediction, without, and then hold
     the photograph too, `image` (3, H, W) uint8 RGB, and the candidates of its pixels, `set_index` (H, W) int32 and
-    `set_table` (S, C) bool as in `CandidateSets`.
+    `set_table` (S, C) bool as in `CandidateSets`, unless they are not wanted.
 
     Args:
         split: photographs.
@@ -76,6 +76,7 @@ class TileDataset(Dataset[dict[str, Any]]):
         settings: how tiles are shown.
         seed: of flips and colours.
         ids: of the images; None for those of the split.
+        with_pixels: whether items for prediction hold photograph and candidates, which tags alone do not need.
     """
 
     def __init__(
@@ -85,9 +86,11 @@ class TileDataset(Dataset[dict[str, Any]]):
         settings: CropSettings,
         seed: int,
         ids: Sequence[str] | None = None,
+        with_pixels: bool = True,
     ) -> None:
         self.split, self.annotations, self.settings, self.seed = split, annotations, settings, seed
         self.ids = split.ids if ids is None else tuple(ids)
+        self.with_pixels = with_pixels
 
     def __len__(self) -> int:
         """Number of images."""
@@ -109,10 +112,9 @@ class TileDataset(Dataset[dict[str, Any]]):
             "tiles": torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2),
             "tags": tag_matrix(annotation, self.annotations.catalog.num_classes),
         }
-        if rng is not None:
+        if rng is not None or not self.with_pixels:
             return shown
-        rows, columns = np.arange(annotation.height), np.arange(annotation.width)
-        sets = candidate_sets(annotation, self.annotations.grid, self.annotations.catalog, rows, columns)
+        sets = whole_image_sets(annotation, self.annotations.grid, self.annotations.catalog)
         return {
             **shown,
             "image": torch.from_numpy(image).permute(2, 0, 1),
@@ -154,9 +156,10 @@ class CropDataModule(pl.LightningDataModule):
         workers: int,
         seed: int,
         ids: Sequence[str] | None = None,
+        with_pixels: bool = True,
     ) -> None:
         super().__init__()
-        self.dataset = TileDataset(split, annotations, settings, seed, ids)
+        self.dataset = TileDataset(split, annotations, settings, seed, ids, with_pixels)
         self.workers, self.seed = workers, seed
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:

@@ -143,7 +143,7 @@ class LabelMaps:
 
     def _existing(self, image_id: str, templates: tuple[str, ...]) -> tuple[Path, bool] | None:
         """The first file that exists, and whether it is a map of train ids."""
-        checked_id(image_id, remedy="correct the list")
+        checked_id(image_id, remedy="correct the list or file that it comes from")
         for template in templates:
             # Cityscapes' ids begin with their group, so that the first look nearly always finds the file.
             for group in sorted(self._groups(template), key=lambda g: not image_id.startswith(g)):

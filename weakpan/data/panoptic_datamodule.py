@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from weakpan.arrays import IGNORE, RGBImage
 from weakpan.data.annotations import WeakAnnotations
-from weakpan.data.candidates import CandidateSets, candidate_sets
+from weakpan.data.candidates import CandidateSets, candidate_sets, whole_image_sets
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.presence import Presence, nowhere, presence
 from weakpan.data.samplers import EpochSampler, ShardSampler
@@ -180,8 +180,7 @@ class WholeImages(Dataset[dict[str, Any]]):
         }
         if self.annotations is not None:
             entry = self.annotations.images[image_id]
-            rows, columns = np.arange(height), np.arange(width)
-            sets = candidate_sets(entry, self.annotations.grid, self.annotations.catalog, rows, columns)
+            sets = whole_image_sets(entry, self.annotations.grid, self.annotations.catalog)
             item["set_index"] = torch.from_numpy(sets.index).long()
             item["set_table"] = torch.from_numpy(sets.table)
         return item

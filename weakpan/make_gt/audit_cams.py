@@ -110,6 +110,7 @@ class CamAudit:
             **summary,
             "worst_images": [{"image_id": image_id, "precision": precision} for image_id, precision in worst],
         }
+        write_text_atomically(self.folder / "cams.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
         if shown := worst[: self.pictures]:
             # Only pictures need fonts and drawing.
             from weakpan.make_gt.worst_cues import draw_worst_cams
@@ -117,7 +118,6 @@ class CamAudit:
             write_png(
                 self.folder / "cams_worst_images.png", draw_worst_cams(shown, self.real, self.tree, self.heatmaps)
             )
-        write_text_atomically(self.folder / "cams.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
         from weakpan.report.cue_tables import cam_table
 
         print(f"audit: CAM labels of {len(ids)} images, in per cent; {self.folder / 'cams.json'} holds more")

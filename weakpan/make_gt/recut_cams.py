@@ -1,4 +1,8 @@
-"""Stage `cams` with `source.heatmaps`: CAM label maps from heatmaps that were kept, without a network."""
+"""Stage `cams` with `source.heatmaps`: CAM label maps from heatmaps that were kept, without a network.
+
+`OUT/cam_sources/SPLIT/ID.json` notes the CRC-32 of the file that a map was cut from; when that file changes, the map is
+cut again.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from weakpan.arrays import IGNORE, RGBImage
-from weakpan.cues.cam_heatmaps import HeatmapFolder
+from weakpan.cues.cam_heatmaps import CamHeatmaps, HeatmapFolder
 from weakpan.cues.cam_settings import PUBLISHED, CamSettings
-from weakpan.data.candidates import CandidateSets, candidate_sets
+from weakpan.data.candidates import CandidateSets, whole_image_sets
 from weakpan.data.released import ReleasedTree
 from weakpan.errors import DataError
 from weakpan.images import read_rgb
+from weakpan.make_gt.json_records import JsonRecords, checksum
 from weakpan.make_gt.settings import Claim
 from weakpan.make_gt.weak_source import WeakSource
 from weakpan.make_gt.whole import is_whole
@@ -28,6 +33,7 @@ class RecutCams:
         weak: boxes and tags; photographs, which the flow of probabilities needs.
         heatmaps: as an earlier stage kept them.
         out: where maps go.
+        sources: where it is noted which heatmaps, by their checksum, each map was cut from.
         cam: the rule; scales and mirror images are those of the heatmaps.
         claim: makes the settings those of the folder with the first result; None leaves settings unkept.
     """
@@ -35,6 +41,7 @@ class RecutCams:
     weak: WeakSource
     heatmaps: HeatmapFolder
     out: ReleasedTree
+    sources: JsonRecords
     cam: CamSettings
     claim: Claim | None = None
 
@@ -56,30 +63,56 @@ class RecutCams:
         return (self.weak.missing_boxes(image_id) or self.weak.missing_tags(image_id)) if self._competing else None
 
     def is_done(self, image_id: str) -> bool:
-        """Whether the map is there and whole."""
-        return is_whole(self.out.cam_path(image_id))
+        """Whether the map is there, whole, and cut from the heatmaps as they are now."""
+        return is_whole(self.out.cam_path(image_id)) and self.sources.says(image_id, self._source(image_id))
+
+    def _source(self, image_id: str) -> dict[str, int | None]:
+        return {"crc32": checksum(self.heatmaps.path(image_id))}
 
     def __call__(self, image_id: str) -> Counter[str]:
         """Cut and write the map of an image; counts pixels and labelled pixels.
 
         Raises:
-            DataError: what it is made from is missing, damaged or of another size.
+            DataError: what it is made from is missing, damaged, of another size, or of other crops or tags.
         """
         # The process that only hands out images is spared the seconds that torch costs.
         from weakpan.cues.cam_cut import cut_kept
 
-        kept = self.heatmaps.read(image_id)
-        labels = cut_kept(kept, self.cam, self._sets(image_id, kept.size), self._photograph(image_id, kept.size))
+        # Before they are read: if they change meanwhile, the map counts as one of others and is made again.
+        source, kept = self._source(image_id), self.heatmaps.read(image_id)
+        self._same_crops(image_id, kept)
+        labels = cut_kept(kept, self.cam, self._sets(image_id, kept), self._photograph(image_id, kept.size))
         if self.claim is not None:
             self.claim()
         self.out.write_cam(image_id, labels)
+        self.sources.write(image_id, source)
         return Counter(images=1, pixels=labels.size, labelled=int(np.count_nonzero(labels != IGNORE)))
 
-    def _sets(self, image_id: str, size: tuple[int, int]) -> CandidateSets | None:
+    def _same_crops(self, image_id: str, kept: CamHeatmaps) -> None:
+        grid = self.weak.grid
+        if kept.crop != (grid.height, grid.width):
+            height, width = kept.crop
+            raise DataError(
+                f"{self.heatmaps.path(image_id)}: made with crops of {height} x {width} pixels (height x width), here "
+                f"they are {grid.height} x {grid.width}; give data.crop.height={height} data.crop.width={width}, and "
+                "tags of such crops"
+            )
+
+    def _sets(self, image_id: str, kept: CamHeatmaps) -> CandidateSets | None:
         if not self._competing:
             return None
-        annotation = self.weak.annotation(image_id, size, with_tags=True)
-        return candidate_sets(annotation, self.weak.grid, self.weak.catalog, np.arange(size[0]), np.arange(size[1]))
+        annotation = self.weak.annotation(image_id, kept.size, with_tags=True)
+        if set(kept.classes) != annotation.image_tags:
+            names = self.weak.catalog.names
+            found, expected = (
+                ", ".join(names[k] for k in sorted(classes)) or "none"
+                for classes in (kept.classes, annotation.image_tags)
+            )
+            raise DataError(
+                f"{self.heatmaps.path(image_id)}: heatmaps of the classes {found}; the image has the tags {expected}; "
+                "give the tags that the heatmaps were made with, or make heatmaps with these"
+            )
+        return whole_image_sets(annotation, self.weak.grid, self.weak.catalog)
 
     def _photograph(self, image_id: str, size: tuple[int, int]) -> RGBImage | None:
         if not self._flows:

@@ -22,6 +22,7 @@ from weakpan.make_gt.audit import LabelAudit
 from weakpan.make_gt.boxes_and_tags import MakeBoxes, MakeTags, join_annotations
 from weakpan.make_gt.coco_parts import CocoParts
 from weakpan.make_gt.cue_audit import CueAudit, cue_audit, refuse_missing_labels
+from weakpan.make_gt.json_records import JsonRecords
 from weakpan.make_gt.labels import MakeLabels
 from weakpan.make_gt.mask_records import mask_records
 from weakpan.make_gt.masks import MakeMasks
@@ -95,7 +96,7 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
         made = [image_id for image_id in part if image_id not in failed]
         outcome.failures += share(audit, made, workers, f"audit of {config.stage.value}", skip).failures
     with _writing_into(config.out):
-        finish(config, outcome, len(part))
+        finish(config, claim, outcome, len(part))
         if not outcome.failures:
             _join(config, weak, task, audit, ids)
         elif config.stage in (Stage.boxes, Stage.tags) or config.audit or config.coco:
@@ -175,7 +176,8 @@ def _cam_task(config: MakeGtConfig, weak: WeakSource, results: ReleasedTree, cla
     if folder is not None:
         if not Path(folder).is_dir():
             raise DataError(f"source.heatmaps={folder}: no such folder; it holds ID.npz of each image")
-        return RecutCams(weak, HeatmapFolder(Path(folder), catalog), results, config.cam, claim)
+        sources = JsonRecords(results.root / "cam_sources" / results.split, "weakpan-cam-sources", "cams")
+        return RecutCams(weak, HeatmapFolder(Path(folder), catalog), results, sources, config.cam, claim)
     # A network takes seconds to import.
     from weakpan.make_gt.cams import CheckCamInput
 
@@ -199,8 +201,13 @@ def _writing_into(out: str) -> Iterator[None]:
         raise RunError(f"out={out}: cannot be written to ({error}); make room, or choose another folder") from error
 
 
-def finish(config: MakeGtConfig, outcome: Outcome, images: int) -> None:
-    """Say what was done, and write the manifest if that is all."""
+def finish(config: MakeGtConfig, claim: Claim, outcome: Outcome, images: int) -> None:
+    """Say what was done, and write the manifest if that is all.
+
+    Raises:
+        ConfigError: weights that results were made with are gone.
+        RunError: files that results were made with have changed since the stage began.
+    """
     counts = ", ".join(f"{value} {key}" for key, value in sorted(outcome.counts.items()) if key != "images")
     print(
         f"{config.stage.value}: {outcome.made} images made in {outcome.seconds} s, {outcome.kept} were there"
@@ -216,7 +223,8 @@ def finish(config: MakeGtConfig, outcome: Outcome, images: int) -> None:
             flush=True,
         )
     if not outcome.failures:
-        content = {"format": FORMAT, "images": images, "settings": stage_settings(config)}
+        claim.refuse_changed_files(config)
+        content = {"format": FORMAT, "images": images, "settings": dict(claim.settings)}
         write_manifest(_manifest_path(config), content)
 
 

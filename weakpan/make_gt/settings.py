@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from weakpan.config.make_gt import MakeGtConfig, Stage
+from weakpan.errors import RunError
 from weakpan.files import content_digest
 from weakpan.map_store import read_settings, refuse_changed_settings, write_manifest_once
 
@@ -40,8 +41,7 @@ class Claim:
         Raises:
             RunError: they differ; the message names them.
         """
-        path = settings_path(self.out, self.stage)
-        if path.is_file():
+        if (path := self._path).is_file():
             refuse_changed_settings(path, read_settings(path), self.settings)
         # Boxes and tags end in one file, so that they must be of the same images; only tags depend on the crop grid.
         other = {Stage.boxes: Stage.tags, Stage.tags: Stage.boxes}.get(self.stage)
@@ -55,9 +55,34 @@ class Claim:
             RunError: results of other settings came first.
         """
         self.refuse_others()
-        content = {"format": FORMAT, "settings": dict(self.settings), "crop": self.crop}
-        if not write_manifest_once(settings_path(self.out, self.stage), content):
+        content, path = {"format": FORMAT, "settings": dict(self.settings), "crop": self.crop}, self._path
+        written = write_manifest_once(path, content)
+        try:
+            # Another process may have written in between: these settings, or those of the stage that goes with this.
             self.refuse_others()
+        except RunError:
+            if written:
+                path.unlink(missing_ok=True)
+            raise
+
+    def refuse_changed_files(self, config: MakeGtConfig) -> None:
+        """Look once more at the files whose checksums are among the settings, before a stage is said to be done.
+
+        Raises:
+            ConfigError: weights that masks are made with are gone.
+            RunError: their contents are others than when the stage began; the message names the keys.
+        """
+        now = stage_settings(config)
+        changed = [f"{k}: {v!r} then, {now.get(k)!r} now" for k, v in self.settings.items() if now.get(k) != v]
+        if changed:
+            raise RunError(
+                f"{self.out}: files changed while stage {self.stage.value} was running ({'; '.join(changed)}), so that "
+                "its results may be of both; put back what was there, and make them again in a new folder"
+            )
+
+    @property
+    def _path(self) -> Path:
+        return settings_path(self.out, self.stage)
 
 
 def _of_images(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def draw_worst_cams(
         images: ids and precision of their labels, None for an image without a label.
         real: labels and photographs.
         tree: CAM label maps.
-        heatmaps: of the maps; images whose heatmaps are not there do without.
+        heatmaps: of the maps; images whose heatmaps are not there, or damaged, do without.
     """
     rows, seen = [], set[int]()
     for image_id, precision in images:
@@ -102,7 +102,7 @@ def draw_worst_cams(
             (f"CAM labels: {labelled:.0%} labelled", color_semantic(cam, real.catalog)),
             ("real labels", color_semantic(classes, real.catalog)),
         ])  # fmt: skip
-        if heatmaps.path(image_id).is_file():
+        if heatmaps.has(image_id):
             kept = heatmaps.read(image_id)
             shown = _most_wrong(cam, classes, kept.classes)
             said = "for it orange, against it blue"
@@ -121,8 +121,8 @@ def _of_legend(train_ids: set[int], catalog: Catalog) -> Catalog:
 
 
 def _most_wrong(cam: SemanticMap, classes: SemanticMap, among: Sequence[int]) -> list[int]:
-    """Up to `HEATMAPS` train ids, those with most pixels that wrongly have, or wrongly lack, their label."""
-    wrong = (cam != classes) & (cam != IGNORE) & (classes != IGNORE)
+    """Up to `HEATMAPS` train ids, those with most pixels that wrongly have, or lack, their label."""
+    wrong = (cam != classes) & (classes != IGNORE)
     pixels = {k: int(np.count_nonzero(wrong & ((cam == k) | (classes == k)))) for k in among}
     worst = sorted((k for k in among if pixels[k] > 0), key=lambda k: -pixels[k])
     return worst[:HEATMAPS]

@@ -14,6 +14,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.score_predictions import ScorePredictions
+from weakpan.config.on_error import OnError
 from weakpan.config.predict import PredictConfig
 from weakpan.data.coco import write_panoptic_json
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
@@ -38,12 +39,14 @@ def predict(config: PredictConfig) -> list[tuple[str, str]]:
         Image id and message of the photographs that were left out; empty unless they are to be skipped.
 
     Raises:
-        WeakpanError: see `find_round` and `open_source`; an output folder that is not empty; photographs that
-            the Trainer was told to leave out.
+        WeakpanError: see `find_round` and `open_source`; an output folder that is not empty; several devices and
+            `on_error=skip`; photographs that the Trainer was told to leave out.
     """
     out = Path(config.out)
     check_out(out)
     trained = find_round(config)
+    if config.on_error is OnError.skip:
+        _refuse_several_devices(config, trained)
     source = open_source(config, trained)
     _announce(config, trained, source)
     module = load_segmenter(trained)
@@ -78,6 +81,16 @@ def check_out(out: Path) -> None:
         raise RunError(f"out={out}: not empty, it holds {first.name}; give a new folder, or delete this one")
     if not os.access(out, os.W_OK):
         raise RunError(f"out={out}: not a folder that can be written to; give another")
+
+
+def _refuse_several_devices(config: PredictConfig, trained: TrainedRound) -> None:
+    """Each process would look for itself, and they might not agree on which photographs can be read."""
+    devices = _trainer(config, trained, []).world_size
+    if devices > 1:
+        raise ConfigError(
+            f"on_error=skip with {devices} devices: one process looks which photographs can be read; add "
+            "trainer.devices=1 (and start one process alone), or take on_error=stop"
+        )
 
 
 def _trainer(config: PredictConfig, trained: TrainedRound, callbacks: list[pl.Callback]) -> pl.Trainer:

@@ -117,7 +117,7 @@ def build_loggers(config: TrainConfig, layout: RunLayout) -> dict[str, Logger]:
             continue
         more = {"save_dir": str(layout.folder)}
         if str(node.get("_target_")).endswith(".WandbLogger") and node.get("id") is None:
-            more |= {"id": from_rank_zero(lambda: _wandb_id(layout.wandb_id)), "resume": "allow"}
+            more |= {"id": from_rank_zero(lambda: _wandb_id(layout.wandb_id)), "resume": node.get("resume") or "allow"}
         loggers[name] = _instantiate(f"logger.{name}", dict(node), **more)
     return loggers
 

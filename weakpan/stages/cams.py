@@ -104,8 +104,8 @@ def _say_what_is_not_kept(experiment: Experiment) -> None:
     if experiment.config.cues.cam.keep_heatmaps and not all(heatmaps.path(i).is_file() for i in experiment.train.ids):
         print(
             "warning: cues.cam.keep_heatmaps=true, but the CAMs of this run are finished and their heatmaps were not "
-            f"kept; make_gt.py stage=cams source.checkpoint={layout.classifier / 'last.ckpt'} cam.keep_heatmaps=true "
-            "makes them",
+            f"kept; delete {experiment.cams.manifest_path} and {layout.cam_source} and start the same command again: "
+            "it makes the maps anew with the same classifier, and the heatmaps with them",
             flush=True,
         )
 
@@ -116,7 +116,9 @@ def _score(experiment: Experiment, module: ClassifierModule, loggers: list[Logge
     if val is None:
         return None
     annotations = from_rank_zero(lambda: derive_annotations(val, experiment.weak.grid, config.cues.workers))
-    data = CropDataModule(val, annotations, config.classifier.crops, config.data.workers, config.seed)
+    data = CropDataModule(
+        val, annotations, config.classifier.crops, config.data.workers, config.seed, with_pixels=False
+    )
     data.allow_zero_length_dataloader_with_multiple_devices = True
     scorer = ScoreTags(experiment.catalog)
     trainer = build_trainer(config, experiment.layout, "classifier score", [scorer], loggers)

@@ -134,7 +134,7 @@ def prepare(config: TrainConfig, run_folder: Path) -> Experiment:
             split.image_size(image_id)
     layout = RunLayout(run_folder)
     annotations = None if config.supervision is Supervision.full else _annotations(config, layout, train)
-    contents = {} if annotations is None else _mask_contents(config, layout)
+    contents = {} if annotations is None else mask_contents(config, layout)
     experiment = Experiment(config, layout, catalog, train, val, annotations, full_ids, contents)
     if not layout.round(0).checkpoint.is_file():
         _check_truth(experiment)
@@ -165,8 +165,14 @@ def _check_networks(experiment: Experiment) -> None:
         build_classifier(config.classifier, config.cues.cam, experiment.catalog)
 
 
-def _mask_contents(config: TrainConfig, layout: RunLayout) -> dict[str, str]:
-    """Of the files as they are; where they are gone and masks are sealed, as the run's own record has them."""
+def mask_contents(config: TrainConfig, layout: RunLayout) -> dict[str, str]:
+    """Checksums of what masks in boxes are made with, by setting.
+
+    Of the files as they are; where they are gone and masks are sealed, as the run's own record has them.
+
+    Raises:
+        WeakpanError: they are gone, or cannot be read, and masks are not sealed.
+    """
     masks, ending = "cues.masks.", " content"
     try:
         return {f"{masks}{key}{ending}": digest for key, digest in config.cues.masks.contents().items()}

@@ -7,10 +7,11 @@ from typing import Any
 
 from weakpan.cues.box_masks import Fallback
 from weakpan.cues.mask_stage import BOXES, WITHOUT_MASK, WriteMasks
+from weakpan.errors import RunError
 from weakpan.map_store import read_manifest
 from weakpan.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, rank, share_of_rank, world
 from weakpan.sharing import share
-from weakpan.stages.experiment import Experiment
+from weakpan.stages.experiment import Experiment, mask_contents
 from weakpan.stages.settings import run_settings
 
 
@@ -23,6 +24,7 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
 
     Raises:
         DataError: a map that was changed since it was sealed, by name.
+        RunError: what masks are made with has changed since the run began.
     """
     enter_stage("masks")
     store, weak, config = experiment.masks, experiment.weak, experiment.config.cues
@@ -37,6 +39,7 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
     slowest = max(gather_from_all_ranks(seconds))
 
     def seal() -> dict[str, Any]:
+        _refuse_changed_files(experiment)
         total = sum((task.count(image_id) for image_id in ids), Counter[str]())
         summary = {
             "boxes": total[BOXES],
@@ -48,3 +51,13 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
         return summary
 
     return from_rank_zero(seal)
+
+
+def _refuse_changed_files(experiment: Experiment) -> None:
+    began, now = experiment.mask_contents, mask_contents(experiment.config, experiment.layout)
+    changed = [f"{key}: {began.get(key)!r} then, {now.get(key)!r} now" for key in now if began.get(key) != now[key]]
+    if changed:
+        raise RunError(
+            f"{experiment.layout.masks}: files changed while masks were made with them ({'; '.join(changed)}), so that "
+            "masks may be of both; put back what was there, and make them again in a new run folder"
+        )

@@ -85,8 +85,9 @@ def claim_run_folder(experiment: Experiment) -> None:
         settings = run_settings(experiment, file)
         if goes_on:
             refuse_changed_settings(layout.settings, read_settings(layout.settings), settings)
-    if not goes_on:
-        write_manifest(layout.settings, {"settings": settings})
+        else:
+            # Before the annotations get their place: a start that ends in between leaves none that others would use.
+            write_manifest(layout.settings, {"settings": settings})
     write_text_atomically(layout.config, config_text(experiment.config))
     if HydraConfig.initialized():
         # Hydra itself would write this before anybody has looked whether the run may go on.

@@ -106,7 +106,8 @@ class SegmenterModule(pl.LightningModule):
         if losses.centre == losses.offset == 0:
             parts += ["instance_entry", "instance_path"]
         for name in parts:
-            part = getattr(self.network, name)
+            # A network of one's own may do without.
+            part = getattr(self.network, name, None)
             if part is not None:
                 part.requires_grad_(False)
 

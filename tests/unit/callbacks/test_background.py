@@ -89,7 +89,14 @@ def test_the_thread_computes_alone_and_nobody_else_has_to():
 
 @pytest.mark.parametrize(
     ("device", "cores", "ranks", "gains"),
-    [("cpu", 2, 1, True), ("cpu", 1, 1, False), ("cpu", 2, 2, False), ("cpu", 4, 2, True), ("cuda", 1, 1, True)],
+    [
+        ("cpu", 2, 1, True),
+        ("cpu", 1, 1, False),
+        ("cpu", 2, 2, False),
+        ("cpu", 4, 2, True),
+        ("cuda", 1, 1, True),
+        ("mps", 8, 1, False),
+    ],
 )
 def test_a_thread_needs_a_free_core_or_an_accelerator(monkeypatch, device, cores, ranks, gains):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))

@@ -99,6 +99,21 @@ def test_the_same_files_behind_the_network_and_at_once(tmp_path, module, monkeyp
     assert len({at_once.read(image_id).semantic.tobytes() for image_id in IDS}) > 1
 
 
+class Prompt(SegmenterModule):
+    """Of one's own, as written before predictions could be left pending."""
+
+    def predict_step(self, batch, batch_idx):
+        return super().predict_step(batch, batch_idx).finish()
+
+
+def test_a_module_of_ones_own_may_finish_its_predictions(tmp_path, module, monkeypatch):
+    prompt = Prompt(module.network, TOY_CITY, OptimiserSettings(), LossWeights(), DecodeSettings())
+    expected = write(tmp_path / "pending", module, monkeypatch, behind=False)
+    found = write(tmp_path / "prompt", prompt, monkeypatch, behind=False)
+    for image_id in IDS:
+        np.testing.assert_array_equal(found.read(image_id).semantic, expected.read(image_id).semantic)
+
+
 @pytest.mark.parametrize("behind", [False, True])
 @pytest.mark.parametrize("at", [0, len(IDS) - 1])
 def test_a_full_disk_ends_the_prediction_and_names_the_image(tmp_path, module, monkeypatch, behind, at):

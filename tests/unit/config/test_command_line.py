@@ -1,11 +1,12 @@
 """What is wrong with a command line: said by key, with what there is, and with the status of all such errors."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.errors import CompactHydraException
+from hydra.errors import CompactHydraException, OverrideParseException
 
 from weakpan.config.command_line import describe, run_command
 from weakpan.config.compose import register
@@ -35,6 +36,7 @@ WRONG = {
     "nonsense": ["'nonsense': not readable as KEY=VALUE"],
     "~rounds.n": ["rounds.n: ", "deletion"],
     "data@x=camvid": ["data@x"],
+    "segmenter=[small,smal]": ["segmenter=smal: no such option; did you mean small? there are lite0, pspnet_r101"],
 }
 
 
@@ -76,3 +78,43 @@ def test_other_errors_stay_what_they_are(monkeypatch):
     with pytest.raises(ZeroDivisionError):
         run_command(lambda: 1 / 0)
     assert "HYDRA_FULL_ERROR" not in os.environ
+
+
+def test_a_configuration_that_is_not_there_is_named_with_those_that_are():
+    with initialize_config_dir(CONF, version_base="1.3"), pytest.raises(CompactHydraException) as caught:
+        compose("trian")
+    assert describe(caught.value) == (
+        "--config-name=trian: no such configuration; did you mean train? there are make_gt, predict, train"
+    )
+
+
+@pytest.mark.parametrize("argument", ["=3", "+=3", "~=3", "@x=3"])
+def test_a_value_without_a_key_is_refused_before_anything_else(argument, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["make_gt.py", "stage=boxes", argument])
+    with pytest.raises(SystemExit) as caught:
+        run_command(lambda: pytest.fail("it was started"))
+    assert caught.value.code == STATUS_USER
+    assert capsys.readouterr().err == f"error: '{argument}': no key before the equals sign; give KEY=VALUE\n"
+
+
+def test_a_group_without_a_name_is_refused(capsys, monkeypatch):
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    with pytest.raises(SystemExit) as caught:
+        run_command(lambda: composed("segmenter=null"))
+    assert caught.value.code == STATUS_USER
+    assert "Got NoneType; give the name of one of its options" in capsys.readouterr().err
+
+
+def test_processes_that_are_started_on_the_way_say_it_as_this_one_does(capsys, monkeypatch):
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    inherited = {}
+    run_command(lambda: inherited.update(os.environ))
+    for name, value in inherited.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        run_command(lambda: composed("rounds.n=many"))
+    assert capsys.readouterr().err.startswith("error: rounds.n=many")
+
+
+def test_an_error_of_no_words_is_still_described():
+    assert describe(OverrideParseException("a=", "")).startswith("'a=': not readable as KEY=VALUE")

@@ -12,7 +12,7 @@ from weakpan.data.candidates import CandidateSets
 
 STILL = CamSettings(diffusion=DiffusionSettings(steps=0))
 PUBLISHED = CamSettings(rule="published")
-SIZE = (61, 90)
+SIZE, CROP = (61, 90), (40, 50)
 TABLE = torch.tensor([[1, 1, 1, 1], [1, 0, 1, 0], [1, 0, 1, 1]], dtype=torch.bool)
 
 
@@ -53,7 +53,7 @@ def test_kept_heatmaps_give_the_same_labels_but_for_rounding(settings):
     differ = []
     for seed in range(5):
         classes, signed, known = case(seed)
-        kept = to_keep(classes, signed.clamp_min(0), signed)
+        kept = to_keep(classes, signed.clamp_min(0), signed, CROP)
         published = settings.rule == "published"
         expected = cut_labels(classes, signed.clamp_min(0) if published else signed, settings, known)
         sets, photograph = on_disk(known)
@@ -69,7 +69,7 @@ def test_kept_heatmaps_give_the_same_labels_but_for_rounding(settings):
 def test_kept_heatmaps_know_for_and_against_apart():
     # In the overlap of two tiles a class can be spoken for by one and against by the other.
     positive, signed = torch.full((1, 4, 6), 2.0), torch.full((1, 4, 6), -1.0)
-    kept = to_keep([3], positive, signed)
+    kept = to_keep([3], positive, signed, CROP)
     np.testing.assert_allclose(kept.speaks_for(), 2, rtol=1e-6)
     np.testing.assert_allclose(kept.signed(), -1, rtol=1e-6)
 
@@ -78,13 +78,13 @@ def test_the_published_rule_takes_its_share_of_the_true_maximum():
     # A lone high pixel, which the average of four loses.
     positive = torch.full((1, 8, 8), 4.5)
     positive[0, 3, 3] = 10
-    found = cut_kept(to_keep([2], positive, positive), PUBLISHED, None, None)
+    found = cut_kept(to_keep([2], positive, positive, CROP), PUBLISHED, None, None)
     assert (found == 255).mean() > 0.8
 
 
 def test_an_image_without_tags():
     nothing, sets = torch.zeros(0, 6, 8), CandidateSets(np.zeros((6, 8), np.int32), np.ones((1, 4), bool))
     for settings in (STILL, PUBLISHED):
-        labels = cut_kept(to_keep([], nothing, nothing), settings, sets, None)
+        labels = cut_kept(to_keep([], nothing, nothing, CROP), settings, sets, None)
         assert labels.shape == (6, 8)
         assert (labels == 255).all()

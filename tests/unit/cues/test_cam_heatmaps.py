@@ -9,7 +9,7 @@ from weakpan.catalog import CITYSCAPES, TOY_CITY
 from weakpan.cues.cam_heatmaps import CamHeatmaps, HeatmapFolder, half_size, in_steps
 from weakpan.errors import DataError
 
-SIZE = (7, 10)
+SIZE, CROP = (7, 10), (5, 6)
 
 
 def made(classes=(0, 2), size=SIZE):
@@ -17,7 +17,7 @@ def made(classes=(0, 2), size=SIZE):
     shape = (len(classes), *half_size(size))
     values = [rng.random(shape).astype(np.float32) * 10 for _ in range(2)]
     (positive, up), (negative, down) = (in_steps(v) for v in values)
-    return CamHeatmaps(size, classes, positive, negative, up, down, values[0].max(axis=(1, 2))), values
+    return CamHeatmaps(size, CROP, classes, positive, negative, up, down, values[0].max(axis=(1, 2))), values
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_heatmaps_come_back(folder):
     folder.write("a.b", kept)
     assert folder.has("a.b")
     found = folder.read("a.b")
-    assert (found.size, found.classes) == (SIZE, (0, 2))
+    assert (found.size, found.crop, found.classes) == (SIZE, CROP, (0, 2))
     np.testing.assert_array_equal(found.signed(), kept.signed())
     np.testing.assert_array_equal(found.peaks, kept.peaks)
     np.testing.assert_array_equal(found.only([2]).signed(), kept.signed()[1:])
@@ -78,11 +78,13 @@ def changed(folder, **changes):
     [
         ({"positive": None}, "holds classes, .*, expected classes, "),
         ({"extra": np.zeros(1)}, "holds .*extra"),
-        ({"version": np.array(2)}, "version 2, this weakpan reads version 1"),
+        ({"version": np.array(1), "crop": None}, "version 1, this weakpan reads version 2"),
         ({"positive": np.zeros((2, 4, 5), np.uint16)}, "positive has 3 dimensions of uint16, expected 3 of uint8"),
         ({"negative": np.zeros((2, 4, 6), np.uint8)}, r"negative has shape \(2, 4, 6\), expected \(2, 4, 5\)"),
         ({"size": np.array([70, 10])}, r"positive has shape .*, expected \(2, 35, 5\)"),
         ({"size": np.array([0, 10])}, "size .* expected height and width"),
+        ({"crop": np.array([5])}, "crop .* expected height and width"),
+        ({"crop": None}, "holds classes, .*, expected classes, crop, "),
         ({"positive_step": np.array([1, np.nan], np.float32)}, "positive_step is .* expected 2 finite numbers"),
         ({"negative_step": np.array([1, -1], np.float32)}, "negative_step is .* expected 2 finite numbers"),
         ({"peaks": np.array([1, np.inf], np.float32)}, "peaks is .* expected 2 finite numbers"),

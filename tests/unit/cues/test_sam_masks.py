@@ -217,6 +217,16 @@ def cut_short(path):
             lambda f: edited(f / "config.json", model_type="vit"),
             r"model_type is 'vit'; expected one of sam, sam_hq, sam2",
         ),
+        (
+            lambda f: edited(f / "config.json", attn_implementation="some/code"),
+            r"names some/code, a program that would",
+        ),
+        (
+            lambda f: edited(f / "config.json", _attn_implementation="some/code"),
+            r"names some/code, a program that would",
+        ),
+        (lambda f: edited(f / "config.json", quantization_config={"load_in_8bit": True}), r"a quantised model"),
+        (lambda f: (f / "adapter_config.json").write_text("{}"), r"with an adapter"),
         (lambda f: (f / "processor_config.json").unlink(), r"neither processor_config\.json nor preprocessor_config"),
         (lambda f: (f / "model.safetensors").unlink(), r"model\.safetensors: no such file; save model and processor"),
         (

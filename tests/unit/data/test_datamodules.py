@@ -194,6 +194,9 @@ def test_images_to_predict_come_with_the_candidates_of_their_pixels(split, weak)
     torch.testing.assert_close(item["set_index"].long(), whole["set_index"])
     torch.testing.assert_close(item["set_table"], whole["set_table"])
     assert "set_index" not in dataset[(0, 1)]
+    of_tags = TileDataset(split, weak, CropSettings(), seed=0, with_pixels=False)[1]
+    assert of_tags.keys() == {"image_id", "tiles", "tags"}
+    assert torch.equal(of_tags["tiles"], item["tiles"])
     batch = collate_tiles([dataset[0], item])
     assert [index.shape for index in batch["set_index"]] == [(20, 36), (20, 32)]
     assert torch.equal(batch["image"][1], item["image"])

@@ -48,6 +48,22 @@ def test_a_process_that_loses_the_race_within_the_claim_is_refused(tmp_path, mon
         late()
 
 
+def test_a_sibling_stage_that_wins_the_race_is_noticed_and_nothing_is_left_of_the_loser(tmp_path, monkeypatch):
+    """The boxes' settings come between the last look of the tags and their own."""
+    late, looked = claim(tmp_path, Stage.tags, **{"data.split": "val"}), []
+
+    def refuse_others(self, real=Claim.refuse_others):
+        real(self)
+        if not looked:
+            looked.append(True)
+            claim(tmp_path, Stage.boxes, **{"data.split": "train"})()
+
+    monkeypatch.setattr(Claim, "refuse_others", refuse_others)
+    with pytest.raises(RunError, match=r"data\.split: 'train' then, 'val' now"):
+        late()
+    assert [p.name for p in tmp_path.iterdir()] == ["boxes.settings.json"]
+
+
 def test_boxes_and_tags_are_of_the_same_images_but_crops_are_the_tags_own(tmp_path):
     claim(tmp_path, Stage.boxes, **{"data.split": "train"})()
     claim(tmp_path, Stage.tags, **{"data.split": "train", "data.crop.width": 60})()
