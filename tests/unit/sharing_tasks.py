@@ -54,7 +54,7 @@ class Claimed(Touch):
     """Finds its folder taken."""
 
     def __call__(self, image_id: str) -> Counter[str]:
-        raise RunError(f"{self.folder}: other settings came first")
+        raise RunError(f"{self.folder}: other settings came first than those of {image_id}")
 
 
 @dataclass(frozen=True)
