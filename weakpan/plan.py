@@ -25,7 +25,8 @@ def print_plan(experiment: Experiment) -> None:
     """Print stages, rounds, epochs, images and an estimate measured with a few steps on noise, of what is not done."""
     config, layout = experiment.config, experiment.layout
     weak = config.supervision is not Supervision.full
-    lines = [f"run folder {layout.folder}", f"data: {config.data.name}, {len(experiment.train.ids)} training images"]
+    data = f"data: {config.data.name} in {config.data.root}, {len(experiment.train.ids)} training images"
+    lines = [f"run folder {layout.folder}", data]
     parts = [*(_cues(experiment) if weak else ()), *_rounds(experiment, weak)]
     lines += [line for line, _ in parts]
     total = sum(seconds for _, seconds in parts)

@@ -119,7 +119,11 @@ class MasksConfig:
         if (self.kind in _READS) != (self.path is not None):
             raise ConfigError(
                 f"masks.kind={self.kind} with masks.path={self.path}: "
-                + ("give masks.path=FILE or FOLDER" if self.path is None else "it reads no files; leave the path out")
+                + (
+                    f"give its {_READS[self.kind]}, masks.path=PATH"
+                    if self.path is None
+                    else "it reads no files; leave the path out"
+                )
             )
         if "{id}" not in self.template:
             raise ConfigError(f"masks.template={self.template}: must hold {{id}}, which stands for the image id")

@@ -111,7 +111,7 @@ def test_contents_of_a_folder_are_those_of_weights_and_settings(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (("kind=sam",), "masks.kind=sam with masks.path=None: give masks.path=FILE or FOLDER"),
+        (("kind=sam",), "masks.kind=sam with masks.path=None: give its folder, masks.path=PATH"),
         (
             ("kind=sam", "path=a", "dials.combine=both"),
             "masks.kind=sam with masks.dials.combine=both: a network is asked",
