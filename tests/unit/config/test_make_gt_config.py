@@ -196,7 +196,7 @@ def test_values_that_make_no_sense(sound, override):
     [
         (["data=camvid", "out=results"], "no value for data.root; give one"),
         (["source=released", *ALWAYS], "no value for source.root; give one"),
-        (["masks=coco", *ALWAYS], "masks.kind=coco with masks.path=None: give masks.path="),
+        (["masks=coco", *ALWAYS], "masks.kind=coco with masks.path=None: give its file, masks.path=PATH"),
         (["masks=mcg", "masks.path=mcg", "masks.dials.contours=a.B", *ALWAYS],
          "masks.kind=mcg with masks.dials.contours=a.B: contours belong to our own segment proposals"),
         (["masks=network", "masks.path=mask_net.pt", "masks.dials.combine=both", *ALWAYS],
