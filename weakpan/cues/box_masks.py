@@ -97,9 +97,9 @@ class MaskSettings:
     rule: str = "ours"
     box_weight: float = 1.0
     contour_weight: float = 1.2
-    prior_weight: float = 3.0
-    prior_radius: float = 0.95
-    min_box: int = 8
+    prior_weight: float = 1.5
+    prior_radius: float = 1.05
+    min_box: int = 4
     min_cover: float = 0.2
     fallback: str = "ellipse"
     fallback_radius: float = 1.0

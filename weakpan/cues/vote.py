@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from weakpan.arrays import BoolMask, FloatMap
+from weakpan.cues.palette import palette_odds
 from weakpan.cues.region import Region, elliptic_radius
 from weakpan.errors import ConfigError
 
-# Voices that say yes or no are blurred by this many pixels of the region: their borders are no surer than that.
+# What colours say is blurred by this many pixels of the region: borders are no surer than that.
 _BLUR = 1.5
 # Boxes that are still narrower are taken for objects that are partly hidden.
 _MOST_DOUBLINGS = 1.5
@@ -32,6 +33,7 @@ class VoteSettings:
         grabcut: log odds of a pixel that GrabCut finds with every core; its negative where it finds it with none,
             0..100.
         proposal: the same for the segment proposal, 0..100.
+        colour: factor of the log odds of the pixel's colour, see `weakpan.cues.palette`, 0..100.
         network: factor of the log odds of the mask network, where there is one, 0..100.
         gap: log odds taken off in the middle of the lower edge of a box that is at least as wide as high, where ground
             is seen between wheels or feet; it falls to 0 at both sides, `gap_height` further up, and for boxes that are
@@ -48,10 +50,11 @@ class VoteSettings:
     radius: float = 0.95
     grabcut: float = 1.5
     proposal: float = 1.0
+    colour: float = 0.6
     network: float = 1.0
     gap: float = 8.0
     gap_height: float = 0.15
-    threshold: float = -1.5
+    threshold: float = -1.75
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -73,8 +76,7 @@ def vote(
 
     Args:
         shape: height and width of the box.
-        said: (box height, box width), what GrabCut and the proposal say, see `said_by_colour`; None if they were not
-            asked.
+        said: (box height, box width), what colours say, see `said_by_colour`; None if they were not asked.
         probability: of the mask network, (box height, box width), 0..1; None where there is none.
         settings: weights.
         foot_seen: False if the lower border of the image cuts the object off: then no ground is below it.
@@ -132,7 +134,7 @@ def between_feet(height: int, width: int, share: float) -> FloatMap:
 
 
 def said_by_colour(region: Region, grabcut: Sequence[BoolMask], proposal: BoolMask, settings: VoteSettings) -> FloatMap:
-    """Log odds that GrabCut and the segment proposal of a box give to its pixels.
+    """Log odds that GrabCut, the segment proposal and the palette of a box give to its pixels.
 
     Args:
         region: the box with its surroundings.
@@ -145,6 +147,8 @@ def said_by_colour(region: Region, grabcut: Sequence[BoolMask], proposal: BoolMa
     """
     found = np.mean(np.stack(grabcut), axis=0, dtype=np.float32)
     said = settings.grabcut * (2 * found - 1) + settings.proposal * (2 * proposal.astype(np.float32) - 1)
+    if settings.colour > 0:
+        said = said + settings.colour * palette_odds(region, settings.ellipse, settings.radius)
     return region.values_to_box(cv2.GaussianBlur(said, (0, 0), _BLUR).astype(np.float32))
 
 

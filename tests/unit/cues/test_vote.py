@@ -21,7 +21,7 @@ def region_and_nothing():
 
 def test_shape_alone_is_a_line_in_elliptic_radius():
     region, nothing = region_and_nothing()
-    settings = VoteSettings(ellipse=3, radius=0.9, grabcut=0, proposal=0, gap=0)
+    settings = VoteSettings(ellipse=3, radius=0.9, grabcut=0, proposal=0, colour=0, gap=0)
     odds = ask(region, [nothing], nothing, None, settings)
     assert odds.shape == (60, 80)
     assert odds == pytest.approx(3 * (0.9 - elliptic_radius(60, 80)), abs=1e-5)
@@ -37,7 +37,7 @@ def test_who_was_not_asked_has_no_voice():
 def test_voices_add_up():
     region, nothing = region_and_nothing()
     everything = ~nothing
-    settings = VoteSettings(ellipse=0, grabcut=1.5, proposal=1.0, network=2.0, gap=0)
+    settings = VoteSettings(ellipse=0, grabcut=1.5, proposal=1.0, colour=0, network=2.0, gap=0)
     cuts = [everything, nothing, everything]
     probability = np.full((60, 80), 0.9, np.float32)
     assert ask(region, cuts, nothing, None, settings) == pytest.approx(np.full((60, 80), 0.5 - 1.0), abs=1e-5)
