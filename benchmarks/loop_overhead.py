@@ -7,19 +7,24 @@ through the same loaders, network and device, in one process and in turns; media
 losses, backward, clipping, optimiser and schedule; on the other side stands the Trainer without checkpoints, logs and
 further callbacks, which are written once an epoch. Plain inference has the network, its enlargement to the size of the
 photograph and the most likely class; relabelling also chooses among candidates, lets probabilities flow, cleans, and
-writes. With OMP_NUM_THREADS below the number of cores a thread does that beside the network, otherwise it is done in
-between. Another encoder than that of the run has random weights, which changes labels and hardly the time.
+writes. It leaves out the network's centres and offsets, which labels are not made from, so that it is also compared
+with inference that does without them. With OMP_NUM_THREADS below the number of cores a thread makes labels beside the
+network, otherwise it is done in between. Another encoder than that of the run has random weights, which changes labels
+and hardly the time. Processor time, that of loaders included, is printed too: on a busy machine its ratio is the one to
+look at, but torch's threads also spend it on waiting for each other.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -40,19 +45,36 @@ from weakpan.training.optimisers import configure
 from weakpan.training.segmenter_module import SegmenterModule
 
 
-class Clock(pl.Callback):
-    """Seconds of the last training epoch, without what a Trainer does once."""
+class Cost(NamedTuple):
+    """Seconds, by the clock and of processors."""
 
-    seconds = 0.0
+    wall: float
+    processor: float
+
+    @classmethod
+    def now(cls) -> Cost:
+        """Since some moment; loaders count once they have ended."""
+        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return cls(time.perf_counter(), sum(u.ru_utime + u.ru_stime for u in used))
+
+    def since(self, start: Cost) -> Cost:
+        """What passed from one moment to this one."""
+        return Cost(self.wall - start.wall, self.processor - start.processor)
+
+
+class Clock(pl.Callback):
+    """Cost of the last training epoch, without what a Trainer does once."""
+
+    cost = Cost(0.0, 0.0)
 
     def on_train_epoch_start(self, *_: object) -> None:
         """Called by Lightning."""
-        self.start = time.perf_counter()
+        self.start = Cost.now()
 
     def on_train_epoch_end(self, *_: object) -> None:
         """Called by Lightning."""
         wait()
-        self.seconds = time.perf_counter() - self.start
+        self.cost = Cost.now().since(self.start)
 
 
 def wait() -> None:
@@ -82,17 +104,17 @@ def views_of(experiment: Experiment, split: CityscapesSplit) -> PanopticDataModu
     return PanopticDataModule(views, None, config.segmenter.views.batch_size, config.data.workers, 0)
 
 
-def fit_with_trainer(experiment: Experiment, module: SegmenterModule, data: PanopticDataModule) -> float:
-    """Seconds of the second epoch of the loop's own training."""
+def fit_with_trainer(experiment: Experiment, module: SegmenterModule, data: PanopticDataModule) -> Cost:
+    """Cost of the second epoch of the loop's own training."""
     clock = Clock()
     callbacks = [clock, SeedSteps(0)]
     trainer = build_trainer(experiment.config, experiment.layout, "benchmark", callbacks, [], max_epochs=2)
     trainer.fit(module, data)
-    return clock.seconds
+    return clock.cost
 
 
-def fit_bare(experiment: Experiment, module: SegmenterModule, data: PanopticDataModule, device: torch.device) -> float:
-    """Seconds of the second epoch of a bare loop."""
+def fit_bare(experiment: Experiment, module: SegmenterModule, data: PanopticDataModule, device: torch.device) -> Cost:
+    """Cost of the second epoch of a bare loop."""
     config = experiment.config.segmenter
     data.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     loader = data.train_dataloader()
@@ -101,10 +123,10 @@ def fit_bare(experiment: Experiment, module: SegmenterModule, data: PanopticData
     setting = configure(module.network, module.network.encoder, config.optimiser, 2 * len(loader))
     optimiser, schedule = setting["optimizer"], setting["lr_scheduler"]["scheduler"]
     clip = experiment.config.trainer.get("gradient_clip_val")
-    start = 0.0
+    start = Cost.now()
     for epoch in range(2):
         loader.sampler.set_epoch(epoch)
-        start = time.perf_counter()
+        start = Cost.now()
         for index, batch in enumerate(loader):
             with as_trained(experiment, device):
                 loss = module.training_step({key: value.to(device) for key, value in batch.items()}, index)
@@ -115,11 +137,11 @@ def fit_bare(experiment: Experiment, module: SegmenterModule, data: PanopticData
             optimiser.step()
             schedule.step()
         wait()
-    return time.perf_counter() - start
+    return Cost.now().since(start)
 
 
-def relabel(experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, folder: Path) -> float:
-    """Seconds of making the labels of round 1."""
+def relabel(experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, folder: Path) -> Cost:
+    """Cost of making the labels of round 1."""
     config = experiment.config
     annotations = experiment.weak if config.rounds.candidates else None
     images = WholeImages(split, split.ids, config.segmenter.views.scale, annotations)
@@ -127,47 +149,52 @@ def relabel(experiment: Experiment, module: SegmenterModule, split: CityscapesSp
     trainer = build_trainer(config, experiment.layout, "benchmark", [writer], [])
     module.decode_panoptic, module.diffusion = False, config.rounds.diffusion
     data = PanopticDataModule(None, images, 1, config.data.workers, 0)
-    start = time.perf_counter()
+    start = Cost.now()
     trainer.predict(module, data, return_predictions=False)
     wait()
-    return time.perf_counter() - start
+    return Cost.now().since(start)
 
 
-def infer(experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, device: torch.device) -> float:
-    """Seconds of plain inference on the same images."""
+def infer(
+    experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, device: torch.device, whole: bool
+) -> Cost:
+    """Cost of plain inference on the same images, with the whole network or its classes alone."""
     config = experiment.config
     images = WholeImages(split, split.ids, config.segmenter.views.scale, None)
     module = module.to(device).eval()
-    start = time.perf_counter()
+    start = Cost.now()
     data = PanopticDataModule(None, images, 1, config.data.workers, 0)
     data.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     with torch.inference_mode(), as_trained(experiment, device):
         for batch in data.predict_dataloader():
-            logits = see(module, batch["image"].to(device))
+            logits = see(module, batch["image"].to(device), whole)
             F.interpolate(logits, batch["size"], mode="bilinear", align_corners=False).argmax(dim=1).cpu()
-    return time.perf_counter() - start
+    return Cost.now().since(start)
 
 
-def see(module: SegmenterModule, image: Tensor) -> Tensor:
+def see(module: SegmenterModule, image: Tensor, whole: bool) -> Tensor:
     """Semantic logits, averaged with those of the mirror image if the run does that."""
 
     def network(shown: Tensor) -> Tensor:
-        return module.network((shown.float() / 255).to(memory_format=module.memory_format)).semantic.float()
+        scaled = (shown.float() / 255).to(memory_format=module.memory_format)
+        return (module.network(scaled).semantic if whole else module.network.class_logits(scaled)).float()
 
     return (network(image) + network(image.flip(-1)).flip(-1)) / 2 if module.flip_average else network(image)
 
 
-def print_ratio(name: str, ours: Callable[[], float], plain: Callable[[], float], repeats: int) -> None:
+def print_ratio(name: str, ours: Callable[[], Cost], plain: Callable[[], Cost], repeats: int) -> None:
     """Both in turns, after one turn that does not count."""
     pairs = []
     for turn in range(repeats + 1):
         # What comes second finds caches warm, which must not always be the same one.
         pair = (ours(), plain()) if turn % 2 else tuple(reversed((plain(), ours())))
         pairs += [pair] if turn else []
-    ratio = statistics.median(a / b for a, b in pairs)
-    seconds = [statistics.median(values) for values in zip(*pairs, strict=True)]
+    ratio, processors = (
+        statistics.median(a / b for a, b in [(p[kind], q[kind]) for p, q in pairs]) for kind in range(len(Cost._fields))
+    )
+    seconds = [statistics.median(cost.wall for cost in costs) for costs in zip(*pairs, strict=True)]
     print(f"{name}: {seconds[0]:.2f} s against {seconds[1]:.2f} s, {ratio:.2f} times the time, ", end="")
-    print(f"{1 / ratio:.2f} of the throughput", flush=True)
+    print(f"{1 / ratio:.2f} of the throughput; {processors:.2f} times the processor time", flush=True)
 
 
 def main() -> None:
@@ -202,12 +229,13 @@ def main() -> None:
             lambda: fit_bare(experiment, fresh(), views_of(experiment, split), device),
             arguments.repeats,
         )
-        print_ratio(
-            "relabelling against plain inference",
-            lambda: relabel(experiment, fresh(), split, Path(folder)),
-            lambda: infer(experiment, fresh(), split, device),
-            arguments.repeats,
-        )
+        for whole, of in ((True, ""), (False, " without centres and offsets")):
+            print_ratio(
+                f"relabelling against plain inference{of}",
+                lambda: relabel(experiment, fresh(), split, Path(folder)),
+                lambda whole=whole: infer(experiment, fresh(), split, device, whole),
+                arguments.repeats,
+            )
 
 
 if __name__ == "__main__":

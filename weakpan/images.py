@@ -41,14 +41,22 @@ def read_map(path: Path) -> npt.NDArray[np.integer]:
     return values if values.dtype in (np.uint8, np.uint16) else values.astype(np.int32)
 
 
+_PHOTOGRAPH = (cv2.IMWRITE_PNG_COMPRESSION, 1)
+"""How cv2 writes colours: a third of the time of its default level for a few per cent of size."""
+
+_MAP = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+)
+"""How cv2 writes a map: a row of labels is that above but for few pixels, so that their difference is runs of zeros. A
+third to a half of the time of the default filter, and fewer bytes."""
+
+
 def write_png(path: Path, values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:
     """Write an (H, W) map of 8 or 16 bits or an (H, W, 3) RGB image as PNG, atomically."""
-    if values.ndim == 2 and values.dtype == np.uint8:
-        _write_8bit(path, Image.fromarray(values))
-        return
-    # Level 1 with the default filter costs a third of the time of the default level for a few per cent of size.
-    content = values[..., ::-1] if values.ndim == 3 else values
-    done, buffer = cv2.imencode(".png", np.ascontiguousarray(content), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    content, how = (values[..., ::-1], _PHOTOGRAPH) if values.ndim == 3 else (values, _MAP)
+    done, buffer = cv2.imencode(".png", np.ascontiguousarray(content), how)
     if not done:
         raise DataError(f"{path}: an array of shape {values.shape} and dtype {values.dtype} cannot be written as PNG")
     write_bytes_atomically(path, buffer.tobytes())
@@ -73,13 +81,9 @@ def write_indexed_png(path: Path, values: npt.NDArray[np.uint8], palette: npt.ND
         )
     image = Image.fromarray(values)
     image.putpalette(palette.tobytes())
-    _write_8bit(path, image)
-
-
-def _write_8bit(path: Path, image: Image.Image) -> None:
     content = io.BytesIO()
     # Runs of one label are what a label map consists of: half the bytes of the default strategy in a quarter of the
-    # time. In 16 bits it would make files twenty times as large.
+    # time.
     image.save(content, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     write_bytes_atomically(path, content.getvalue())
 

@@ -34,6 +34,15 @@ def test_maps_come_back(tmp_path, dtype):
     assert found.dtype == dtype
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_map_of_labels_takes_few_bytes(tmp_path, dtype):
+    values = np.zeros((64, 96), dtype)
+    values[20:50, 30:70], values[:, 80:] = 7, np.iinfo(dtype).max
+    write_png(tmp_path / "map.png", values)
+    np.testing.assert_array_equal(read_map(tmp_path / "map.png"), values)
+    assert (tmp_path / "map.png").stat().st_size < values.nbytes / 20
+
+
 def test_palette_indices_are_not_turned_into_colours(tmp_path):
     indices = np.array([[0, 1], [2, 255]], np.uint8)
     image = Image.fromarray(indices, "P")

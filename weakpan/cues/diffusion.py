@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.cues.bands import row_bands
+from weakpan.cues.bands import row_bands, share_among
 from weakpan.cues.cam_settings import DiffusionSettings
 
 # Keeps the affinities of a window without any contrast finite; colours run from 0 to 1.
@@ -42,9 +42,8 @@ def diffuse(probabilities: Tensor, allowed: Tensor, image: Tensor, settings: Dif
     flowing = _flow(flowing, _affinities(colours, offsets, settings.contrast), offsets, settings.steps)
     result = F.interpolate(flowing[None], size, mode="bilinear", align_corners=False)[0]
     for rows in row_bands(result):
-        band = result[:, rows].mul_(allowed[:, rows].to(result.dtype))
-        total = band.sum(dim=0, keepdim=True)
-        band.div_(total.clamp_min(1e-12))
+        band = result[:, rows]
+        total = share_among(allowed[:, rows], band)
         # Bilinear enlargement reaches only so far: a pixel whose candidates have no mass near it keeps what it had.
         if (total <= 0).any():
             result[:, rows] = torch.where(total > 0, band, probabilities[:, rows])
@@ -79,18 +78,21 @@ def _neighbours(height: int, width: int, offsets: tuple[tuple[int, int], ...]) -
 def _affinities(colours: Tensor, offsets: list[tuple[int, int]], contrast: float) -> Tensor:
     """(K, h, w), weight of each neighbour of a pixel; over the neighbours it sums to 1."""
     padded = _Padded(colours, offsets)
+    neighbours = [padded.shifted(offset) for offset in offsets]
     # A pass over sums takes a third of the time that a stack of all neighbours and its standard deviation take.
     total, squares = colours.clone(), colours.square()
-    for offset in offsets:
-        neighbour = padded.shifted(offset)
+    for neighbour in neighbours:
         total += neighbour
         squares.addcmul_(neighbour, neighbour)
     count = len(offsets) + 1
     variance = (squares - total.square() / count).clamp_min(0) / (count - 1)
-    scale = 1 / (contrast * len(colours) * (variance.sqrt() + _LEAST_DEVIATION))
+    scale = -1 / (contrast * len(colours) * (variance.sqrt() + _LEAST_DEVIATION))
     closeness = torch.empty((len(offsets), *padded.size), dtype=colours.dtype, device=colours.device)
-    for index, offset in enumerate(offsets):
-        closeness[index] = -((padded.shifted(offset) - colours).abs_() * scale).sum(dim=0)
+    # The same memory for every neighbour: it stays in the cache.
+    difference = torch.empty_like(colours)
+    for neighbour, close in zip(neighbours, closeness, strict=True):
+        torch.sub(neighbour, colours, out=difference).abs_().mul_(scale)
+        torch.sum(difference, dim=0, out=close)
     return torch.softmax(closeness, dim=0)
 
 

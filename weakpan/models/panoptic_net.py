@@ -85,10 +85,19 @@ class PanopticNet(nn.Module):
 
     def forward(self, images: Tensor) -> PanopticOutput:
         """(B, 3, H, W) RGB, 0..1, of any size."""
-        levels = self.encoder(images)
-        context = self.pooling(levels[-1])
-        finer = [levels[i] for i in self.skip_levels]
+        levels, context, finer = self._encode(images)
         semantic = self.semantic_head(self.semantic_path(context, finer))
         instance = self.instance_path(self.instance_entry(context), finer)
         auxiliary = self.auxiliary_head(levels[-2]) if self.auxiliary_head is not None and self.training else None
         return PanopticOutput(semantic, self.centre_head(instance), self.offset_head(instance) * OFFSET_UNIT, auxiliary)
+
+    def class_logits(self, images: Tensor) -> Tensor:
+        """`semantic` of what `forward` returns, to the bit, without the work for the rest."""
+        _, context, finer = self._encode(images)
+        logits: Tensor = self.semantic_head(self.semantic_path(context, finer))
+        return logits
+
+    def _encode(self, images: Tensor) -> tuple[list[Tensor], Tensor, list[Tensor]]:
+        """All levels, the pooled last one, and those that are added top-down."""
+        levels = self.encoder(images)
+        return levels, self.pooling(levels[-1]), [levels[i] for i in self.skip_levels]

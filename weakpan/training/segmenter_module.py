@@ -15,14 +15,17 @@ from torch.nn import functional as F
 
 from weakpan.arrays import IGNORE, FloatMap, SemanticMap
 from weakpan.catalog import Catalog
+from weakpan.cues.bands import row_bands, share_among
 from weakpan.cues.cam_settings import DiffusionSettings
 from weakpan.cues.diffusion import diffuse
-from weakpan.models.decode import DecodeSettings, decode_panoptic
+from weakpan.models.decode import decode_panoptic
+from weakpan.models.decode_settings import DecodeSettings
 from weakpan.models.encoder import freeze_batch_norm
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
 from weakpan.panoptic import PanopticMap
-from weakpan.training.losses import LossWeights, class_weights, segmenter_losses
-from weakpan.training.optimisers import OptimiserSettings, configure
+from weakpan.training.losses import class_weights, segmenter_losses
+from weakpan.training.optimisers import configure
+from weakpan.training.settings import LossWeights, OptimiserSettings
 
 SHARE_UPDATE = 0.05
 """How much of the running class shares a training step replaces."""
@@ -155,22 +158,31 @@ class SegmenterModule(pl.LightningModule):
         With `set_index` and `set_table` in the batch the classes of a pixel are chosen among its candidates, after
         their probabilities have flowed as `diffusion` says.
         """
-        finish = partial(self._finish, batch, *self._predict_maps(batch["image"]))
+        if self.decode_panoptic:
+            finish = partial(self._finish, batch, *self._predict_maps(batch["image"]))
+        else:
+            finish = partial(self._finish, batch, self._predict_classes(batch["image"]))
         return PendingPrediction(batch["image_id"], finish) if self.deferred else finish()
 
     # Whether gradients are kept is a matter of the thread.
     @torch.inference_mode()
-    def _finish(self, batch: Mapping[str, Any], logits: Tensor, centre: Tensor, offset: Tensor) -> Prediction:
+    def _finish(
+        self, batch: Mapping[str, Any], logits: Tensor, centre: Tensor | None = None, offset: Tensor | None = None
+    ) -> Prediction:
         size: tuple[int, int] = batch["size"]
-        probabilities = F.interpolate(logits, size, mode="bilinear", align_corners=False)[0].softmax(dim=0)
+        probabilities = F.interpolate(logits, size, mode="bilinear", align_corners=False)[0]
+        bands = row_bands(probabilities)
+        for rows in bands:
+            probabilities[:, rows] = probabilities[:, rows].softmax(dim=0)
         panoptic = None
-        if self.decode_panoptic:
+        if centre is not None and offset is not None:
             panoptic = self._decode(probabilities, centre, offset, batch["image"].shape[-2:], size)
         if "set_table" in batch:
-            # A row of the table for each pixel, then turned: a lookup a class takes three times as long.
-            allowed = batch["set_table"][batch["set_index"]].permute(2, 0, 1).contiguous()
-            probabilities = probabilities * allowed
-            probabilities = probabilities / probabilities.sum(dim=0, keepdim=True).clamp_min(1e-12)
+            # A row of the table for each pixel, then turned: a lookup a class takes three times as long, and plain
+            # indexing twice as long.
+            allowed = F.embedding(batch["set_index"], batch["set_table"]).permute(2, 0, 1).contiguous()
+            for rows in bands:
+                share_among(allowed[:, rows], probabilities[:, rows])
             if self.diffusion is not None:
                 probabilities = diffuse(probabilities, allowed, batch["image"][0], self.diffusion)
         score, semantic = probabilities.max(dim=0)
@@ -180,6 +192,21 @@ class SegmenterModule(pl.LightningModule):
             score.float().cpu().numpy().astype(np.float32, copy=False),
             panoptic,
         )
+
+    def _predict_classes(self, images: Tensor) -> Tensor:
+        """Logits alone: without a panoptic map, centres and offsets are not looked at."""
+        semantic = self._see_classes(images).float()
+        if self.flip_average:
+            semantic = (semantic + self._see_classes(images.flip(-1)).float().flip(-1)) / 2
+        return semantic
+
+    def _see_classes(self, images: Tensor) -> Tensor:
+        network: Any = self.network
+        # A network of one's own, or one that is derived from ours, says everything at once.
+        if type(network).forward is not PanopticNet.forward:
+            return self._see(images).semantic
+        logits: Tensor = network.class_logits((images.float() / 255).to(memory_format=self.memory_format))
+        return logits
 
     def _predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         output = self._see(images)

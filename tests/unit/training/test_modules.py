@@ -8,24 +8,16 @@ from torch import nn
 from weakpan.catalog import TOY_CITY
 from weakpan.cues.cam_settings import DiffusionSettings
 from weakpan.models.crop_classifier import CropClassifier
-from weakpan.models.decode import DecodeSettings
+from weakpan.models.decode_settings import DecodeSettings
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
 from weakpan.training.classifier_module import CamViews, ClassifierModule
-from weakpan.training.losses import LossWeights
-from weakpan.training.optimisers import OptimiserSettings
 from weakpan.training.segmenter_module import SegmenterModule
+from weakpan.training.settings import LossWeights, OptimiserSettings
+
+pytestmark = pytest.mark.usefixtures("seeded")
 
 CLASSES = TOY_CITY.num_classes
 CAR = TOY_CITY.train_id_named("car")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
 
 
 def segmenter(network=None, losses=None, **more):
@@ -87,6 +79,34 @@ def test_a_prediction_has_the_size_of_the_photograph():
     np.testing.assert_array_equal(found.panoptic.ids == 1, found.semantic == CAR)
     module.decode_panoptic = False
     assert module.predict_step({"image_id": "x", "image": photograph(), "size": (32, 48)}, 0).panoptic is None
+
+
+class Derived(PanopticNet):
+    """Of one's own, after ours: what it says of classes is not what ours says."""
+
+    def forward(self, images):
+        output = super().forward(images)
+        return output._replace(semantic=output.semantic.flip(1))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("network", [PanopticNet, Derived])
+def test_classes_are_the_same_to_the_bit_where_no_panoptic_map_is_asked_for(network, flip):
+    module = segmenter(network(CLASSES, "test_resnet", channels=16), flip_average=flip).eval()
+    calls = []
+    module.network.instance_path.register_forward_hook(lambda *_: calls.append(1))
+    image = torch.randint(0, 255, (1, 3, 32, 48), dtype=torch.uint8)
+    batch = {"image_id": "x", "image": image, "size": (64, 96)}
+    with torch.inference_mode():
+        whole = module.predict_step(batch, 0)
+        module.decode_panoptic = False
+        asked = len(calls)
+        alone = module.predict_step(batch, 0)
+    np.testing.assert_array_equal(alone.semantic, whole.semantic)
+    np.testing.assert_array_equal(alone.score, whole.score)
+    # Centres and offsets are work for nothing here, but only ours can leave them out.
+    assert asked == 1 + flip
+    assert len(calls) - asked == (0 if network is PanopticNet else asked)
 
 
 def test_candidate_sets_choose_among_the_classes_they_leave():
