@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
@@ -31,9 +32,10 @@ if __name__ == "__main__":
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.make_gt import MakeGtConfig
+    from weakpan.config.scripts import Script
     from weakpan.errors import STATUS_SKIPPED
 
     register("make_gt_schema", MakeGtConfig)
-    run_command(main)
+    run_command(main, Script(Path(__file__)))
     if SKIPPED:
         sys.exit(STATUS_SKIPPED)

@@ -7,6 +7,7 @@ The keys are in conf/predict.yaml.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
@@ -18,16 +19,24 @@ SKIPPED: list[tuple[str, str]] = []
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")
 def main(composed: DictConfig) -> None:
     """Compose, check, predict; list what was left out."""
-    from pytorch_lightning.utilities import rank_zero_only
-
     from weakpan.config.predict import to_predict_config
     from weakpan.errors import WeakpanError, exit_with, print_skipped
+    from weakpan.loading import say_loading
+
+    try:
+        config = to_predict_config(composed)
+    except WeakpanError as error:
+        exit_with(error)
+    # Seconds pass before these are there: what is wrong with the command line is told before.
+    say_loading()
+    from pytorch_lightning.utilities import rank_zero_only
+
     from weakpan.predict.run import predict
     from weakpan.stages.build import quieten_lightning
 
     quieten_lightning()
     try:
-        failures = predict(to_predict_config(composed))
+        failures = predict(config)
     except WeakpanError as error:
         exit_with(error)
     rank_zero_only(print_skipped)(failures)
@@ -38,9 +47,10 @@ if __name__ == "__main__":
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.predict import PredictConfig
+    from weakpan.config.scripts import Script
     from weakpan.errors import STATUS_SKIPPED
 
     register("predict_schema", PredictConfig)
-    run_command(main)
+    run_command(main, Script(Path(__file__)))
     if SKIPPED:
         sys.exit(STATUS_SKIPPED)

@@ -18,13 +18,17 @@ def main(composed: DictConfig) -> float | None:
     """Compose, check, run; returns the figure that sweeps optimise."""
     from weakpan.config.train_checks import to_train_config
     from weakpan.errors import WeakpanError, exit_with
-    from weakpan.job.run import run_job
-    from weakpan.results import metric_named
+    from weakpan.loading import say_loading
 
     try:
         config = to_train_config(composed)
     except WeakpanError as error:
         exit_with(error)
+    # Seconds pass before these are there: what is wrong with the command line is told before.
+    say_loading()
+    from weakpan.job.run import run_job
+    from weakpan.results import metric_named
+
     metrics = run_job(config, Path(HydraConfig.get().runtime.output_dir), shlex.join(["train.py", *sys.argv[1:]]))
     return metric_named(config.metric, metrics)
 
@@ -32,10 +36,11 @@ def main(composed: DictConfig) -> float | None:
 if __name__ == "__main__":
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
+    from weakpan.config.scripts import Script
     from weakpan.config.train import TrainConfig
     from weakpan.stamp import job_stamp
 
     # One run folder for all processes of a job, which compose the configuration each for itself.
     os.environ.setdefault("WEAKPAN_STAMP", job_stamp())
     register("train_schema", TrainConfig)
-    run_command(main)
+    run_command(main, Script(Path(__file__)))

@@ -1,15 +1,54 @@
-"""What to say when a disk is full."""
+"""Faults of the machine, such as a full disk: not of the file that meets them, so the next one would meet them too."""
 
 from __future__ import annotations
 
 import errno
 import os
+import resource
 from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_BROKEN = (errno.EIO, errno.EROFS)
+_TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 def is_full(error: BaseException) -> bool:
     """Whether an error says that a file system, or somebody's share of it, is full."""
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def fault_of_machine(error: BaseException) -> OSError | None:
+    """What a disk or a limit of the machine said, where that is what an error comes from.
+
+    Readers turn errors of the system into their own, so that the causes are looked through, too.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (*_FULL, *_BROKEN, *_TOO_MANY_FILES):
+            return cause
+        cause = cause.__cause__
+    return None
+
+
+def in_words(fault: OSError, path: Path | None = None) -> tuple[str, str]:
+    """What is wrong, and what to do.
+
+    Args:
+        fault: of the machine, see `fault_of_machine`.
+        path: that was read or written, where the fault does not name it.
+    """
+    place = path if fault.filename is None else Path(str(fault.filename))
+    where = "its file system" if place is None else file_system_of(place)
+    if fault.errno in _FULL:
+        return f"no space left on {where}", "make room"
+    if fault.errno == errno.EIO:
+        return f"a disk failed, that of {where}", "see what the system says of it (dmesg), and mend it"
+    if fault.errno == errno.EROFS:
+        return f"nothing can be written any more to {where}", "mount it for writing, or mend it"
+    if fault.errno == errno.EMFILE:
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return f"more files open than the {limit} that a process may have", "allow more (ulimit -n)"
+    return "more files open than this machine allows", "end other programs, or give fewer workers"
 
 
 def file_system_of(path: Path) -> str:

@@ -33,7 +33,11 @@ class RunError(WeakpanError):
     """A run folder that cannot be continued as asked, or labels that nothing can be learned from."""
 
 
-class DiskFullError(RunError):
+class MachineError(RunError):
+    """A disk, or a limit of the machine, that keeps this image from being done and would keep the next one."""
+
+
+class DiskFullError(MachineError):
     """No room for a result, nor for those that would come after it."""
 
 

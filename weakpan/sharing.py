@@ -24,8 +24,8 @@ from typing import Protocol
 import cv2
 
 from weakpan.clock import clock
-from weakpan.disk import file_system_of, is_full
-from weakpan.errors import DataError, DiskFullError, RunError, WeakpanError
+from weakpan.disk import fault_of_machine, in_words, is_full
+from weakpan.errors import DataError, DiskFullError, MachineError, RunError, WeakpanError, one_line
 
 SAY_EVERY = 10.0
 """Seconds between two lines of progress."""
@@ -209,8 +209,6 @@ def _attempt(task: Task, image_id: str) -> _Result:
     try:
         with naming_image(image_id):
             return None if task.is_done(image_id) else task(image_id)
-    except DiskFullError:
-        raise
     except WeakpanError as error:
         return error
     except Exception as error:
@@ -223,21 +221,22 @@ def naming_image(image_id: str) -> Iterator[None]:
     """Turn an error of the system around the work on an image into one that says which image, and what to do.
 
     Raises:
-        DiskFullError: no room.
+        MachineError: a disk that is full or broken, or too many open files; errors of the block that come from these.
         DataError: any other error of a file.
         Exception: anything else as it is, with the image in a note.
     """
     try:
         yield
-    except WeakpanError:
-        raise
-    except OSError as error:
-        if is_full(error):
-            where = Path(error.filename or ".").absolute()
-            raise DiskFullError(
-                f"{where}: no space left on {file_system_of(where)} while writing image {image_id}; make room and "
-                "start the same command again: what is done stays"
+    except (WeakpanError, OSError) as error:
+        fault = fault_of_machine(error)
+        if fault is not None:
+            where = Path(fault.filename).absolute() if fault.filename else one_line(str(error))
+            what, remedy = in_words(fault)
+            raise (DiskFullError if is_full(fault) else MachineError)(
+                f"{where}: {what}, at image {image_id}; {remedy} and start the same command again: what is done stays"
             ) from error
+        if isinstance(error, WeakpanError):
+            raise
         raise DataError(f"image {image_id}: {error}") from error
     except Exception as error:
         error.add_note(f"image {image_id}")

@@ -16,6 +16,8 @@ from weakpan.config.train_checks import to_train_config
 from weakpan.cues.cam_settings import CamSettings
 from weakpan.stages.build import build_classifier, build_segmenter
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = {p.parent.name for p in CONF.glob("*/*.yaml")}
 OF_MAKE_GT = {"cam", "data", "labels", "masks", "source"}
@@ -31,15 +33,6 @@ def composed(*overrides, name="train"):
     register("make_gt_schema", MakeGtConfig)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(name, list(overrides))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_the_defaults_compose(monkeypatch):

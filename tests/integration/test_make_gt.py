@@ -521,3 +521,12 @@ class TestScript:
         assert "part 1 of 2 of 5" in done.stdout
         found, expected = results(tmp_path / "out"), results(chain)
         assert found == {f"tags/{i}.json": expected[f"tags/{i}.json"] for i in IDS}
+
+    def test_a_sweep_over_folders_leaves_none_of_a_default_value(self, tmp_path, told):
+        sweep = ("-m", "round=1,2", "stage=tags", *told, "out=tags_${round}")
+        done = finished(script(*sweep, folder=tmp_path))
+        assert done.returncode == 0, done.stderr
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["tags_1", "tags_2", "tags_sweep"]
+        assert [path.name for path in (tmp_path / "tags_sweep").iterdir()] == ["multirun.yaml"]
+        for folder in ("tags_1", "tags_2"):
+            assert sorted(path.name for path in (tmp_path / folder / "tags").iterdir()) == [f"{i}.json" for i in IDS]

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +12,17 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from PIL import Image
+from scripts import run_script
 
 from weakpan.catalog import TOY_CITY
 from weakpan.config.predict import PredictConfig, to_predict_config
-from weakpan.data.coco import CocoPanoptic
+from weakpan.data.coco import CocoImage, CocoPanoptic
 from weakpan.errors import ConfigError, DataError, RunError, one_line
 from weakpan.predict.photographs import open_source
+from weakpan.predict.result_folder import ResultFolder
 from weakpan.predict.run import predict
 from weakpan.predict.trained import find_round
-
-ROOT = Path(__file__).parents[2]
-
-
-def command(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run predict.py as people do."""
-    script = [sys.executable, str(ROOT / "predict.py"), *arguments]
-    alone = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "RANK", "WORLD_SIZE")}
-    return subprocess.run(script, cwd=folder, capture_output=True, text=True, timeout=300, env=alone)
+from weakpan.training.segmenter_module import Prediction
 
 
 def settings(**values: Any) -> PredictConfig:
@@ -86,7 +77,7 @@ def check_files(out: Path) -> dict[str, Any]:
 def val_predicted(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of `split=val`, from the command line, started elsewhere."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    done = command(f"run={tiny_run}", "split=val", "out=results", folder=folder)
+    done = run_script("predict.py", f"run={tiny_run}", "split=val", "out=results", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "image 4/4" in done.stdout
     assert [p.name for p in folder.iterdir()] == ["results"], "nothing but the results may be left behind"
@@ -131,7 +122,11 @@ def test_a_folder_of_mixed_photographs(tiny_run: Path, tmp_path: Path) -> None:
         "e": ("e.tif", 50, 50),
     }
     assert [i["id"] for i in content["images"]] == ["a", "b", "c", "d", "e"]
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["panoptic", "panoptic.json"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "panoptic",
+        "panoptic.json",
+        "predict.settings.json",
+    ]
 
 
 def test_a_round_and_its_checkpoint_are_the_same(tiny_run: Path, val_predicted: Path, tmp_path: Path) -> None:
@@ -308,7 +303,7 @@ def test_photographs_that_cannot_be_read_are_left_out_where_that_is_asked_for(ti
     content[60:400] = bytes(340)
     (photos / "scratched.png").write_bytes(content)
     out = tmp_path / "out"
-    done = command(f"run={tiny_run}", f"input={photos}", f"out={out}", "on_error=skip", "workers=0")
+    done = run_script("predict.py", f"run={tiny_run}", f"input={photos}", f"out={out}", "on_error=skip", "workers=0")
     assert done.returncode == 3, done.stderr
     said = [line for line in done.stderr.splitlines() if line.startswith(("error", "not done"))]
     assert said == [
@@ -352,6 +347,80 @@ def test_photographs_that_the_trainer_leaves_out_are_noticed(tiny_run: Path, tmp
     assert not (tmp_path / "out" / "panoptic.json").exists()
 
 
+def interrupted(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Predict until so many images are written, and end as by a kill: nothing is put in order."""
+    write, written = ResultFolder.write, []
+
+    def dies(folder: ResultFolder, prediction: Prediction, *more: Any) -> CocoImage:
+        if len(written) == after:
+            raise KeyboardInterrupt
+        written.append(prediction.image_id)
+        return write(folder, prediction, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResultFolder, "write", dies)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            predict(settings(**asked))
+    assert len(written) == after
+
+
+def test_the_same_command_goes_on_after_an_interruption(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"run": str(tiny_run), "split": "val", "out": str(tmp_path / "whole"), "overlays": True}
+    predict(settings(**asked))
+    whole, out = Path(asked["out"]), tmp_path / "out"
+    asked = {**asked, "out": str(out)}
+    interrupted(asked, monkeypatch, after=3)
+    assert not (out / "panoptic.json").exists()
+
+    # A torn map, a torn picture; the third is whole and not made again.
+    torn, lacking, good = sorted((out / "panoptic").iterdir())
+    torn.write_bytes(torn.read_bytes()[:-40])
+    picture = out / "overlays" / f"{lacking.stem}.jpg"
+    picture.write_bytes(picture.read_bytes()[:50])
+    (out / "panoptic" / ".a.17-0123abcd.png").write_bytes(b"a writer that was killed")
+    before = good.stat().st_mtime_ns, torn.stat().st_mtime_ns
+    for other in ({"overlays": False}, {"round": 0}):
+        refused({**asked, **other}, RunError, "was made with other settings", *other)
+    refused({**asked, "split": "train"}, RunError, "'val' then, 'train' now")
+
+    capsys.readouterr()
+    predict(settings(**asked))
+    assert "1 of them are there already" in capsys.readouterr().out
+    assert (good.stat().st_mtime_ns == before[0], torn.stat().st_mtime_ns == before[1]) == (True, False)
+    names = sorted(str(p.relative_to(whole)) for p in whole.rglob("*"))
+    assert sorted(str(p.relative_to(out)) for p in out.rglob("*")) == names
+    for name in names:
+        if (whole / name).is_file():
+            assert (out / name).read_bytes() == (whole / name).read_bytes(), name
+
+    # Finished: the same command says so, another one is refused.
+    predict(settings(**asked))
+    assert f"finished already: {out / 'panoptic.json'}" in capsys.readouterr().out
+    refused({**asked, "round": 0}, RunError, "was made with other settings")
+
+
+def test_what_an_interruption_left_unwritten_is_no_more_than_the_last_file(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    for name in "ab":
+        photograph(photos / f"{name}.png", 40, 50)
+    asked = {"run": str(tiny_run), "input": str(photos), "out": str(out)}
+    with monkeypatch.context() as patch:
+        patch.setattr(ResultFolder, "finish", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            predict(settings(**asked))
+    # Nothing is left to predict, so that no weights are needed either.
+    monkeypatch.setattr("weakpan.predict.run.load_segmenter", lambda _: pytest.fail("it was loaded"))
+    predict(settings(**asked))
+    assert [i["id"] for i in check_files(out)["images"]] == ["a", "b"]
+    assert not (out / "unfinished").exists()
+    photograph(photos / "c.png", 40, 50)
+    refused(asked, RunError, "photographs listed", "2 ids", "3 ids")
+
+
 def test_devices_that_are_not_there_are_a_matter_of_the_configuration(tiny_run: Path, tmp_path: Path) -> None:
     asked = settings(run=str(tiny_run), split="val", out=str(tmp_path / "out"), trainer={"accelerator": "abacus"})
     with pytest.raises(ConfigError, match="trainer=cpu"):
@@ -359,17 +428,26 @@ def test_devices_that_are_not_there_are_a_matter_of_the_configuration(tiny_run: 
 
 
 def test_an_error_is_one_line_and_status_2(tiny_run: Path, tmp_path: Path) -> None:
-    done = command(f"run={tiny_run}", "split=night", f"out={tmp_path / 'out'}", "trainer=cpu", "trainer.devices=1")
+    done = run_script(
+        "predict.py", f"run={tiny_run}", "split=night", f"out={tmp_path / 'out'}", "trainer=cpu", "trainer.devices=1"
+    )
     assert done.returncode == 2
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("error: split=night")
+    lines = [line for line in done.stderr.splitlines() if line != "weakpan: loading"]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: split=night")
 
 
 @pytest.mark.slow
 def test_two_ranks_write_what_one_writes(tiny_run: Path, val_predicted: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = command(
-        f"run={tiny_run}", "split=val", f"out={out}", "trainer=cpu", "trainer.devices=2", "trainer.strategy=ddp"
+    done = run_script(
+        "predict.py",
+        f"run={tiny_run}",
+        "split=val",
+        f"out={out}",
+        "trainer=cpu",
+        "trainer.devices=2",
+        "trainer.strategy=ddp",
     )
     assert done.returncode == 0, done.stderr
     one, two = check_files(val_predicted), check_files(out)

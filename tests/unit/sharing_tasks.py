@@ -39,13 +39,22 @@ class Touch:
 
 @dataclass(frozen=True)
 class FullDisk(Touch):
-    """Finds no room for one image."""
+    """Finds no room for one image, or meets another fault; readers wrap those.
+
+    Attributes:
+        code: number of the fault.
+        wrapped: raise an error of a reader that comes from it.
+    """
 
     code: int = errno.ENOSPC
+    wrapped: bool = False
 
     def __call__(self, image_id: str) -> Counter[str]:
         if image_id == "a5":
-            raise OSError(self.code, os.strerror(self.code), str(self.folder / image_id))
+            fault = OSError(self.code, os.strerror(self.code), None if self.wrapped else str(self.folder / image_id))
+            if self.wrapped:
+                raise DataError(f"{self.folder / image_id}: not readable ({fault})") from fault
+            raise fault
         return super().__call__(image_id)
 
 

@@ -1,11 +1,12 @@
-"""What is said of a full disk."""
+"""What is said of a full disk, and of other faults of the machine."""
 
 import errno
 import re
 
 import pytest
 
-from weakpan.disk import file_system_of, is_full
+from weakpan.disk import fault_of_machine, file_system_of, in_words, is_full
+from weakpan.errors import DataError
 
 
 @pytest.mark.parametrize(("code", "full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EACCES, False)])
@@ -22,3 +23,36 @@ def test_the_file_system_of_what_is_not_there_yet(tmp_path):
     assert str(tmp_path).startswith(mount)
     assert 0 <= float(free) <= float(size)
     assert beside.startswith(f"file system {mount} (")
+
+
+@pytest.mark.parametrize(
+    ("code", "what", "remedy"),
+    [
+        (errno.ENOSPC, "no space left on file system /", "make room"),
+        (errno.EIO, "a disk failed, that of file system /", "dmesg"),
+        (errno.EROFS, "nothing can be written any more to file system /", "mount"),
+        (errno.EMFILE, "more files open than the ", "ulimit -n"),
+        (errno.ENFILE, "more files open than this machine allows", "fewer workers"),
+    ],
+)
+def test_a_fault_of_the_machine_has_a_remedy(tmp_path, code, what, remedy):
+    fault = OSError(code, "x", str(tmp_path / "a.png"))
+    said, to_do = in_words(fault)
+    assert said.startswith(what)
+    assert remedy in to_do
+
+
+def test_a_place_is_told_only_where_it_is_known(tmp_path):
+    unnamed = OSError(errno.EIO, "x")
+    assert in_words(unnamed)[0] == "a disk failed, that of its file system"
+    assert "file system /" in in_words(unnamed, tmp_path)[0]
+
+
+def test_a_fault_is_found_behind_the_error_of_a_reader():
+    fault = OSError(errno.EIO, "x")
+    error = DataError("a.png: not readable")
+    error.__cause__ = fault
+    assert fault_of_machine(error) is fault
+    error.__cause__ = OSError(errno.EACCES, "x")
+    assert fault_of_machine(error) is None
+    assert fault_of_machine(OSError("a file that ends early")) is None

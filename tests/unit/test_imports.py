@@ -7,10 +7,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "weakpan"
 ORDER = (
-    ("errors", "disk", "ranks", "clock", "stamp"),
+    ("errors", "disk", "ranks", "clock", "stamp", "loading"),
     ("arrays", "files", "sharing"),
     ("images", "catalog", "panoptic", "layout"),
     ("map_store", "checkpoints"),
+    ("claim",),
     ("data",),
     ("cues",),
     ("labels",),
@@ -48,6 +49,9 @@ NOT_IN_WORKERS = (
 )  # fmt: skip
 """What worker processes import must stay clear of torch, which costs each of them seconds."""
 
+BEFORE_WORK = ("config/train_checks.py", "config/predict.py", "config/command_line.py", "make_gt/run.py")
+"""So must what finds out that a command is wrong, and stages that need no network."""
+
 
 def modules():
     return sorted(PACKAGE.rglob("*.py"))
@@ -58,10 +62,10 @@ def room_of(path):
     return first.removesuffix(".py")
 
 
-def imported(path):
-    """Names of the modules that a file imports, wherever the statement stands."""
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imported(path, in_functions=True):
+    """Names of the modules that a file imports, wherever the statement stands or only when it is imported itself."""
+    names, tree = [], ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if in_functions else tree.body:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -100,20 +104,30 @@ def test_networks_know_nothing_but_errors_and_panoptic_maps():
             assert ours <= allowed, f"{path} imports {ours - allowed}"
 
 
-@pytest.mark.parametrize("start", NOT_IN_WORKERS)
-def test_worker_processes_do_not_import_torch(start):
+def refuse_torch(start, in_functions):
+    """Follow the imports of a file."""
     seen, todo = set(), [PACKAGE / start]
     while todo:
         path = todo.pop()
         if path in seen:
             continue
         seen.add(path)
-        for name in imported(path):
+        for name in imported(path, in_functions):
             assert name.split(".")[0] not in ("torch", "pytorch_lightning"), f"{start} reaches {path}, which does"
             if name.startswith("weakpan."):
                 near = PACKAGE.parent / Path(*name.split("."))
                 todo += [p for p in (near.with_suffix(".py"), near / "__init__.py") if p.is_file()]
     assert len(seen) > 1
+
+
+@pytest.mark.parametrize("start", NOT_IN_WORKERS)
+def test_worker_processes_do_not_import_torch(start):
+    refuse_torch(start, in_functions=True)
+
+
+@pytest.mark.parametrize("start", BEFORE_WORK)
+def test_a_wrong_command_is_refused_before_torch_is_imported(start):
+    refuse_torch(start, in_functions=False)
 
 
 def test_nothing_imports_the_scripts():

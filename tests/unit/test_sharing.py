@@ -16,7 +16,7 @@ import pytest
 from sharing_tasks import Claimed, Dies, FullDisk, Touch
 
 import weakpan.sharing
-from weakpan.errors import DataError, RunError
+from weakpan.errors import DataError, MachineError, RunError
 from weakpan.sharing import clock, shard_of, share
 
 IDS = [f"{letter}{number}" for letter in "abc" for number in range(6)]
@@ -171,6 +171,24 @@ def test_a_full_disk_ends_the_stage_whatever_may_be_skipped(tmp_path, workers, s
 def test_a_full_quota_is_a_full_disk(tmp_path):
     with pytest.raises(RunError, match="no space left"):
         share(FullDisk(tmp_path, code=errno.EDQUOT), IDS, 1, "touch")
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize(
+    ("code", "said"), [(errno.EIO, "a disk failed"), (errno.EMFILE, "ulimit -n"), (errno.ENFILE, "fewer workers")]
+)
+def test_other_faults_of_the_machine_are_not_skipped_either(tmp_path, code, said, wrapped):
+    with pytest.raises(MachineError, match=said) as caught:
+        share(FullDisk(tmp_path, code=code, wrapped=wrapped), IDS, 1, "touch", skip_failures=True)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'a5'}: ")
+    assert "at image a5; " in message
+    assert message.endswith("start the same command again: what is done stays")
+
+
+def test_an_error_of_a_reader_that_is_the_files_own_is_skipped(tmp_path):
+    outcome = share(FullDisk(tmp_path, code=errno.EACCES, wrapped=True), IDS, 1, "touch", skip_failures=True)
+    assert [image_id for image_id, _ in outcome.failures] == ["a5"]
 
 
 @pytest.mark.parametrize("task", [FullDisk, Dies])

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TypeVar
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from weakpan.config.command_line import describe
+from weakpan.config.keys import in_full, refusing_settings
+from weakpan.config.sweeps import register_resolvers
 from weakpan.errors import ConfigError, WeakpanError
 
 Schema = TypeVar("Schema")
@@ -21,16 +20,10 @@ Schema = TypeVar("Schema")
 def register(name: str, schema: type[object]) -> None:
     """Make a schema known to Hydra, so that it refuses unknown keys and wrong types with the full key.
 
-    Configurations may say `${sweep_name:}`: the name of the sweep's folder, null for a job outside a sweep.
+    Configurations may name the folders of a sweep, see `weakpan.config.sweeps`.
     """
     ConfigStore.instance().store(name=name, node=schema)
-    OmegaConf.register_new_resolver("sweep_name", _sweep_name, replace=True)
-
-
-def _sweep_name() -> str | None:
-    if not HydraConfig.initialized() or HydraConfig.get().mode is not RunMode.MULTIRUN:
-        return None
-    return Path(HydraConfig.get().sweep.dir).name
+    register_resolvers()
 
 
 def to_object(schema: type[Schema], given: DictConfig) -> Schema:
@@ -44,19 +37,21 @@ def to_object(schema: type[Schema], given: DictConfig) -> Schema:
         # As plain values: a node of a schema may hold keys that were added to it (`+KEY=VALUE`), and merges unchecked.
         composed = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.to_container(given))
         missing = OmegaConf.missing_keys(composed)
-        if missing:
-            raise ConfigError(f"no value for {', '.join(sorted(missing))}; give one as KEY=VALUE on the command line")
-        config = OmegaConf.to_object(composed)
-    except WeakpanError:
-        raise
     except Exception as error:
-        # Settings that check themselves raise inside OmegaConf, which wraps what they said.
+        raise ConfigError(describe(error) if isinstance(error, OmegaConfBaseException) else str(error)) from error
+    if missing:
+        raise ConfigError(f"no value for {', '.join(sorted(missing))}; give one as KEY=VALUE on the command line")
+    try:
+        config = OmegaConf.to_object(composed)
+    except Exception as error:
+        # Settings that check themselves raise inside OmegaConf, which may wrap what they said.
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, WeakpanError):
             cause = cause.__cause__ or cause.__context__
-        if cause is None and isinstance(error, OmegaConfBaseException):
-            raise ConfigError(describe(error)) from error
-        raise ConfigError(str(cause or error)) from error
+        if cause is not None:
+            assert isinstance(composed, DictConfig)
+            raise ConfigError(in_full(str(cause), *refusing_settings(composed))) from error
+        raise ConfigError(describe(error) if isinstance(error, OmegaConfBaseException) else str(error)) from error
     assert isinstance(config, schema)
     return config
 

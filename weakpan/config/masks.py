@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from weakpan.catalog import Catalog
+from weakpan.config.keys import in_full
 from weakpan.cues.box_masks import Combine, MaskSettings
 from weakpan.cues.coco_masks import CocoMasks
 from weakpan.cues.contours import LAB, load_contours
@@ -17,7 +20,7 @@ from weakpan.cues.network_masks import NetworkMasks
 from weakpan.cues.sam_folder import check_sam_folder, weight_files
 from weakpan.cues.sam_masks import SamMasks
 from weakpan.data.box_window import WindowSettings
-from weakpan.errors import ConfigError
+from weakpan.errors import ConfigError, WeakpanError
 from weakpan.files import content_digest
 
 _READS = {
@@ -218,3 +221,13 @@ class MasksConfig:
         if self.kind == "ids":
             return IdMasks(path, f"{self.template}.png", match)
         return ReleasedMasks(path, catalog, f"{self.template}.png")
+
+
+@contextmanager
+def masks_at(path: str) -> Iterator[None]:
+    """Make errors about the settings of masks, which come when their files are read, name them by their place."""
+    try:
+        yield
+    except WeakpanError as error:
+        error.args = (in_full(str(error), path, (field.name for field in fields(MasksConfig))),)
+        raise

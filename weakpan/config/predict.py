@@ -23,7 +23,7 @@ class PredictConfig:
         input: folder of photographs of any size; null for a split of the run's data set.
         split: folder name of that split.
         data_root: where the run's data set lies now; null for where the run had it.
-        out: folder that results are written to; must be empty or not there.
+        out: folder that results are written to; new, empty, or that of the same command, which then goes on.
         overlays: write pictures with the prediction on top.
         on_error: stop at the first photograph that cannot be read, or read all of them whole before the first
             prediction, leave such out and list them at the end.

@@ -15,12 +15,10 @@ from omegaconf import MISSING
 from weakpan.config.data import DataConfig
 from weakpan.config.masks import MasksConfig
 from weakpan.cues.cam_settings import CamSettings, DiffusionSettings
-from weakpan.data.crop_datamodule import CropSettings
-from weakpan.data.panoptic_datamodule import ViewSettings
+from weakpan.data.view_settings import CropSettings, ViewSettings
 from weakpan.labels.settings import LabelSettings
-from weakpan.models.decode import DecodeSettings
-from weakpan.training.losses import LossWeights
-from weakpan.training.optimisers import OptimiserSettings
+from weakpan.models.decode_settings import DecodeSettings
+from weakpan.training.settings import LossWeights, OptimiserSettings
 
 
 class Supervision(Enum):

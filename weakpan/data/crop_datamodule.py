@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -19,39 +18,7 @@ from weakpan.data.candidates import whole_image_sets
 from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.samplers import EpochSampler, ShardSampler
 from weakpan.data.transforms import jitter_colour
-from weakpan.errors import ConfigError
-
-
-@dataclass
-class CropSettings:
-    """How tiles are shown to the classifier.
-
-    Attributes:
-        height: that every tile is scaled to, pixels; None for the grid's own.
-        width: that every tile is scaled to, pixels; None for the grid's own.
-        images_per_batch: all tiles of this many images make a batch.
-        flip: whether half of the tiles are mirrored.
-        colour_jitter: strength of random colour changes, 0 for none.
-        scales: least and largest factor that the tiles of a training batch are scaled by, drawn so that its logarithm
-            is uniform. All of a tile stays in view, so that its tags stay true.
-
-    Raises:
-        ConfigError: scales that are not two factors from 0.1 to 10 in ascending order.
-    """
-
-    height: int | None = None
-    width: int | None = None
-    images_per_batch: int = 4
-    flip: bool = True
-    colour_jitter: float = 0.3
-    scales: list[float] = field(default_factory=lambda: [1.0, 1.0])
-
-    def __post_init__(self) -> None:
-        """Check the scales."""
-        if len(self.scales) != 2 or not 0.1 <= self.scales[0] <= self.scales[1] <= 10:
-            raise ConfigError(
-                f"classifier.crops.scales={list(self.scales)}: expected two factors from 0.1 to 10, the smaller first"
-            )
+from weakpan.data.view_settings import CropSettings
 
 
 def tag_matrix(annotation: ImageAnnotation, num_classes: int) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,36 +19,10 @@ from weakpan.data.presence import Presence, nowhere, presence
 from weakpan.data.samplers import EpochSampler, ShardSampler
 from weakpan.data.targets import LabelledImage, instance_targets
 from weakpan.data.transforms import View, jitter_colour, random_view, whole_view
+from weakpan.data.view_settings import ViewSettings
 
 LabelSource = Callable[[str], LabelledImage]
 """Labels of an image by its id; must be picklable for worker processes that are started afresh."""
-
-
-@dataclass
-class ViewSettings:
-    """What the segmenter sees.
-
-    Attributes:
-        scale: working size as a share of the photograph's own, for training and prediction.
-        crop_height: of training crops, pixels at working scale.
-        crop_width: of training crops, pixels at working scale.
-        min_scale: least random factor on top of `scale`.
-        max_scale: largest random factor on top of `scale`.
-        flip: whether half of the crops are mirrored.
-        colour_jitter: strength of random colour changes, 0 for none.
-        batch_size: crops a training step and rank.
-        centre_sigma: standard deviation of the centre heatmap's Gaussians, pixels at working scale.
-    """
-
-    scale: float = 1.0
-    crop_height: int = 128
-    crop_width: int = 256
-    min_scale: float = 0.5
-    max_scale: float = 2.0
-    flip: bool = True
-    colour_jitter: float = 0.3
-    batch_size: int = 8
-    centre_sigma: float = 4.0
 
 
 class TrainingViews(Dataset[dict[str, torch.Tensor]]):

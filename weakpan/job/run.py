@@ -18,8 +18,8 @@ from omegaconf import OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.config.train import TrainConfig
-from weakpan.disk import file_system_of, is_full
-from weakpan.errors import STATUS_USER, DiskFullError, RunError, WeakpanError, one_line
+from weakpan.disk import fault_of_machine, in_words
+from weakpan.errors import STATUS_USER, MachineError, RunError, WeakpanError, one_line
 from weakpan.files import remove_temporaries
 from weakpan.job.launch import one_process_group
 from weakpan.job.run_lock import RunLock
@@ -132,7 +132,7 @@ def _end(error: Exception, watch: Watch, folder: Path) -> NoReturn:
     if isinstance(error, ToldByRankZero):
         watch.leave_after_rank_zero(status)
     if isinstance(error, WeakpanError):
-        where = "" if watch.alone and not isinstance(error, DiskFullError) else f"{whereabouts()}: "
+        where = "" if watch.alone and not isinstance(error, MachineError) else f"{whereabouts()}: "
         print(f"error: {where}{one_line(str(error))}", file=sys.stderr, flush=True)
     else:
         # Whoever waits for a rank that died fails, too; what ended that one is the news.
@@ -150,9 +150,9 @@ def _end(error: Exception, watch: Watch, folder: Path) -> NoReturn:
 def _remedy(error: Exception, folder: Path) -> tuple[int, str]:
     """Exit status, and what to do about an error that the program did not foresee in its place."""
     text = str(error)
-    if isinstance(error, OSError) and is_full(error):
-        where = file_system_of(Path(error.filename or folder))
-        return STATUS_USER, f"no space left on {where}: make room; {GO_ON}"
+    if (fault := fault_of_machine(error)) is not None:
+        what, remedy = in_words(fault, folder)
+        return STATUS_USER, f"{what}: {remedy}; {GO_ON}"
     if isinstance(error, torch.OutOfMemoryError):
         return STATUS_USER, (
             "lower segmenter.views.batch_size or classifier.crops.images_per_batch (settings of the run: in a new "

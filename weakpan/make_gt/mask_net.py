@@ -27,7 +27,7 @@ from weakpan.stages.build import quieten_lightning
 from weakpan.training.mask_losses import MaskLossWeights
 from weakpan.training.mask_module import MaskModule
 from weakpan.training.mask_voice import FORMAT, read_mask_net, write_mask_net
-from weakpan.training.optimisers import OptimiserSettings
+from weakpan.training.settings import OptimiserSettings
 
 NAME = "mask_net.pt"
 """The trained network, in the folder of the results."""

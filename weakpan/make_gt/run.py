@@ -18,6 +18,7 @@ from weakpan.data.crops import CropGrid
 from weakpan.data.released import ReleasedTree
 from weakpan.errors import ConfigError, DataError, RunError
 from weakpan.labels.audit_store import AuditStore
+from weakpan.loading import say_loading
 from weakpan.make_gt.audit import LabelAudit
 from weakpan.make_gt.boxes_and_tags import MakeBoxes, MakeTags, join_annotations
 from weakpan.make_gt.coco_parts import CocoParts
@@ -106,6 +107,7 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
 
 def _make_mask_net(config: MakeGtConfig, weak: WeakSource, ids: tuple[str, ...]) -> None:
     """Unlike the other stages this one makes one file of all images."""
+    say_loading()
     from weakpan.make_gt.mask_net import make_mask_net
 
     claim = _claim(config, weak)
@@ -179,6 +181,7 @@ def _cam_task(config: MakeGtConfig, weak: WeakSource, results: ReleasedTree, cla
         sources = JsonRecords(results.root / "cam_sources" / results.split, "weakpan-cam-sources", "cams")
         return RecutCams(weak, HeatmapFolder(Path(folder), catalog), results, sources, config.cam, claim)
     # A network takes seconds to import.
+    say_loading()
     from weakpan.make_gt.cams import CheckCamInput
 
     kept = HeatmapFolder(results.heatmaps_folder, catalog) if config.cam.keep_heatmaps else None

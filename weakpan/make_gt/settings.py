@@ -8,20 +8,18 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from weakpan.claim import FolderClaim
 from weakpan.config.make_gt import MakeGtConfig, Stage
 from weakpan.errors import RunError
 from weakpan.files import content_digest
-from weakpan.map_store import read_settings, refuse_changed_settings, write_manifest_once
+from weakpan.map_store import read_settings, refuse_changed_settings
 
 FORMAT = "weakpan-make-gt"
 
 
 @dataclass(frozen=True)
-class Claim:
+class Claim(FolderClaim):
     """What a folder stands for from its first result on: the settings of the stage, in `OUT/STAGE.settings.json`.
-
-    An attempt that makes nothing leaves no settings behind, so that the next one may have others. Of processes that
-    started together, with other settings each, the first to have a result makes its own those of the folder.
 
     Attributes:
         out: the folder.
@@ -35,35 +33,23 @@ class Claim:
     settings: Mapping[str, Any]
     crop: Mapping[str, int] | None = None
 
-    def refuse_others(self) -> None:
-        """Compare with the settings that results in the folder were made with, if there are any.
+    @property
+    def path(self) -> Path:
+        """File of the stage's settings."""
+        return settings_path(self.out, self.stage)
 
-        Raises:
-            RunError: they differ; the message names them.
-        """
-        if (path := self._path).is_file():
-            refuse_changed_settings(path, read_settings(path), self.settings)
+    @property
+    def head(self) -> Mapping[str, Any]:
+        """Format and crop grid."""
+        return {"format": FORMAT, "crop": self.crop}
+
+    def refuse_others(self) -> None:
+        """Compare with the settings of earlier results, and of the stage that goes with this one; raises RunError."""
+        super().refuse_others()
         # Boxes and tags end in one file, so that they must be of the same images; only tags depend on the crop grid.
         other = {Stage.boxes: Stage.tags, Stage.tags: Stage.boxes}.get(self.stage)
         if other is not None and (path := settings_path(self.out, other)).is_file():
             refuse_changed_settings(path, _of_images(read_settings(path)), _of_images(self.settings))
-
-    def __call__(self) -> None:
-        """Keep the settings; called when a result is made and before it is written.
-
-        Raises:
-            RunError: results of other settings came first.
-        """
-        self.refuse_others()
-        content, path = {"format": FORMAT, "settings": dict(self.settings), "crop": self.crop}, self._path
-        written = write_manifest_once(path, content)
-        try:
-            # Another process may have written in between: these settings, or those of the stage that goes with this.
-            self.refuse_others()
-        except RunError:
-            if written:
-                path.unlink(missing_ok=True)
-            raise
 
     def refuse_changed_files(self, config: MakeGtConfig) -> None:
         """Look once more at the files whose checksums are among the settings, before a stage is said to be done.
@@ -79,10 +65,6 @@ class Claim:
                 f"{self.out}: files changed while stage {self.stage.value} was running ({'; '.join(changed)}), so that "
                 "its results may be of both; put back what was there, and make them again in a new folder"
             )
-
-    @property
-    def _path(self) -> Path:
-        return settings_path(self.out, self.stage)
 
 
 def _of_images(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,16 @@ from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.score_predictions import ScorePredictions
 from weakpan.config.on_error import OnError
 from weakpan.config.predict import PredictConfig
-from weakpan.data.coco import write_panoptic_json
+from weakpan.config.train_checks import settings_of
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.errors import ConfigError, RunError
-from weakpan.files import write_text_atomically
+from weakpan.files import content_digest, write_text_atomically
 from weakpan.predict.photographs import Source, open_source
+from weakpan.predict.result_folder import PredictClaim, ResultFolder, check_out
 from weakpan.predict.trained import TrainedRound, find_round, load_segmenter
 from weakpan.predict.writer import WritePanoptic
 from weakpan.stages.build import build_trainer
+from weakpan.stages.settings import digest_of_ids
 
 _LIMITS = ("limit_predict_batches", "fast_dev_run")
 """What makes a trial of a run short and must not leave photographs out."""
@@ -33,14 +35,15 @@ def predict(config: PredictConfig) -> list[tuple[str, str]]:
     """Do what predict.py was asked for; everything that can be refused is refused before the first prediction.
 
     Writes `panoptic/ID.png`, `overlays/ID.jpg` if asked for, `scores.json` where a split has real labels, and
-    `panoptic.json` last: a folder that has it is complete.
+    `panoptic.json` last: a folder that has it is complete. The same command on a folder that is not goes on.
 
     Returns:
         Image id and message of the photographs that were left out; empty unless they are to be skipped.
 
     Raises:
-        WeakpanError: see `find_round` and `open_source`; an output folder that is not empty; several devices and
-            `on_error=skip`; photographs that the Trainer was told to leave out.
+        WeakpanError: see `find_round` and `open_source`; an output folder that holds anything else than predictions
+            with the same settings; several devices and `on_error=skip`; photographs that the Trainer was told to leave
+            out.
     """
     out = Path(config.out)
     check_out(out)
@@ -48,39 +51,59 @@ def predict(config: PredictConfig) -> list[tuple[str, str]]:
     if config.on_error is OnError.skip:
         _refuse_several_devices(config, trained)
     source = open_source(config, trained)
-    _announce(config, trained, source)
-    module = load_segmenter(trained)
-    writer = WritePanoptic(source, trained.catalog, out, config.overlays)
     scorer = ScorePredictions(source.truth) if source.truth is not None else None
+    claim = PredictClaim(out, _settings(config, trained, source))
+    claim.refuse_others()
+    folder = ResultFolder(claim, trained.catalog, config.overlays, scored=scorer is not None)
+    if folder.is_finished(source.ids):
+        rank_zero_only(print)(f"finished already: {folder.json}; delete {out} to predict again", flush=True)
+        return list(source.failures)
+    todo = [image_id for image_id in source.ids if not folder.has(image_id)]
+    kept = sorted(set(source.ids) - set(todo))
+    _announce(config, trained, source, len(kept))
+    writer = WritePanoptic(source, folder)
     trainer = _trainer(config, trained, [writer, *([scorer] if scorer else [])])
-    images = WholeImages(source.photographs, source.ids, trained.config.segmenter.views.scale, annotations=None)
-    data = PanopticDataModule(None, images, 1, config.workers, trained.config.seed)
-    trainer.predict(module, data, return_predictions=False)
-    writer.merge_ranks()
+    if todo:
+        images = WholeImages(source.photographs, todo, trained.config.segmenter.views.scale, annotations=None)
+        data = PanopticDataModule(None, images, 1, config.workers, trained.config.seed)
+        trainer.predict(load_segmenter(trained), data, return_predictions=False)
+    writer.merge_ranks(map(folder.record, kept))
     if scorer is not None:
         scorer.merge_ranks()
     if len(writer.images) != len(source.ids):
         raise RunError(
             f"out={out}: only {len(writer.images)} of {len(source.ids)} photographs were predicted; take out of "
-            "trainer=... what limits the number, delete the folder and start again"
+            "trainer=... what limits the number, and start again"
         )
     if trainer.is_global_zero:
-        _write_results(out, trained, source, writer, scorer)
+        if scorer is not None:
+            _add_kept(scorer, folder, kept)
+        _write_results(trained, folder, writer, scorer)
     trainer.strategy.barrier("panoptic.json is written")
     return list(source.failures)
 
 
-def check_out(out: Path) -> None:
-    """Make sure that results can go to a folder; raises RunError if it holds anything or cannot be written to."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        first = next(out.iterdir(), None)
-    except OSError as error:
-        raise RunError(f"out={out}: not a folder that can be written to ({error.strerror}); give another") from error
-    if first is not None:
-        raise RunError(f"out={out}: not empty, it holds {first.name}; give a new folder, or delete this one")
-    if not os.access(out, os.W_OK):
-        raise RunError(f"out={out}: not a folder that can be written to; give another")
+def _settings(config: PredictConfig, trained: TrainedRound, source: Source) -> dict[str, Any]:
+    """Flat settings that would make other results; of weights and photographs, what tells them apart."""
+    trainer = {**trained.config.trainer, **{k: v for k, v in config.trainer.items() if v is not None}}
+    left_out = [image_id for image_id, _ in source.failures]
+    return {
+        "round": trained.index,
+        "checkpoint content": content_digest([trained.checkpoint]),
+        "photographs": str(source.photographs.root.resolve()),
+        "split": config.split,
+        "photographs listed": digest_of_ids(sorted([*source.ids, *left_out])),
+        "overlays": config.overlays,
+        "trainer.precision": trainer.get("precision"),
+        **settings_of(trained.config, "segmenter"),
+    }
+
+
+def _add_kept(scorer: ScorePredictions, folder: ResultFolder, kept: Sequence[str]) -> None:
+    """Score what an earlier start has predicted."""
+    for image_id in kept:
+        panoptic, semantic = folder.prediction(image_id)
+        scorer.scorer.add(image_id, panoptic, scorer.split.truth(image_id), semantic)
 
 
 def _refuse_several_devices(config: PredictConfig, trained: TrainedRound) -> None:
@@ -107,11 +130,13 @@ def _trainer(config: PredictConfig, trained: TrainedRound, callbacks: list[pl.Ca
 
 
 @rank_zero_only
-def _announce(config: PredictConfig, trained: TrainedRound, source: Source) -> None:
+def _announce(config: PredictConfig, trained: TrainedRound, source: Source, kept: int) -> None:
     lines = [
         f"predicting {len(source.ids)} photographs: {source.name}",
         f"with round {trained.index} of {trained.layout.folder}",
     ]
+    if kept:
+        lines.append(f"{kept} of them are there already and are kept")
     if source.failures:
         lines.append(f"{len(source.failures)} further ones cannot be read and are left out; they are listed at the end")
     if source.truth is None and config.split is not None:
@@ -120,11 +145,11 @@ def _announce(config: PredictConfig, trained: TrainedRound, source: Source) -> N
 
 
 def _write_results(
-    out: Path, trained: TrainedRound, source: Source, writer: WritePanoptic, scorer: ScorePredictions | None
+    trained: TrainedRound, folder: ResultFolder, writer: WritePanoptic, scorer: ScorePredictions | None
 ) -> None:
     if scorer is not None:
         scores = scorer.scorer.result().as_dict()
-        write_text_atomically(out / "scores.json", json.dumps(scores, indent=1) + "\n")
+        write_text_atomically(folder.json.with_name("scores.json"), json.dumps(scores, indent=1) + "\n")
         print("scores: " + ", ".join(_figures(scores)), flush=True)
     info = {
         "description": "panoptic segmentation predicted by weakpan",
@@ -133,11 +158,11 @@ def _write_results(
         "run": str(trained.layout.folder),
         "round": trained.index,
     }
-    write_panoptic_json(out / "panoptic.json", trained.catalog, writer.images, info)
+    folder.finish(writer.images, info)
     name_of = {c.dataset_id: c.name for c in trained.catalog.classes}
     found = Counter(name_of[s["category_id"]] for image in writer.images for s in image.segments)
     listed = ", ".join(f"{number} {name}" for name, number in found.most_common())
-    print(f"{len(source.ids)} photographs, {found.total()} segments ({listed or 'none'}): {out / 'panoptic.json'}")
+    print(f"{len(writer.images)} photographs, {found.total()} segments ({listed or 'none'}): {folder.json}")
 
 
 def _figures(scores: dict[str, Any]) -> list[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
 
 from weakpan.callbacks.each_prediction import EachPrediction
-from weakpan.catalog import Catalog
-from weakpan.data.coco import CocoImage, segment_records, write_panoptic_png
-from weakpan.predict.overlays import draw_prediction, write_jpeg
+from weakpan.data.coco import CocoImage
 from weakpan.predict.photographs import Source
+from weakpan.predict.result_folder import ResultFolder
 from weakpan.ranks import gather_from_all_ranks
 from weakpan.training.segmenter_module import Prediction
 
@@ -20,33 +19,29 @@ class WritePanoptic(EachPrediction):
 
         overlays: true
 
-    When the prediction ends, `images` holds the records of all ranks, sorted by image id.
-
     Args:
         source: photographs that are predicted.
-        catalog: class table.
-        out: folder that `panoptic` and `overlays` are made in.
-        overlays: whether pictures are wanted.
+        folder: that results go to.
     """
 
-    def __init__(self, source: Source, catalog: Catalog, out: Path, overlays: bool) -> None:
+    def __init__(self, source: Source, folder: ResultFolder) -> None:
         super().__init__()
-        self.source, self.catalog, self.out, self.overlays = source, catalog, out, overlays
+        self.source, self.folder = source, folder
         self.images: list[CocoImage] = []
 
     def take(self, prediction: Prediction) -> None:
         """Write one image."""
-        image_id, panoptic = prediction.image_id, prediction.panoptic
-        assert panoptic is not None
-        write_panoptic_png(self.out / "panoptic" / f"{image_id}.png", panoptic)
-        if self.overlays:
-            picture = draw_prediction(self.source.photographs.image(image_id), panoptic, self.catalog)
-            write_jpeg(self.out / "overlays" / f"{image_id}.jpg", picture)
-        height, width = panoptic.ids.shape
-        segments = tuple(segment_records(panoptic, self.catalog))
-        self.images.append(CocoImage(image_id, self.source.file_name(image_id), height, width, segments))
+        image_id = prediction.image_id
+        photograph = self.source.photographs.image(image_id) if self.folder.overlays else None
+        self.images.append(self.folder.write(prediction, photograph, self.source.file_name(image_id)))
 
-    def merge_ranks(self) -> None:
-        """Bring the records of all ranks together; every rank calls this after the prediction."""
-        self.images = [image for images in gather_from_all_ranks(self.images) for image in images]
+    def merge_ranks(self, kept: Iterable[CocoImage]) -> None:
+        """Bring the records of all ranks together; every rank calls this after the prediction.
+
+        Afterwards `images` holds all of them, sorted by image id.
+
+        Args:
+            kept: records of images that were there before, the same on every rank.
+        """
+        self.images = [*kept, *(image for images in gather_from_all_ranks(self.images) for image in images)]
         self.images.sort(key=lambda image: image.image_id)

@@ -19,13 +19,12 @@ from weakpan.checkpoints import resume_point
 from weakpan.cues.cam_heatmaps import HeatmapFolder
 from weakpan.data.crop_datamodule import CropDataModule
 from weakpan.data.derive import derive_annotations
-from weakpan.errors import DataError
-from weakpan.map_store import MapStore, read_manifest
+from weakpan.map_store import read_manifest
 from weakpan.ranks import from_rank_zero, share_of_rank, wait_for_all_ranks
 from weakpan.stages.build import build_classifier, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import run_settings
-from weakpan.stages.unfinished import forget_results_of_other_weights, left_to_do
+from weakpan.stages.unfinished import forget_results_of_other_weights, is_whole, left_to_do
 from weakpan.training.classifier_module import ClassifierModule
 
 
@@ -66,7 +65,7 @@ def _write_maps(experiment: Experiment, module: ClassifierModule, loggers: list[
     config, layout, store = experiment.config, experiment.layout, experiment.cams
     heatmaps = HeatmapFolder(layout.cam_heatmaps, experiment.catalog) if config.cues.cam.keep_heatmaps else None
     from_rank_zero(lambda: _forget_other_weights(experiment))
-    todo = left_to_do(experiment.train.ids, lambda image_id: _is_done(image_id, store, heatmaps))
+    todo = left_to_do(experiment.train.ids, lambda i: is_whole(store, i) and (heatmaps is None or heatmaps.has(i)))
     writer = WriteCams(store.write, None if heatmaps is None else heatmaps.write, experiment.weak.grid, config.cues.cam)
     data = CropDataModule(
         experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed, todo
@@ -76,17 +75,6 @@ def _write_maps(experiment: Experiment, module: ClassifierModule, loggers: list[
     trainer = build_trainer(config, layout, "CAMs", [writer], loggers, inference_mode=False)
     if todo:
         trainer.predict(module, data, return_predictions=False)
-
-
-def _is_done(image_id: str, store: MapStore, heatmaps: HeatmapFolder | None) -> bool:
-    """Whether what belongs to an image is there and whole."""
-    try:
-        if not store.has(image_id):
-            return False
-        store.read(image_id)
-    except DataError:
-        return False
-    return heatmaps is None or heatmaps.has(image_id)
 
 
 def _forget_other_weights(experiment: Experiment) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weakpan.catalog import Catalog, load_catalog
+from weakpan.config.masks import masks_at
 from weakpan.config.train import ClassifierNetworkConfig, SegmenterNetworkConfig, Supervision, TrainConfig
 from weakpan.data.annotations import BoxKind, WeakAnnotations, read_weak_annotations
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
@@ -175,7 +176,8 @@ def mask_contents(config: TrainConfig, layout: RunLayout) -> dict[str, str]:
     """
     masks, ending = "cues.masks.", " content"
     try:
-        return {f"{masks}{key}{ending}": digest for key, digest in config.cues.masks.contents().items()}
+        with masks_at("cues.masks"):
+            return {f"{masks}{key}{ending}": digest for key, digest in config.cues.masks.contents().items()}
     except WeakpanError:
         if not (MapStore(layout.masks).is_sealed() and layout.settings.is_file()):
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from weakpan.config.masks import masks_at
 from weakpan.cues.box_masks import Fallback
 from weakpan.cues.mask_stage import BOXES, WITHOUT_MASK, WriteMasks
 from weakpan.errors import RunError
@@ -32,10 +33,11 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
     if from_rank_zero(store.is_sealed):
         store.verify(share_of_rank(ids))
         return dict(read_manifest(store.manifest_path)["summary"])
-    source, counts = config.masks.source(experiment.catalog), experiment.layout.mask_counts
-    task = WriteMasks(experiment.train, weak.images, source, store, counts)
     name = "masks" if world() == 1 else f"masks of rank {rank()}"
-    seconds = share(task, share_of_rank(ids), config.workers, name).seconds
+    with masks_at("cues.masks"):
+        source = config.masks.source(experiment.catalog)
+        task = WriteMasks(experiment.train, weak.images, source, store, experiment.layout.mask_counts)
+        seconds = share(task, share_of_rank(ids), config.workers, name).seconds
     slowest = max(gather_from_all_ranks(seconds))
 
     def seal() -> dict[str, Any]:

@@ -12,13 +12,12 @@ from pytorch_lightning.loggers import Logger
 
 from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
-from weakpan.errors import DataError
 from weakpan.labels.store import LabelStore
 from weakpan.ranks import from_rank_zero, wait_for_all_ranks
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import run_settings
-from weakpan.stages.unfinished import forget_results_of_other_weights, left_to_do
+from weakpan.stages.unfinished import forget_results_of_other_weights, is_whole, left_to_do
 from weakpan.training.segmenter_module import SegmenterModule
 
 
@@ -40,7 +39,7 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
     config, weak = experiment.config, experiment.weak
     checkpoint = experiment.layout.round(next_round - 1).checkpoint
     from_rank_zero(lambda: _forget_other_weights(experiment, next_round))
-    todo = left_to_do(experiment.weak_ids, lambda image_id: _is_done(image_id, store))
+    todo = left_to_do(experiment.weak_ids, lambda image_id: is_whole(store, image_id))
     images = WholeImages(
         experiment.train,
         todo,
@@ -56,16 +55,6 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
         trainer.predict(module, data, return_predictions=False)
     wait_for_all_ranks()
     from_rank_zero(lambda: seal_labels(store, experiment.weak_ids, run_settings(experiment), checkpoint))
-
-
-def _is_done(image_id: str, store: LabelStore) -> bool:
-    try:
-        if not store.has(image_id):
-            return False
-        store.read(image_id)
-    except DataError:
-        return False
-    return True
 
 
 def _forget_other_weights(experiment: Experiment, next_round: int) -> None:

@@ -55,8 +55,8 @@ def run_settings(experiment: Experiment, weak_annotations: Path | None = None) -
     """
     settings = _of_config(experiment.config)
     settings |= experiment.mask_contents
-    settings["training images"] = _digest(experiment.train.ids)
-    settings["fully labelled images"] = _digest(sorted(experiment.full_ids))
+    settings["training images"] = digest_of_ids(experiment.train.ids)
+    settings["fully labelled images"] = digest_of_ids(sorted(experiment.full_ids))
     if experiment.annotations is not None:
         settings["weak annotations"] = zlib.crc32((weak_annotations or experiment.layout.weak_annotations).read_bytes())
     return settings
@@ -113,6 +113,7 @@ def _weak_annotations(experiment: Experiment) -> Iterator[Path]:
         yield new
 
 
-def _digest(ids: Iterable[str]) -> str:
+def digest_of_ids(ids: Iterable[str]) -> str:
+    """Number and checksum of image ids, in their order."""
     names = list(ids)
     return f"{len(names)} ids, crc32 {zlib.crc32(chr(10).join(names).encode()):08x}"

@@ -4,11 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from weakpan.errors import DataError
 from weakpan.files import content_digest
 from weakpan.map_store import read_manifest, write_manifest
 from weakpan.ranks import gather_from_all_ranks, share_of_rank
+
+
+class Store(Protocol):
+    """A folder that holds a result for each image."""
+
+    def has(self, image_id: str, /) -> bool:
+        """Whether the files of an image are there."""
+        ...
+
+    def read(self, image_id: str, /) -> object:
+        """The result of an image; raises DataError if a file of it is damaged."""
+        ...
+
+
+def is_whole(store: Store, image_id: str) -> bool:
+    """Whether the result of an image is there and can be read to its end."""
+    try:
+        if not store.has(image_id):
+            return False
+        store.read(image_id)
+    except DataError:
+        return False
+    return True
 
 
 def left_to_do(ids: Sequence[str], is_done: Callable[[str], bool]) -> list[str]:

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from weakpan.cues.grad_cam import grad_cam
 from weakpan.models.crop_classifier import CropClassifier
-from weakpan.training.optimisers import OptimiserSettings, configure
+from weakpan.training.optimisers import configure
+from weakpan.training.settings import OptimiserSettings
 
 
 @dataclass(frozen=True)

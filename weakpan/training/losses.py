@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,37 +11,13 @@ from torch.nn import functional as F
 
 from weakpan.arrays import IGNORE
 from weakpan.models.panoptic_net import PanopticOutput
+from weakpan.training.settings import LossWeights
 
 PRESENT_SHARES = (0.01, 0.3)
 """Pixels of a tile, and of a box, that a known class is asked to hold with certainty."""
 
 _IMPOSSIBLE = -1e4
 """Logarithm of a probability that is as good as 0 in any sum."""
-
-
-@dataclass
-class LossWeights:
-    """Weights of the parts of the loss.
-
-    Attributes:
-        class_balance: exponent of the inverse class share that pixels are weighted with in the cross-entropy, 0..1; 0
-            counts every pixel the same, 1 every class. Rare classes such as people and signs need it in a short
-            training.
-        candidates: of the candidate-set loss on unlabelled pixels; 0 is the published scheme, in which they count
-            nothing.
-        presence: of the loss that asks for every tag somewhere in its tile and for the class of every box in it; 0 is
-            the published scheme.
-        centre: of the centre heatmap.
-        offset: of the offsets, whose error is measured in pixels.
-        auxiliary: of the second semantic classifier, where the network has one (0.4 in PSPNet).
-    """
-
-    class_balance: float = 0.5
-    candidates: float = 1.0
-    presence: float = 0.6
-    centre: float = 100.0
-    offset: float = 0.02
-    auxiliary: float = 0.4
 
 
 def candidate_loss(logits: Tensor, allowed: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from weakpan.models.mask_net import MaskNet
 from weakpan.training.mask_losses import MaskLossWeights, mask_losses
-from weakpan.training.optimisers import OptimiserSettings, configure
+from weakpan.training.optimisers import configure
+from weakpan.training.settings import OptimiserSettings
 
 
 class MaskModule(pl.LightningModule):

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from torch import nn, optim
 
-
-@dataclass
-class OptimiserSettings:
-    """How weights are updated.
-
-    Attributes:
-        name: `adamw`, or `sgd` with momentum 0.9 as published for PSPNet.
-        learning_rate: of the heads at its highest.
-        encoder_factor: the encoder's learning rate as a share of the heads'.
-        weight_decay: on weights of more than one dimension; not on biases and normalisation.
-        power: of the poly schedule `(1 - step / steps) ** power`.
-        warmup: share of the steps over which the learning rate rises linearly from 0.
-    """
-
-    name: str = "adamw"
-    learning_rate: float = 1e-3
-    encoder_factor: float = 1.0
-    weight_decay: float = 1e-2
-    power: float = 0.9
-    warmup: float = 0.05
+from weakpan.training.settings import OptimiserSettings
 
 
 def poly_factor(step: int, steps: int, power: float, warmup: float) -> float:

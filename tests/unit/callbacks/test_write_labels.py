@@ -19,11 +19,10 @@ from weakpan.errors import DiskFullError
 from weakpan.labels.settings import LabelSettings
 from weakpan.labels.store import LabelStore
 from weakpan.map_store import MapStore
-from weakpan.models.decode import DecodeSettings
+from weakpan.models.decode_settings import DecodeSettings
 from weakpan.models.panoptic_net import PanopticNet
-from weakpan.training.losses import LossWeights
-from weakpan.training.optimisers import OptimiserSettings
 from weakpan.training.segmenter_module import SegmenterModule
+from weakpan.training.settings import LossWeights, OptimiserSettings
 
 HEIGHT, WIDTH = 32, 48
 IDS = [f"a{k}" for k in range(5)]
@@ -54,14 +53,6 @@ def items(weak):
             "set_index": torch.from_numpy(sets.index).long(),
             "set_table": torch.from_numpy(sets.table),
         }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

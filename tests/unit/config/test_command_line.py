@@ -10,17 +10,23 @@ from hydra.errors import CompactHydraException, OverrideParseException
 
 from weakpan.config.command_line import describe, run_command
 from weakpan.config.compose import register
+from weakpan.config.make_gt import MakeGtConfig
+from weakpan.config.predict import PredictConfig
+from weakpan.config.scripts import Script
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import to_train_config
 from weakpan.errors import STATUS_USER, ConfigError
 
-CONF = str(Path(__file__).parents[3] / "conf")
+ROOT = Path(__file__).parents[3]
+SCRIPTS = {name: Script(ROOT / f"{name}.py") for name in ("train", "make_gt", "predict")}
+TRAIN = SCRIPTS["train"]
 
 
-def composed(*overrides):
-    register("train_schema", TrainConfig)
-    with initialize_config_dir(CONF, version_base="1.3"):
-        return compose("train", ["run=somewhere", *overrides])
+def composed(*overrides, name="train"):
+    for known, schema in (("train", TrainConfig), ("make_gt", MakeGtConfig), ("predict", PredictConfig)):
+        register(f"{known}_schema", schema)
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return compose(name, list(overrides))
 
 
 WRONG = {
@@ -44,21 +50,61 @@ WRONG = {
 def test_what_is_wrong_is_said_in_one_line(override):
     with pytest.raises(CompactHydraException) as caught:
         composed(override)
-    message = describe(caught.value)
+    message = describe(caught.value, TRAIN)
     assert "\n" not in message
     for part in WRONG[override]:
         assert part in message
 
 
+ELSEWHERE = {
+    ("train", "masks=sam"): [
+        "masks=sam: train.py has no group masks, which belongs to make_gt.py",
+        "; here such keys are cues.masks.KEY=VALUE; ",
+        "train.py has data, cues, labels,",
+    ],
+    ("train", "+masks=sam"): ["+masks=sam: train.py has no group masks, which belongs to make_gt.py"],
+    ("train", "~masks"): ["~masks: train.py has no group masks, which belongs to make_gt.py"],
+    ("train", "cam=published"): ["did you mean cam@cues.cam=published?"],
+    ("train", "cam.threshold=0.5"): ["cam: no such key, it belongs to make_gt.py; did you mean cues.cam?"],
+    ("train", "stage=masks"): ["stage: no such key, it belongs to make_gt.py; there are run, seed,"],
+    ("make_gt", "cues=published"): ["make_gt.py has no group cues, which belongs to train.py; make_gt.py has data,"],
+    ("make_gt", "run=x"): ["run: no such key, it belongs to predict.py and train.py; there are stage,"],
+    ("make_gt", "trainer=cpu"): ["which belongs to predict.py and train.py"],
+    ("predict", "data=camvid"): ["which belongs to make_gt.py and train.py; predict.py has trainer"],
+    ("predict", "data.root=x"): ["data: no such key, it belongs to make_gt.py and train.py; did you mean data_root?"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "override"), ELSEWHERE)
+def test_what_belongs_to_another_script_is_said_to(name, override, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", override])
+    with pytest.raises(CompactHydraException) as caught:
+        composed(override, name=name)
+    message = describe(caught.value, SCRIPTS[name])
+    assert "\n" not in message
+    assert "Could not" not in message
+    for part in ELSEWHERE[name, override]:
+        assert part in message
+
+
+def test_scripts_know_their_groups_and_keys():
+    assert TRAIN.groups[:3] == ("data", "cues", "labels")
+    assert [other.name for other in TRAIN.others] == ["make_gt.py", "predict.py"]
+    assert TRAIN.knows("seed")
+    assert TRAIN.knows("sweep")
+    assert not any(TRAIN.knows(key) for key in ("hydra", "defaults", "override hydra/job_logging", "stage"))
+    assert TRAIN.options("trainer") == ("auto", "cpu", "ddp", "gpu")
+
+
 def test_a_key_that_was_added_past_the_schema_is_refused():
     with pytest.raises(ConfigError, match=r"rounds\.nummer: no such key; rounds has n, epochs"):
-        to_train_config(composed("+rounds.nummer=3"))
+        to_train_config(composed("run=somewhere", "+rounds.nummer=3"))
 
 
 def test_it_is_printed_as_all_that_users_can_mend(capsys, monkeypatch):
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     with pytest.raises(SystemExit) as caught:
-        run_command(lambda: composed("rounds.n=many"))
+        run_command(lambda: composed("rounds.n=many"), TRAIN)
     assert caught.value.code == STATUS_USER == 2
     assert (
         capsys.readouterr().err
@@ -70,18 +116,18 @@ def test_it_is_printed_as_all_that_users_can_mend(capsys, monkeypatch):
 def test_those_who_ask_for_the_traceback_get_it(monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(CompactHydraException):
-        run_command(lambda: composed("rounds.n=many"))
+        run_command(lambda: composed("rounds.n=many"), TRAIN)
 
 
 def test_other_errors_stay_what_they_are(monkeypatch):
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     with pytest.raises(ZeroDivisionError):
-        run_command(lambda: 1 / 0)
+        run_command(lambda: 1 / 0, TRAIN)
     assert "HYDRA_FULL_ERROR" not in os.environ
 
 
 def test_a_configuration_that_is_not_there_is_named_with_those_that_are():
-    with initialize_config_dir(CONF, version_base="1.3"), pytest.raises(CompactHydraException) as caught:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"), pytest.raises(CompactHydraException) as caught:
         compose("trian")
     assert describe(caught.value) == (
         "--config-name=trian: no such configuration; did you mean train? there are make_gt, predict, train"
@@ -92,27 +138,39 @@ def test_a_configuration_that_is_not_there_is_named_with_those_that_are():
 def test_a_value_without_a_key_is_refused_before_anything_else(argument, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["make_gt.py", "stage=boxes", argument])
     with pytest.raises(SystemExit) as caught:
-        run_command(lambda: pytest.fail("it was started"))
+        run_command(lambda: pytest.fail("it was started"), TRAIN)
     assert caught.value.code == STATUS_USER
     assert capsys.readouterr().err == f"error: '{argument}': no key before the equals sign; give KEY=VALUE\n"
 
 
-def test_a_group_without_a_name_is_refused(capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        (
+            "segmenter=null",
+            "segmenter=null: a group takes the name of one of its options; there are lite0, pspnet_r101",
+        ),
+        ("trainer=3", "trainer=3: a group takes the name of one of its options; there are auto, cpu, ddp, gpu"),
+        ("trainer=4e2", "Got float; give the name of one of its options"),
+    ],
+)
+def test_a_group_without_a_name_is_refused(argument, said, capsys, monkeypatch):
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setattr(sys, "argv", ["train.py", "seed=3", argument])
     with pytest.raises(SystemExit) as caught:
-        run_command(lambda: composed("segmenter=null"))
+        run_command(lambda: composed(argument), TRAIN)
     assert caught.value.code == STATUS_USER
-    assert "Got NoneType; give the name of one of its options" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 def test_processes_that_are_started_on_the_way_say_it_as_this_one_does(capsys, monkeypatch):
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     inherited = {}
-    run_command(lambda: inherited.update(os.environ))
+    run_command(lambda: inherited.update(os.environ), TRAIN)
     for name, value in inherited.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
-        run_command(lambda: composed("rounds.n=many"))
+        run_command(lambda: composed("rounds.n=many"), TRAIN)
     assert capsys.readouterr().err.startswith("error: rounds.n=many")
 
 

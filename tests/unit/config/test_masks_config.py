@@ -111,10 +111,10 @@ def test_contents_of_a_folder_are_those_of_weights_and_settings(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (("kind=sam",), "masks.kind=sam with masks.path=None: give its folder, masks.path=PATH"),
+        (("kind=sam",), "cues.masks.kind=sam with cues.masks.path=None: give its folder, cues.masks.path=PATH"),
         (
             ("kind=sam", "path=a", "dials.combine=both"),
-            "masks.kind=sam with masks.dials.combine=both: a network is asked",
+            "cues.masks.kind=sam with cues.masks.dials.combine=both: a network is asked",
         ),
         (("kind=network", "path=a", "dials.combine=both"), "a network is heard in a vote only"),
         (("kind=sam", "path=a", "dials.contours=a.Edges"), "contours belong to our own segment proposals"),

@@ -61,7 +61,7 @@ OUT_OF_RANGE = {
     "cues.masks.dials.iterations=0": "masks.dials.iterations=0",
     "cues.masks.dials.rule=best": "masks.dials.rule='best'",
     "cues.masks.kind=guess": "masks.kind=guess: choose one of",
-    "cues.masks.kind=coco": "masks.kind=coco with masks.path=None",
+    "cues.masks.kind=coco": "cues.masks.kind=coco with cues.masks.path=None",
     "labels.score_threshold=1.1": "labels.score_threshold=1.1",
     "labels.fill_threshold=-0.1": "labels.fill_threshold=-0.1",
     "labels.mask_rounds=-1": "labels.mask_rounds=-1",

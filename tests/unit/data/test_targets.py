@@ -12,7 +12,8 @@ from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.targets import LabelledImage, instance_targets, label_pseudo, label_truth
 from weakpan.data.transforms import View, random_view, whole_view
 from weakpan.labels.instances import label_instances
-from weakpan.models.decode import DecodeSettings, decode_panoptic
+from weakpan.models.decode import decode_panoptic
+from weakpan.models.decode_settings import DecodeSettings
 from weakpan.panoptic import PanopticTruth
 
 SKY, PERSON, CAR = (CITYSCAPES.train_id_named(n) for n in ("sky", "person", "car"))

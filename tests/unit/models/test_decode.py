@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from weakpan.models.decode import DecodeSettings, decode_panoptic, find_centres, group_pixels
+from weakpan.models.decode import decode_panoptic, find_centres, group_pixels
+from weakpan.models.decode_settings import DecodeSettings
 
 IS_THING = torch.tensor([False, True, True, False])
 

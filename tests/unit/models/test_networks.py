@@ -12,16 +12,9 @@ from weakpan.models.encoder import Encoder, Normalise, create_timm, freeze_batch
 from weakpan.models.panoptic_net import PanopticNet
 from weakpan.models.pspnet import PyramidPooling, grid_average
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 TINY = "test_resnet"
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
 
 
 def tiny_net(**more):

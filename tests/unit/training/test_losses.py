@@ -8,13 +8,13 @@ from torch.nn import functional as F
 from weakpan.models.panoptic_net import PanopticOutput
 from weakpan.training.losses import (
     PRESENT_SHARES,
-    LossWeights,
     candidate_loss,
     class_weights,
     masked_mean,
     presence_loss,
     segmenter_losses,
 )
+from weakpan.training.settings import LossWeights
 
 CLASSES = 4
 

@@ -4,7 +4,6 @@ from functools import partial
 
 import cv2
 import numpy as np
-import pytest
 import pytorch_lightning as pl
 import torch
 
@@ -17,17 +16,9 @@ from weakpan.models.mask_net import MaskNet
 from weakpan.training.mask_losses import MaskLossWeights
 from weakpan.training.mask_module import MaskModule
 from weakpan.training.mask_voice import MaskVoice
-from weakpan.training.optimisers import OptimiserSettings
+from weakpan.training.settings import OptimiserSettings
 
 WINDOWS = WindowSettings(side=48, a_image=4, images=4)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def triangle(seed):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from weakpan.training.optimisers import OptimiserSettings, configure, poly_factor
+from weakpan.training.optimisers import configure, poly_factor
+from weakpan.training.settings import OptimiserSettings
 
 
 def test_poly_decay_as_published():

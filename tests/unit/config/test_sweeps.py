@@ -1,0 +1,67 @@
+"""Where a sweep's own files go, and where those of its jobs do."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import open_dict
+
+from weakpan.config.compose import register
+from weakpan.config.make_gt import MakeGtConfig
+from weakpan.config.train import TrainConfig
+
+CONF = str(Path(__file__).parents[3] / "conf")
+
+
+def composed(name, *overrides, job=None):
+    """The configuration of a sweep, or of one of its jobs, with Hydra's part of it."""
+    register("train_schema", TrainConfig)
+    register("make_gt_schema", MakeGtConfig)
+    with initialize_config_dir(CONF, version_base="1.3"):
+        config = compose(name, list(overrides), return_hydra_config=True)
+    with open_dict(config):
+        config.hydra.mode, config.hydra.job.num = RunMode.MULTIRUN, "???" if job is None else job
+    return config
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "of_sweep", "of_job"),
+    [
+        ("train", "run=runs/fixed", "runs/fixed", "runs/fixed"),
+        ("train", "run=runs/${oc.env:WEAKPAN_STAMP}", "runs/noon", "runs/noon"),
+        ("train", "run=runs/t_${seed}", "runs/t_sweep", "runs/t_5"),
+        ("train", "run=runs/${seed}/${cues.cam.threshold}_x", "runs/sweep/sweep_x", "runs/5/0.5_x"),
+        ("train", "run=${oc.env:WEAKPAN_STAMP}/j${hydra:job.num}", "noon/jsweep", "noon/j3"),
+        ("make_gt", "out=OUT/${cam.threshold}", "OUT/sweep", "OUT/0.5"),
+        ("make_gt", "out=OUT", "OUT", "OUT"),
+    ],
+)
+def test_a_sweep_has_a_folder_that_no_default_value_names(name, given, of_sweep, of_job, monkeypatch):
+    monkeypatch.setenv("WEAKPAN_STAMP", "noon")
+    overrides = [given, *(["seed=5"] if name == "train" else [])]
+    assert composed(name, *overrides).hydra.sweep.dir == of_sweep
+    job = composed(name, *overrides, job=3)
+    HydraConfig.instance().set_config(job)
+    try:
+        assert HydraConfig.get().sweep.dir == of_job
+    finally:
+        HydraConfig.instance().cfg = None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "group"),
+    [
+        (["run=runs/t_${seed}"], "t_sweep"),
+        (["run=runs/fixed"], "fixed"),
+        (["run=runs/t_${seed}", "hydra.sweep.dir=runs/mine"], "mine"),
+    ],
+)
+def test_jobs_of_a_sweep_know_its_name(overrides, group):
+    job = composed("train", "logger=wandb", *overrides, job=1)
+    HydraConfig.instance().set_config(job)
+    try:
+        assert job.logger.wandb.group == group
+    finally:
+        HydraConfig.instance().cfg = None

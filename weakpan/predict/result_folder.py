@@ -1,0 +1,212 @@
+"""The folder that predictions go to: claimed by its settings, and gone on with after an interruption.
+
+Until a command is finished, `unfinished/ID.json` says of an image that its files are whole and holds what
+`panoptic.json` will say of it; `unfinished/ID.png` is its map of classes, where predictions are scored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from weakpan.arrays import RGBImage, SemanticMap
+from weakpan.catalog import Catalog
+from weakpan.claim import FolderClaim
+from weakpan.data.coco import (
+    CocoImage,
+    CocoPanoptic,
+    rgb_to_ids,
+    segment_records,
+    write_panoptic_json,
+    write_panoptic_png,
+)
+from weakpan.errors import DataError, RunError
+from weakpan.files import remove_temporaries, write_text_atomically
+from weakpan.images import inspect_image, read_rgb
+from weakpan.map_store import MapStore
+from weakpan.panoptic import PanopticMap, Segment
+from weakpan.predict.overlays import draw_prediction, write_jpeg
+from weakpan.training.segmenter_module import Prediction
+
+SETTINGS = "predict.settings.json"
+"""File of the settings that the folder stands for."""
+
+
+def check_out(out: Path) -> None:
+    """Make sure that results can go to a folder.
+
+    Raises:
+        RunError: it cannot be written to, or it holds something that no earlier start of predict.py has left.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        first = next(out.iterdir(), None)
+    except OSError as error:
+        raise RunError(f"out={out}: not a folder that can be written to ({error.strerror}); give another") from error
+    if first is not None and not (out / SETTINGS).is_file():
+        raise RunError(f"out={out}: not empty, it holds {first.name}; give a new folder, or delete this one")
+    if not os.access(out, os.W_OK):
+        raise RunError(f"out={out}: not a folder that can be written to; give another")
+
+
+@dataclass(frozen=True)
+class PredictClaim(FolderClaim):
+    """The settings of predictions, in `OUT/predict.settings.json` from the first one on.
+
+    Attributes:
+        out: the folder.
+        settings: flat.
+    """
+
+    out: Path
+    settings: Mapping[str, Any]
+
+    @property
+    def path(self) -> Path:
+        """File of the settings."""
+        return self.out / SETTINGS
+
+    @property
+    def head(self) -> Mapping[str, Any]:
+        """The format."""
+        return {"format": "weakpan-predict"}
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """Reads and writes the results of single images; several ranks may write different ones at the same time.
+
+    Attributes:
+        claim: settings of the folder.
+        catalog: class table.
+        overlays: whether pictures are wanted.
+        scored: whether predictions are scored, for which those of an interrupted command are needed again.
+    """
+
+    claim: PredictClaim
+    catalog: Catalog
+    overlays: bool
+    scored: bool
+
+    @property
+    def json(self) -> Path:
+        """File that is written last."""
+        return self.claim.out / "panoptic.json"
+
+    def has(self, image_id: str) -> bool:
+        """Whether the results of an image are there, whole, and those that were written together."""
+        try:
+            content, png = self._content(image_id), self._png(image_id)
+            if not png.is_file() or zlib.crc32(png.read_bytes()) != content.get("crc32"):
+                return False
+            if self.overlays:
+                inspect_image(self._overlay(image_id))
+            if self.scored:
+                self._classes.read(image_id)
+            self.record(image_id)
+        except DataError:
+            return False
+        return True
+
+    def write(self, prediction: Prediction, photograph: RGBImage | None, file_name: str) -> CocoImage:
+        """Write the results of one image, and last that they are whole.
+
+        Args:
+            prediction: with its panoptic map.
+            photograph: (H, W, 3) uint8 RGB, for the picture; None without one.
+            file_name: of the photograph below the folder that is predicted.
+
+        Returns:
+            What panoptic.json will say of it.
+
+        Raises:
+            RunError: results of other settings came first.
+        """
+        image_id, panoptic = prediction.image_id, prediction.panoptic
+        assert panoptic is not None
+        self.claim()
+        write_panoptic_png(self._png(image_id), panoptic)
+        if photograph is not None:
+            write_jpeg(self._overlay(image_id), draw_prediction(photograph, panoptic, self.catalog))
+        if self.scored:
+            self._classes.write(image_id, prediction.semantic)
+        height, width = panoptic.ids.shape
+        record = CocoImage(image_id, file_name, height, width, tuple(segment_records(panoptic, self.catalog)))
+        content = {**asdict(record), "crc32": zlib.crc32(self._png(image_id).read_bytes())}
+        write_text_atomically(self._part(image_id), json.dumps(content) + "\n")
+        return record
+
+    def record(self, image_id: str) -> CocoImage:
+        """What panoptic.json will say of an image that is done; raises DataError if that is missing or damaged."""
+        content = self._content(image_id)
+        try:
+            fields = {key: content[key] for key in ("image_id", "file_name", "height", "width")}
+            return CocoImage(**fields, segments=tuple(map(dict, content["segments"])))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{self._part(image_id)}: damaged ({error!r}); start the same command again") from error
+
+    def prediction(self, image_id: str) -> tuple[PanopticMap, SemanticMap]:
+        """The maps of an image that is done, as the network gave them; raises DataError for damaged files."""
+        train_id_of = {c.dataset_id: i for i, c in enumerate(self.catalog.classes)}
+        segments = tuple(
+            Segment(s["id"], train_id_of[s["category_id"]], s["score"]) for s in self.record(image_id).segments
+        )
+        ids = rgb_to_ids(read_rgb(self._png(image_id)))
+        return PanopticMap(ids, segments), self._classes.read(image_id)
+
+    def is_finished(self, ids: Sequence[str]) -> bool:
+        """Whether an earlier command has finished these photographs.
+
+        Raises:
+            RunError: it has finished others, since photographs that could not be read then can be read now, or the
+                other way round.
+            DataError: panoptic.json is damaged.
+        """
+        if not self.json.is_file():
+            return False
+        done = [image["id"] for image in CocoPanoptic(self.json, self.catalog).content["images"]]
+        if done != sorted(ids):
+            raise RunError(
+                f"{self.json}: finished with {len(done)} photographs, of which others can be read now ({len(ids)}); "
+                "give a new folder"
+            )
+        self._forget_parts()
+        return True
+
+    def finish(self, images: Sequence[CocoImage], info: Mapping[str, Any]) -> None:
+        """Write panoptic.json, which says that the folder is complete; all ranks have written by then."""
+        remove_temporaries(self.claim.out)
+        write_panoptic_json(self.json, self.catalog, images, info)
+        self._forget_parts()
+
+    def _forget_parts(self) -> None:
+        shutil.rmtree(self._classes.folder, ignore_errors=True)
+
+    def _content(self, image_id: str) -> dict[str, Any]:
+        path = self._part(image_id)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: not readable ({error}); start the same command again") from error
+        if not isinstance(content, dict):
+            raise DataError(f"{path}: holds a {type(content).__name__}, expected an object; start the command again")
+        return content
+
+    @property
+    def _classes(self) -> MapStore:
+        return MapStore(self.claim.out / "unfinished")
+
+    def _part(self, image_id: str) -> Path:
+        return self._classes.path(image_id).with_suffix(".json")
+
+    def _png(self, image_id: str) -> Path:
+        return self.claim.out / "panoptic" / f"{image_id}.png"
+
+    def _overlay(self, image_id: str) -> Path:
+        return self.claim.out / "overlays" / f"{image_id}.jpg"
