@@ -1,5 +1,6 @@
 """Jobs of several ranks as processes of their own: train.py on a city of a few pixels, with gloo on the CPU."""
 
+import json
 import os
 import re
 import signal
@@ -10,15 +11,18 @@ import time
 from pathlib import Path
 
 import psutil
-from loop_in_process import ROOT, TINY
+from loop_in_process import ROOT, TINY, without_times
+from scripts import Script, environment
 
 ALONE = tuple(o for o in TINY if not o.startswith("trainer="))
 """What both one process and several are given; the settings that the run folder stands for are the same."""
 
+GO_ON = "what is finished is on disk; start the same command again, with run=FOLDER, to go on"
+
 
 def command(run: Path | str, data: Path, *overrides: str, ranks: int = 2, launcher: str = "own") -> list[str]:
     """A start of train.py; `launcher` is `own` or `torchrun`."""
-    starter = [sys.executable]
+    starter = []
     if launcher == "torchrun":
         starter = [str(Path(sys.executable).with_name("torchrun")), f"--nproc_per_node={ranks}"]
     trainer = ("trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={ranks}")
@@ -29,20 +33,24 @@ def command(run: Path | str, data: Path, *overrides: str, ranks: int = 2, launch
 class Job:
     """A job under way, followed line by line."""
 
-    def __init__(self, arguments: list[str], **environment: str) -> None:
-        alone = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "RANK", "WORLD_SIZE", "WEAKPAN_STAMP")}
+    def __init__(self, arguments: list[str]) -> None:
         self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            arguments, cwd=ROOT, env={**alone, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment},
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        reading, writing = os.pipe()
+        env = environment(PYTHONUNBUFFERED="1")
+        self.process: Script | subprocess.Popen[bytes] = (
+            Script(arguments, writing, writing, env=env)
+            if arguments[0] == "train.py"
+            else subprocess.Popen(arguments, cwd=ROOT, env=env, stdout=writing, stderr=writing)
+        )
+        os.close(writing)
+        self.output = os.fdopen(reading)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 
     def _read(self):
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip())
+        with self.output:
+            for line in self.output:
+                self.lines.append(line.rstrip())
 
     def wait_for(self, pattern: str, seconds: float = 200.0) -> None:
         """Until a line begins with a pattern."""
@@ -81,8 +89,13 @@ class Job:
         return "\n".join(self.lines[-30:])
 
 
-def run_job(arguments: list[str], **environment: str) -> Job:
+def run_job(arguments: list[str]) -> Job:
     """A job that has to succeed."""
-    job = Job(arguments, **environment)
+    job = Job(arguments)
     assert job.finish() == 0, job.end
     return job
+
+
+def metrics_of(run: Path):
+    """Results of a run, without what the clock says."""
+    return without_times(json.loads((run / "metrics.json").read_text()))

@@ -1,13 +1,16 @@
 """The loop without a new interpreter: compose, check, prepare and run as train.py does, on a city of a few pixels."""
 
+import copy
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 
 import weakpan.stages.score
 from weakpan.config.compose import register
@@ -57,11 +60,23 @@ def toy_city(root: Path) -> Path:
     return root
 
 
-def tiny_config(run: Path, data: Path, *overrides: str) -> TrainConfig:
-    """Composed from conf/ and checked; `overrides` win over those of `TINY`."""
+@cache
+def _composed(overrides: tuple[str, ...]) -> DictConfig:
     register("train_schema", TrainConfig)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return to_train_config(compose("train", [*TINY, f"run={run}", f"data.root={data}", *overrides]))
+        return compose("train", [*TINY, *overrides])
+
+
+def tiny_config(run: Path, data: Path, *overrides: str) -> TrainConfig:
+    """Composed from conf/ and checked; `overrides` win over those of `TINY`.
+
+    What differs in nothing but these two folders is composed once.
+    """
+    config = copy.deepcopy(_composed(overrides))
+    config.run = str(run)
+    if not any(override.startswith("data.root=") for override in overrides):
+        config.data.root = str(data)
+    return to_train_config(config)
 
 
 def tiny_experiment(run: Path, data: Path, *overrides: str) -> Experiment:
@@ -72,14 +87,9 @@ def tiny_experiment(run: Path, data: Path, *overrides: str) -> Experiment:
 def run_tiny(run: Path, data: Path, *overrides: str, announce: Callable[[Experiment], None] | None = None) -> dict:
     """Content of metrics.json of a whole run."""
     quieten_lightning()
-    threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weakpan.stages.score, "ProcessPoolExecutor", InlineExecutor)
-        torch.set_num_threads(1)
-        try:
-            return run_loop(tiny_experiment(run, data, *overrides), "train.py", announce)
-        finally:
-            torch.set_num_threads(threads)
+        return run_loop(tiny_experiment(run, data, *overrides), "train.py", announce)
 
 
 def maps_of(run: Path) -> dict[str, np.ndarray]:

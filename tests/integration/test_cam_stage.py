@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import torch
-from loop_in_process import assert_same_maps, tiny_experiment, toy_city
+from loop_in_process import assert_same_maps, tiny_experiment
 
 from weakpan.stages.build import quieten_lightning
 from weakpan.stages.cams import run_cams
@@ -14,19 +14,6 @@ from weakpan.stages.settings import claim_run_folder
 from weakpan.training.classifier_module import ClassifierModule
 
 KEEP = "cues.cam.keep_heatmaps=true"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    return toy_city(tmp_path_factory.mktemp("city") / "data")
 
 
 def go_on(run, city, *overrides):

@@ -7,40 +7,29 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 import torch
-from jobs import Job, command, run_job
+from jobs import GO_ON, Job, command, metrics_of, run_job
 from loop_in_process import (
     ROOT,
     assert_same_maps,
     assert_same_weights,
     run_tiny,
     tiny_config,
-    toy_city,
-    without_times,
 )
 
 import weakpan.job.run
 import weakpan.rounds
 from weakpan.errors import WeakpanError
 
-LONG = ("rounds.epochs=4", "rounds.n=1")
-GO_ON = "what is finished is on disk; start the same command again, with run=FOLDER, to go on"
 
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    return toy_city(tmp_path_factory.mktemp("city") / "data")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, city):
+@pytest.fixture
+def finished(finished_run):
     """Run folder of two rounds by one process; tests work on copies."""
-    folder = tmp_path_factory.mktemp("finished") / "run"
-    run_tiny(folder, city)
-    return folder
+    return finished_run[0]
 
 
 @pytest.fixture
@@ -50,37 +39,32 @@ def copy(tmp_path, finished):
     return tmp_path / "copy"
 
 
-def metrics_of(run):
-    return without_times(json.loads((run / "metrics.json").read_text()))
+@pytest.fixture
+def ended_here(capsys):
+    """Runs a job of one process, this one, to its bad end: status and last line."""
+    numbers = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+    before, wakeup = {number: signal.getsignal(number) for number in numbers}, signal.set_wakeup_fd(-1)
 
+    def run(config):
+        with pytest.raises(SystemExit) as ended:
+            weakpan.job.run.run_job(config, Path(config.run), "train.py")
+        return ended.value.code, capsys.readouterr().err.strip().splitlines()[-1]
 
-def test_a_rank_that_is_killed_ends_the_job_and_the_same_command_goes_on(tmp_path, city):
-    arguments = command(tmp_path / "killed", city, *LONG)
-    job = Job(arguments)
-    job.wait_for("round 0 fit: epoch 2")
-    doomed = job.ranks()[1].pid
-    assert job.kill(1, signal.SIGKILL) < 15
-    assert job.process.returncode == 3
-    cause = f"error: rank 1 (process {doomed}) was killed by SIGKILL, perhaps for want of memory,"
-    assert job.lines[-1] == f"{cause} during stage 'round 0 fit'; {GO_ON}"
-    again = run_job(arguments)
-    # From the checkpoint of an epoch, not from the start.
-    assert not any(line.startswith(("round 0 fit: epoch 1/", "classifier: epoch")) for line in again.lines)
-    run_job(command(tmp_path / "whole", city, *LONG))
-    assert_same_maps(tmp_path / "whole", tmp_path / "killed")
-    assert_same_weights(tmp_path / "whole", tmp_path / "killed", rounds=1)
-    assert metrics_of(tmp_path / "whole") == metrics_of(tmp_path / "killed")
-    assert not list((tmp_path / "killed").rglob("resume.ckpt"))
+    yield run
+    # A job that ends so takes its process along, and gives nothing back.
+    signal.set_wakeup_fd(wakeup)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(("ranks", "number", "status"), [(1, signal.SIGTERM, 143), (2, signal.SIGUSR1, 138)])
-def test_a_signal_ends_the_job_with_a_clear_last_line(tmp_path, city, ranks, number, status):
+def test_a_signal_ends_the_job_with_a_clear_last_line(tmp_path, city, ranks, number, status, ended_here):
     job = Job(command(tmp_path / "run", city, "rounds.epochs=500", "rounds.n=1", ranks=ranks))
     job.wait_for("round 0 fit: epoch 1")
     # Meanwhile nobody else may work there.
-    refused = Job(command(tmp_path / "run", city, "rounds.epochs=500", "rounds.n=1", ranks=1))
-    assert refused.finish() == 2
-    assert f"{tmp_path / 'run'}: another job is working on this run folder (process {job.process.pid} on" in refused.end
+    refused, why = ended_here(tiny_config(tmp_path / "run", city, "rounds.epochs=500", "rounds.n=1"))
+    assert refused == 2
+    assert f"{tmp_path / 'run'}: another job is working on this run folder (process {job.process.pid} on" in why
     assert job.kill(0, number) < 15
     where = "rank 0 of 2, stage 'round 0 fit'" if ranks == 2 else "stage 'round 0 fit'"
     assert job.process.returncode == status
@@ -166,30 +150,25 @@ def test_a_short_fault_campaign(tmp_path):
     assert tally["differences"] == tally["hangs"] == tally["failures"] == []
 
 
-def end_of(tmp_path, city, monkeypatch, capsys, error):
-    """Status and last line of a job of one process in whose first round something fails."""
-
-    def fail(*_):
-        raise error
-
-    monkeypatch.setattr(weakpan.rounds, "run_masks", fail)
-    with pytest.raises(SystemExit) as ended:
-        weakpan.job.run.run_job(tiny_config(tmp_path / "run", city), tmp_path / "run", "train.py")
-    return ended.value.code, capsys.readouterr().err.strip().splitlines()[-1]
-
-
 @pytest.mark.parametrize(
     ("error", "status", "remedy"),
     [
         (OSError(errno.ENOSPC, "", "a.png"), 2, r"a.png.*no space left on file system /.*\d MB, .*: make room"),
+        (OSError(errno.EIO, "", "a.png"), 2, r"a.png.*a disk failed, that of file system /.*dmesg"),
         (torch.OutOfMemoryError("CUDA out of memory"), 2, "lower segmenter.views.batch_size"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), 2, "lower data.workers"),
         (RuntimeError("Connection closed by peer [127.0.0.1]:1"), 3, "contact to another rank is lost"),
         (AssertionError("a fault"), 1, "a fault.*after the fault is mended"),
     ],
 )
-def test_errors_that_nobody_foresaw_name_stage_and_remedy(tmp_path, city, monkeypatch, capsys, error, status, remedy):
-    found, last = end_of(tmp_path, city, monkeypatch, capsys, error)
+def test_errors_that_nobody_foresaw_name_stage_and_remedy(
+    tmp_path, city, monkeypatch, ended_here, error, status, remedy
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(weakpan.rounds, "run_masks", fail)
+    found, last = ended_here(tiny_config(tmp_path / "run", city))
     assert found == status
     assert last.startswith(f"error: stage 'prepare': {type(error).__name__}: ")
     assert re.search(remedy, last), last

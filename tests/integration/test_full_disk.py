@@ -1,14 +1,15 @@
 """A disk that is really full: a file system of a few megabytes, in a mount namespace of the test's own."""
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 
 import pytest
 from jobs import command, run_job
-from loop_in_process import ROOT, assert_same_maps, assert_same_weights, toy_city
+from loop_in_process import ROOT, assert_same_maps, assert_same_weights
+from scripts import environment
 
 ROOM = 16
 """Megabytes of the file system: more than the tiny run needs."""
@@ -16,10 +17,9 @@ ROOM = 16
 
 def in_namespace(script, folder):
     """Run a shell script that may mount; what it mounts is gone with it."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "RANK", "WORLD_SIZE")}
     return subprocess.run(
         ["unshare", "-rm", "sh", "-c", f"mount -t tmpfs -o size={ROOM}m tmpfs {folder} && {script}"],
-        cwd=ROOT, env={**environment, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600,
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=600,
     )  # fmt: skip
 
 
@@ -29,11 +29,6 @@ def disk(tmp_path_factory):
     if shutil.which("unshare") is None or in_namespace("true", folder).returncode != 0:
         pytest.skip("nothing may be mounted here")
     return folder
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    return toy_city(tmp_path_factory.mktemp("city") / "data")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +52,7 @@ FILL = "head -c $(( ($(stat -f -c %f .) - {free}) * $(stat -f -c %S .) )) /dev/z
     ],
 )
 def test_a_job_ends_and_goes_on_when_there_is_room(tmp_path, disk, city, undisturbed, before, free, stage, file):
-    arguments = shlex.join(command(disk / "run", city))
+    arguments = shlex.join([sys.executable, *command(disk / "run", city)])
     script = [
         f"({arguments} {before} > {tmp_path}/before.log 2>&1)" if before else ":",
         f"(cd {disk}; {FILL.format(free=free)})",

@@ -1,7 +1,6 @@
 """The whole loop: repeats, goes on, refuses, and never needs a training mask."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -19,10 +18,10 @@ from loop_in_process import (
     run_tiny,
     tiny_config,
     tiny_experiment,
-    toy_city,
     weights_of,
     without_times,
 )
+from scripts import environment
 
 import weakpan.rounds
 import weakpan.stages.fit
@@ -40,30 +39,25 @@ from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 
 
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    return toy_city(tmp_path_factory.mktemp("city") / "data")
-
-
-@pytest.fixture(scope="module")
-def weak_run(tmp_path_factory, city):
-    """Folder and metrics of a finished run of two rounds; tests work on copies."""
-    folder = tmp_path_factory.mktemp("weak") / "run"
-    return folder, run_tiny(folder, city)
-
-
 @pytest.fixture
-def copy(tmp_path, weak_run):
-    shutil.copytree(weak_run[0], tmp_path / "copy")
+def copy(tmp_path, finished_run):
+    shutil.copytree(finished_run[0], tmp_path / "copy")
     return tmp_path / "copy"
+
+
+@pytest.fixture(scope="module")
+def fully_supervised(tmp_path_factory, city):
+    """Folder and metrics of a run on real masks; tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("full") / "run"
+    return folder, run_tiny(folder, city, "supervision=full", "report.train_images=1")
 
 
 def refuse_to_train(*_):
     raise AssertionError("a finished run must not train or predict labels again")
 
 
-def test_a_run_leaves_what_the_layout_says(weak_run, city):
-    folder, metrics = weak_run
+def test_a_run_leaves_what_the_layout_says(finished_run, city):
+    folder, metrics = finished_run
     ids = sorted(p.name.removesuffix("_leftImg8bit.png") for p in city.rglob("leftImg8bit/train/*/*.png"))
     expected = {f"masks/{i}.png" for i in ids} | {f"cams/{i}.png" for i in ids}
     for index in (0, 1):
@@ -80,8 +74,8 @@ def test_a_run_leaves_what_the_layout_says(weak_run, city):
     assert metric_named("train_loss", metrics) == metrics["rounds"][1]["train_loss"] > 0
 
 
-def test_labels_keep_what_boxes_and_tags_say(weak_run):
-    folder, _ = weak_run
+def test_labels_keep_what_boxes_and_tags_say(finished_run):
+    folder, _ = finished_run
     weak = read_weak_annotations(folder / "weak_annotations.json", TOY_CITY)
     for index in (0, 1):
         for image_id, entry in weak.images.items():
@@ -98,29 +92,29 @@ def test_labels_keep_what_boxes_and_tags_say(weak_run):
                 assert not ((semantic == class_id) & ~inside).any()
 
 
-def test_the_same_command_gives_the_same_labels_weights_and_scores(tmp_path, weak_run, city):
-    folder, metrics = weak_run
+def test_the_same_command_gives_the_same_labels_weights_and_scores(tmp_path, finished_run, city):
+    folder, metrics = finished_run
     again = run_tiny(tmp_path / "again", city)
     assert_same_maps(folder, tmp_path / "again")
     assert_same_weights(folder, tmp_path / "again")
     assert without_times(again) == without_times(metrics)
 
 
-def test_loader_processes_change_nothing(tmp_path, weak_run, city):
-    folder, metrics = weak_run
+def test_loader_processes_change_nothing(tmp_path, finished_run, city):
+    folder, metrics = finished_run
     shared = run_tiny(tmp_path / "shared", city, "data.workers=2")
     assert_same_maps(folder, tmp_path / "shared")
     assert_same_weights(folder, tmp_path / "shared")
     assert without_times(shared) == without_times(metrics)
 
 
-def test_another_seed_gives_another_run(tmp_path, weak_run, city):
+def test_another_seed_gives_another_run(tmp_path, finished_run, city):
     run_tiny(tmp_path / "other", city, "seed=1", "rounds.n=1")
-    one, other = weights_of(weak_run[0], 0), weights_of(tmp_path / "other", 0)
+    one, other = weights_of(finished_run[0], 0), weights_of(tmp_path / "other", 0)
     assert any(not np.array_equal(one[k], other[k]) for k in one)
 
 
-def test_a_finished_run_started_again_does_no_work(monkeypatch, copy, weak_run, city):
+def test_a_finished_run_started_again_does_no_work(monkeypatch, copy, finished_run, city):
     times = {p: p.stat().st_mtime_ns for p in copy.rglob("*") if p.suffix in (".png", ".ckpt")}
     times |= {p: p.stat().st_mtime_ns for p in copy.rglob("manifest.json")}
     for module in (ClassifierModule, SegmenterModule):
@@ -128,7 +122,7 @@ def test_a_finished_run_started_again_does_no_work(monkeypatch, copy, weak_run, 
         monkeypatch.setattr(module, "predict_step", refuse_to_train)
     again = run_tiny(copy, city)
     # To the last digit, warnings and times included; only the configuration names the folder of the copy.
-    first, second = ({**metrics, "config_yaml": ""} for metrics in (weak_run[1], again))
+    first, second = ({**metrics, "config_yaml": ""} for metrics in (finished_run[1], again))
     assert first == second
     assert json.loads((copy / "metrics.json").read_text()) == again
     assert times == {p: p.stat().st_mtime_ns for p in times}
@@ -178,51 +172,53 @@ def test_the_plan_speaks_of_what_is_left(copy, city, capsys):
     assert "up to 1 more rounds of 1 epochs on 4 images" in capsys.readouterr().out
 
 
-def finish_and_compare(copy, weak_run, city):
+def finish_and_compare(copy, finished_run, city):
     again = run_tiny(copy, city)
-    assert_same_maps(weak_run[0], copy)
-    assert_same_weights(weak_run[0], copy)
-    assert without_times(again) == without_times(weak_run[1])
+    assert_same_maps(finished_run[0], copy)
+    assert_same_weights(finished_run[0], copy)
+    assert without_times(again) == without_times(finished_run[1])
 
 
-def test_a_run_killed_while_labels_are_written_goes_on(copy, weak_run, city):
+def test_a_run_killed_while_labels_are_written_goes_on(copy, finished_run, city):
     shutil.rmtree(copy / "round_01")
     (copy / "round_01" / "labels").mkdir(parents=True)
-    name = sorted(p.name for p in (weak_run[0] / "round_01" / "labels").glob("*.png"))[0]
+    name = sorted(p.name for p in (finished_run[0] / "round_01" / "labels").glob("*.png"))[0]
     (copy / "round_01" / "labels" / name).write_bytes(b"half a file")
     for path in ("round_00/manifest.json", "metrics.json", "report.html"):
         (copy / path).unlink()
-    finish_and_compare(copy, weak_run, city)
+    finish_and_compare(copy, finished_run, city)
 
 
-def test_a_run_killed_after_the_first_round_goes_on(monkeypatch, copy, weak_run, city):
+def test_a_run_killed_after_the_first_round_goes_on(monkeypatch, copy, finished_run, city):
     for path in ("round_01/manifest.json", "round_01/labels/manifest.json", "round_01/last.ckpt", "metrics.json"):
         (copy / path).unlink()
     monkeypatch.setattr(ClassifierModule, "training_step", refuse_to_train)
     first = (copy / "round_00" / "last.ckpt").stat().st_mtime_ns
-    finish_and_compare(copy, weak_run, city)
+    finish_and_compare(copy, finished_run, city)
     assert (copy / "round_00" / "last.ckpt").stat().st_mtime_ns == first
 
 
-def test_a_run_killed_between_training_and_its_record_goes_on(monkeypatch, copy, weak_run, city):
+def test_a_run_killed_between_training_and_its_record_goes_on(monkeypatch, copy, finished_run, city):
     (copy / "round_01" / "manifest.json").unlink()
     monkeypatch.setattr(SegmenterModule, "training_step", refuse_to_train)
-    finish_and_compare(copy, weak_run, city)
+    finish_and_compare(copy, finished_run, city)
 
 
-def test_a_run_killed_before_the_cams_are_sealed_goes_on(monkeypatch, copy, weak_run, city):
+def test_a_run_killed_before_the_cams_are_sealed_goes_on(monkeypatch, copy, finished_run, city):
     (copy / "cams" / "manifest.json").unlink()
     monkeypatch.setattr(ClassifierModule, "training_step", refuse_to_train)
-    finish_and_compare(copy, weak_run, city)
+    finish_and_compare(copy, finished_run, city)
 
 
 def test_a_training_killed_between_epochs_goes_on(tmp_path, monkeypatch, city):
     two_epochs = ("rounds.n=1", "rounds.epochs=2")
     whole = run_tiny(tmp_path / "whole", city, *two_epochs)
-    step, calls = SegmenterModule.training_step, []
+    shutil.copytree(tmp_path / "whole", tmp_path / "killed")
+    shutil.rmtree(tmp_path / "killed" / "round_00")
+    (tmp_path / "killed" / "metrics.json").unlink()
+    step = SegmenterModule.training_step
 
     def dies_in_the_second_epoch(self, batch, batch_idx):
-        calls.append(self.current_epoch)
         if self.current_epoch == 1:
             raise RuntimeError("power cut")
         return step(self, batch, batch_idx)
@@ -270,12 +266,12 @@ def test_a_change_that_the_configuration_tells_is_refused_before_data_is_looked_
     refuse_other_settings(tiny_config(copy, tmp_path / "gone", "rounds.n=7"), RunLayout(copy))
 
 
-def test_what_a_refused_command_would_derive_is_not_left_in_the_folder(tmp_path, city):
-    run_tiny(tmp_path / "run", city, "supervision=full", "rounds.n=1")
-    before = everything(tmp_path / "run")
+def test_what_a_refused_command_would_derive_is_not_left_in_the_folder(fully_supervised, city):
+    folder, _ = fully_supervised
+    before = everything(folder)
     with pytest.raises(RunError, match="supervision: 'full' then, 'weak' now"):
-        run_tiny(tmp_path / "run", city, "rounds.n=1")
-    assert everything(tmp_path / "run") == before
+        run_tiny(folder, city)
+    assert everything(folder) == before
 
 
 def test_a_start_that_ends_while_it_claims_the_folder_leaves_no_annotations_for_others(tmp_path, city, monkeypatch):
@@ -292,14 +288,6 @@ def test_a_start_that_ends_while_it_claims_the_folder_leaves_no_annotations_for_
     assert (tmp_path / "run/weak_annotations.json").is_file()
 
 
-def test_finished_rounds_are_logged_once(tmp_path, city, monkeypatch):
-    logged = []
-    monkeypatch.setattr(weakpan.rounds, "log_round", lambda _, record: logged.append(record["round"]))
-    run_tiny(tmp_path / "run", city, "rounds.n=1")
-    run_tiny(tmp_path / "run", city, "rounds.n=2")
-    assert logged == [0, 1]
-
-
 def test_changed_settings_are_refused_before_anything_is_sealed(copy, city):
     for sealed in ("masks", "cams", "round_00", "round_01"):
         shutil.rmtree(copy / sealed)
@@ -307,8 +295,8 @@ def test_changed_settings_are_refused_before_anything_is_sealed(copy, city):
         run_tiny(copy, city, "classifier.epochs=2")
 
 
-def test_a_training_killed_after_its_last_epoch_still_knows_its_loss(copy, weak_run, city, monkeypatch):
-    whole = weak_run[1]
+def test_a_training_killed_after_its_last_epoch_still_knows_its_loss(copy, finished_run, city, monkeypatch):
+    whole = finished_run[1]
     shutil.rmtree(copy / "round_01")
     monkeypatch.setattr(weakpan.stages.fit, "save_weights", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -323,58 +311,57 @@ def killed(*_, **__):
     raise KeyboardInterrupt
 
 
-def test_a_run_without_validation_gives_sweeps_no_figure(tmp_path, city):
-    metrics = run_tiny(tmp_path / "run", city, "data.val_split=null", "rounds.n=1")
-    assert metric_named("val.pq", metrics) is None
-
-
-def test_one_more_round_goes_on_from_the_last_one(copy, weak_run, city):
+def test_one_more_round_goes_on_from_the_last_one_and_is_logged_alone(copy, finished_run, city, monkeypatch):
+    logged = []
+    monkeypatch.setattr(weakpan.rounds, "log_round", lambda _, record: logged.append(record["round"]))
     more = run_tiny(copy, city, "rounds.n=3")
-    assert without_times(more["rounds"][:2]) == without_times(weak_run[1]["rounds"])
+    assert without_times(more["rounds"][:2]) == without_times(finished_run[1]["rounds"])
     assert more["rounds"][2]["round"] == 2
     assert (copy / "round_02" / "labels" / "manifest.json").is_file()
+    assert logged == [2]
 
 
-def test_training_works_with_the_masks_deleted(tmp_path, weak_run, city):
+def test_training_works_with_the_masks_deleted(tmp_path, finished_run, city):
     blind = tmp_path / "blind"
     shutil.copytree(city, blind)
     shutil.rmtree(blind / "gtFine" / "train")
     file = tmp_path / "weak.json"
-    shutil.copy(weak_run[0] / "weak_annotations.json", file)
+    shutil.copy(finished_run[0] / "weak_annotations.json", file)
     metrics = run_tiny(tmp_path / "run", blind, f"data.weak_annotations={file}", "report.train_images=1")
-    assert_same_maps(weak_run[0], tmp_path / "run")
-    assert_same_weights(weak_run[0], tmp_path / "run")
+    assert_same_maps(finished_run[0], tmp_path / "run")
+    assert_same_weights(finished_run[0], tmp_path / "run")
     assert [r["labels"] for r in metrics["rounds"]] == [None, None]
-    assert [r["val"] for r in metrics["rounds"]] == [r["val"] for r in weak_run[1]["rounds"]]
+    assert [r["val"] for r in metrics["rounds"]] == [r["val"] for r in finished_run[1]["rounds"]]
 
 
-def test_training_masks_are_used_for_scores_alone(tmp_path, weak_run, city):
+def test_training_masks_are_used_for_scores_alone(tmp_path, finished_run, city):
     lying = tmp_path / "lying"
     shutil.copytree(city, lying)
     for path in (lying / "gtFine" / "train").rglob("*.png"):
         values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
         cv2.imwrite(str(path), np.full_like(values, 7))  # road everywhere
-    file = weak_run[0] / "weak_annotations.json"
+    file = finished_run[0] / "weak_annotations.json"
     metrics = run_tiny(tmp_path / "run", lying, f"data.weak_annotations={file}")
-    assert_same_maps(weak_run[0], tmp_path / "run")
-    assert_same_weights(weak_run[0], tmp_path / "run")
-    assert metrics["rounds"][0]["labels"] != weak_run[1]["rounds"][0]["labels"]
+    assert_same_maps(finished_run[0], tmp_path / "run")
+    assert_same_weights(finished_run[0], tmp_path / "run")
+    assert metrics["rounds"][0]["labels"] != finished_run[1]["rounds"][0]["labels"]
 
 
-def test_without_validation_there_are_no_scores(tmp_path, city):
+def test_without_validation_there_are_no_scores_and_no_figure_for_sweeps(tmp_path, city):
     metrics = run_tiny(tmp_path / "run", city, "data.val_split=null", "rounds.n=1")
     assert metrics["rounds"][0]["val"] is None
+    assert metric_named("val.pq", metrics) is None
 
 
-def test_full_supervision_needs_no_cues(tmp_path, city):
-    metrics = run_tiny(tmp_path / "run", city, "supervision=full", "report.train_images=1")
+def test_full_supervision_needs_no_cues(fully_supervised):
+    folder, metrics = fully_supervised
     assert (metrics["supervision"], metrics["masks"], metrics["classifier"]) == ("full", None, None)
     assert metrics["supervision_used"] == [
         "pixel masks of all 4 training images",
         "initial weights of the segmenter's encoder: random",
     ]
-    assert maps_of(tmp_path / "run") == {}
-    assert not (tmp_path / "run" / "weak_annotations.json").exists()
+    assert maps_of(folder) == {}
+    assert not (folder / "weak_annotations.json").exists()
     assert [r["labels"] for r in metrics["rounds"]] == [None, None]
     assert metrics["rounds"][1]["val"]["images"] == 2
 
@@ -402,7 +389,7 @@ def test_labels_of_nothing_are_refused(tmp_path, city):
     assert not (tmp_path / "run" / "round_00" / "last.ckpt").exists()
 
 
-def test_a_class_that_no_label_gets_is_warned_about_by_name(tmp_path, monkeypatch, capsys, city):
+def test_a_class_that_no_label_gets_is_warned_about_by_name(copy, monkeypatch, capsys, city):
     write, sky = WriteLabels.take, TOY_CITY.train_id_named("sky")
 
     def blind_to_the_sky(self, pending):
@@ -414,7 +401,10 @@ def test_a_class_that_no_label_gets_is_warned_about_by_name(tmp_path, monkeypatc
         write(self, replace(pending, finish=finish))
 
     monkeypatch.setattr(WriteLabels, "take", blind_to_the_sky)
-    metrics = run_tiny(tmp_path / "run", city)
+    shutil.rmtree(copy / "round_01")
+    for path in ("round_00/manifest.json", "metrics.json"):
+        (copy / path).unlink()
+    metrics = run_tiny(copy, city)
     expected = "round 1: class sky has tags and no labelled pixel in any image; the network cannot learn it"
     assert expected in metrics["warnings"]
     assert f"warning: {expected}" in capsys.readouterr().out
@@ -434,11 +424,10 @@ def test_the_weak_annotations_are_derived_once(copy, city):
     assert len(experiment.weak.images) == 4
 
 
-def train(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    alone = {k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "RANK", "WORLD_SIZE", "WEAKPAN_STAMP")}
+def train(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "train.py", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=600,
-        env={**alone, **environment},
+        env=environment(**more),
     )  # fmt: skip
 
 

@@ -94,6 +94,7 @@ class TestRecords:
 
     def test_one_entry_a_box(self, audited, weak, told, tmp_path):
         run(*told, f"out={tmp_path}")
+        smallest = settings(*told, f"out={tmp_path}").masks.dials.min_box
         boxes = 0
         for image_id, annotation in read_weak_annotations(weak, TOY_CITY).images.items():
             name = f"mcg_and_grabcut_records/train/{image_id}.json"
@@ -104,8 +105,9 @@ class TestRecords:
             ]
             boxes += len(entries)
             assert (tmp_path / name).read_bytes() == (audited / name).read_bytes()
-            assert all((e["fallback"] == "small box") == (min(e["box"][2] - e["box"][0], e["box"][3] - e["box"][1]) < 7)
-                       for e in entries)  # fmt: skip
+            for e in entries:
+                side = 1 + min(e["box"][2] - e["box"][0], e["box"][3] - e["box"][1])
+                assert (e["fallback"] == "small box") == (side < smallest)
         assert boxes > 10
         assert {p.name for p in tmp_path.iterdir()} == {
             "mcg_and_grabcut", "mcg_and_grabcut_records", "masks.json", "masks.settings.json",

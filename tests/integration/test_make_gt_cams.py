@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from loop_in_process import tiny_experiment, toy_city
+from loop_in_process import tiny_experiment
 from make_gt_in_process import results, run, times
 from PIL import Image
 
@@ -22,19 +22,6 @@ from weakpan.stages.cams import run_cams
 from weakpan.stages.settings import claim_run_folder
 
 IDS = [f"toyville_{k:06d}_000019" for k in range(4)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    return toy_city(tmp_path_factory.mktemp("city") / "data")
 
 
 @pytest.fixture(scope="module")

@@ -1,39 +1,32 @@
-"""One rank equals two, wherever it can; and what starts them makes no difference."""
+"""One rank equals two, wherever it can; what starts them, or kills one, makes no difference."""
 
 import json
 import shutil
+import signal
 
 import pytest
-from jobs import Job, command, run_job
-from loop_in_process import assert_same_maps, assert_same_weights, maps_of, run_tiny, toy_city, without_times
+from jobs import GO_ON, Job, command, metrics_of, run_job
+from loop_in_process import assert_same_maps, assert_same_weights, maps_of, run_tiny
 from omegaconf import OmegaConf
 
-PICTURES = ("report.train_images=1", "report.val_images=1")
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    return toy_city(tmp_path_factory.mktemp("city") / "data")
+SETTINGS = ("rounds.epochs=4", "report.train_images=1", "report.val_images=1")
+"""Epochs enough to be killed between two; one picture, so that a rank has none to predict."""
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory, city):
     """Run folder of one process."""
     folder = tmp_path_factory.mktemp("alone") / "run"
-    run_tiny(folder, city, *PICTURES)
+    run_tiny(folder, city, *SETTINGS)
     return folder
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory, city):
-    """Run folder of two ranks that the job started itself; one picture, so that a rank has none to predict."""
+    """Run folder of two ranks that the job started itself."""
     folder = tmp_path_factory.mktemp("two") / "run"
-    run_job(command(folder, city, *PICTURES))
+    run_job(command(folder, city, *SETTINGS))
     return folder
-
-
-def metrics_of(run):
-    return without_times(json.loads((run / "metrics.json").read_text()))
 
 
 def test_two_ranks_leave_what_one_leaves(alone, two):
@@ -62,7 +55,7 @@ def test_the_same_checkpoints_give_the_same_labels_and_scores_on_two_ranks(tmp_p
         shutil.rmtree(run / made)
     (run / "round_00" / "manifest.json").unlink()
     (run / "metrics.json").unlink()
-    run_job(command(run, city, *PICTURES))
+    run_job(command(run, city, *SETTINGS))
     # CAMs of the same classifier, labels of the same segmenter, and what is derived from them.
     assert_same_maps(alone, run)
     assert_same_weights(alone, run, rounds=1)
@@ -72,16 +65,34 @@ def test_the_same_checkpoints_give_the_same_labels_and_scores_on_two_ranks(tmp_p
 
 def test_torchrun_gives_the_same_run(tmp_path, two, city):
     # Its processes read the clock each for itself and still agree on a folder.
-    run_job(command(f"{tmp_path}/${{oc.env:WEAKPAN_STAMP}}", city, *PICTURES, launcher="torchrun"))
+    run_job(command(f"{tmp_path}/${{oc.env:WEAKPAN_STAMP}}", city, *SETTINGS, launcher="torchrun"))
     (run,) = tmp_path.iterdir()
     assert_same_maps(two, run)
     assert_same_weights(two, run)
     assert metrics_of(run) == metrics_of(two)
 
 
+def test_a_rank_that_is_killed_ends_the_job_and_the_same_command_goes_on(tmp_path, city, two):
+    arguments = command(tmp_path / "killed", city, *SETTINGS)
+    job = Job(arguments)
+    job.wait_for("round 0 fit: epoch 2")
+    doomed = job.ranks()[1].pid
+    assert job.kill(1, signal.SIGKILL) < 15
+    assert job.process.returncode == 3
+    cause = f"error: rank 1 (process {doomed}) was killed by SIGKILL, perhaps for want of memory,"
+    assert job.lines[-1] == f"{cause} during stage 'round 0 fit'; {GO_ON}"
+    again = run_job(arguments)
+    # From the checkpoint of an epoch, not from the start.
+    assert not any(line.startswith(("round 0 fit: epoch 1/", "classifier: epoch")) for line in again.lines)
+    assert_same_maps(two, tmp_path / "killed")
+    assert_same_weights(two, tmp_path / "killed")
+    assert metrics_of(two) == metrics_of(tmp_path / "killed")
+    assert not list((tmp_path / "killed").rglob("resume.ckpt"))
+
+
 @pytest.mark.slow
 def test_more_ranks_than_images_to_score(tmp_path, city, two):
-    run_job(command(tmp_path / "run", city, "rounds.n=1", *PICTURES, ranks=3))
+    run_job(command(tmp_path / "run", city, "rounds.n=1", *SETTINGS, ranks=3))
     metrics = metrics_of(tmp_path / "run")
     assert metrics["rounds"][0]["val"]["images"] == 2
     assert {k for k in maps_of(two) if not k.startswith("round_01")} == set(maps_of(tmp_path / "run"))

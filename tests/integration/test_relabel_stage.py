@@ -4,22 +4,15 @@ import shutil
 
 import pytest
 import torch
-from loop_in_process import assert_same_maps, run_tiny, toy_city
+from loop_in_process import assert_same_maps, run_tiny
 
 from weakpan.training.segmenter_module import SegmenterModule
 
 
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    return toy_city(tmp_path_factory.mktemp("city") / "data")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory, city):
+@pytest.fixture
+def whole(finished_run):
     """A finished run of two rounds."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    run_tiny(folder, city)
-    return folder
+    return finished_run[0]
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ def model(tmp_path):
     return save_sam(tmp_path / "model")
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_masks_are_the_same_for_any_number_of_workers_and_are_scored(tmp_path, told, model):
     asked = (*told, f"masks.path={model}", "masks.dials.min_cover=0.45")
     assert run(*asked, f"out={tmp_path / 'one'}", "audit=true", "pictures=1") == []
