@@ -177,8 +177,9 @@ def see(module: SegmenterModule, image: Tensor, whole: bool) -> Tensor:
 
     def network(shown: Tensor) -> Tensor:
         scaled = (shown.float() / 255).to(memory_format=module.memory_format)
-        return (module.network(scaled).semantic if whole else module.network.class_logits(scaled)).float()
+        return module.network(scaled).semantic.float()
 
+    module.network.classes_only = not whole
     return (network(image) + network(image.flip(-1)).flip(-1)) / 2 if module.flip_average else network(image)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 from pathlib import Path
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _BROKEN = (errno.EIO, errno.EROFS)
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
 
 
 def is_full(error: BaseException) -> bool:
@@ -20,14 +22,23 @@ def is_full(error: BaseException) -> bool:
 def fault_of_machine(error: BaseException) -> OSError | None:
     """What a disk or a limit of the machine said, where that is what an error comes from.
 
-    Readers turn errors of the system into their own, so that the causes are looked through, too.
+    Readers turn errors of the system into their own, so that the causes are looked through, too; but a disk that cannot
+    give back one file may well have the next one.
     """
+    if isinstance(error, OSError) and error.errno in _BROKEN:
+        return error
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in (*_FULL, *_BROKEN, *_TOO_MANY_FILES):
-            return cause
+        if isinstance(cause, OSError) and (fault := _numbered(cause)).errno in (*_FULL, *_TOO_MANY_FILES):
+            return fault
         cause = cause.__cause__
     return None
+
+
+def _numbered(error: OSError) -> OSError:
+    """The same, where only the text has the number: so errors come out of the processes that load batches."""
+    found = _IN_TEXT.findall(str(error)) if error.errno is None else []
+    return OSError(int(found[-1]), str(error)) if found else error
 
 
 def in_words(fault: OSError, path: Path | None = None) -> tuple[str, str]:
@@ -42,7 +53,8 @@ def in_words(fault: OSError, path: Path | None = None) -> tuple[str, str]:
     if fault.errno in _FULL:
         return f"no space left on {where}", "make room"
     if fault.errno == errno.EIO:
-        return f"a disk failed, that of {where}", "see what the system says of it (dmesg), and mend it"
+        of = "or what else was read or written" if place is None else f"that of {where}"
+        return f"a disk failed, {of}", "see what the system says of it (dmesg), and mend it"
     if fault.errno == errno.EROFS:
         return f"nothing can be written any more to {where}", "mount it for writing, or mend it"
     if fault.errno == errno.EMFILE:

@@ -56,9 +56,9 @@ third to a half of the time of the default filter, and fewer bytes."""
 def write_png(path: Path, values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:
     """Write an (H, W) map of 8 or 16 bits or an (H, W, 3) RGB image as PNG, atomically."""
     content, how = (values[..., ::-1], _PHOTOGRAPH) if values.ndim == 3 else (values, _MAP)
-    done, buffer = cv2.imencode(".png", np.ascontiguousarray(content), how)
-    if not done:
+    if values.size == 0 or values.dtype not in (np.uint8, np.uint16):
         raise DataError(f"{path}: an array of shape {values.shape} and dtype {values.dtype} cannot be written as PNG")
+    _, buffer = cv2.imencode(".png", np.ascontiguousarray(content), how)
     write_bytes_atomically(path, buffer.tobytes())
 
 

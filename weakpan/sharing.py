@@ -227,6 +227,8 @@ def naming_image(image_id: str) -> Iterator[None]:
     """
     try:
         yield
+    except MachineError:
+        raise
     except (WeakpanError, OSError) as error:
         fault = fault_of_machine(error)
         if fault is not None:

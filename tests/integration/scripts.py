@@ -18,6 +18,8 @@ import tempfile
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 
+from weakpan import loading
+
 ROOT = Path(__file__).parents[2]
 
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -26,8 +28,8 @@ CONTEXT.set_forkserver_preload(["pytest", "tests.integration.preloaded"])
 
 def environment(**more: str) -> dict[str, str]:
     """That of a user: nothing that a job of several ranks leaves for its processes."""
-    ours = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "WEAKPAN_STAMP")
-    return {**{k: v for k, v in os.environ.items() if k not in ours}, **more}
+    ours = ("LOCAL_RANK", "RANK", "WORLD_SIZE", "NODE_RANK", "WEAKPAN_STAMP", "MASTER_", "PL_", "SLURM_")
+    return {**{k: v for k, v in os.environ.items() if not k.startswith(ours)}, **more}
 
 
 class Script:
@@ -95,6 +97,8 @@ class _Execute:
         # Those of a script: nothing of the tests.
         foreign = {"", str(ROOT), *(p for p in sys.path if Path(p).is_relative_to(ROOT / "tests"))}
         sys.path[:] = [str(ROOT), *(p for p in sys.path if p not in foreign)]
+        # What a user is told while libraries are imported is told here, too.
+        loading._AWAITED = "nothing of this name"
         try:
             runpy.run_path(script, run_name="__main__")
         finally:
@@ -109,7 +113,12 @@ def _executor(stdout, stderr):
 def run_script(*arguments: str, cwd: Path = ROOT, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """Exit status, and what was printed, of a script that ends by itself."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        status = Script(list(arguments), out.fileno(), err.fileno(), cwd).wait(timeout)
+        script = Script(list(arguments), out.fileno(), err.fileno(), cwd)
+        try:
+            status = script.wait(timeout)
+        except subprocess.TimeoutExpired:
+            script.kill()
+            raise
         said = []
         for file in (out, err):
             file.seek(0)

@@ -278,7 +278,8 @@ def test_the_script_prints_one_line_and_exits_with_2(tmp_path, city):
     cut(path)
     done = train(tmp_path, f"data.root={city}")
     assert done.returncode == 2
-    (line,) = [line for line in done.stderr.splitlines() if line.strip()]
+    loading, line = [line for line in done.stderr.splitlines() if line.strip()]
+    assert loading == "weakpan: loading"
     assert line.startswith(f"error: {path}: ")
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -302,7 +303,8 @@ def test_a_refused_command_says_nothing_else_and_leaves_the_run_folder_as_it_was
     before = content()
     done = train(tmp_path, f"data.root={tiny_city}", "rounds.epochs=4")
     assert (done.returncode, done.stdout) == (2, "")
-    (line,) = done.stderr.splitlines()
+    loading, line = done.stderr.splitlines()
+    assert loading == "weakpan: loading"
     contains(line, "error: ", "rounds.epochs: 1 then, 4 now")
     # Neither what Hydra would say of this command, nor a log of it.
     assert content() == before

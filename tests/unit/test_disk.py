@@ -44,15 +44,33 @@ def test_a_fault_of_the_machine_has_a_remedy(tmp_path, code, what, remedy):
 
 def test_a_place_is_told_only_where_it_is_known(tmp_path):
     unnamed = OSError(errno.EIO, "x")
-    assert in_words(unnamed)[0] == "a disk failed, that of its file system"
+    assert in_words(unnamed)[0] == "a disk failed, or what else was read or written"
     assert "file system /" in in_words(unnamed, tmp_path)[0]
 
 
 def test_a_fault_is_found_behind_the_error_of_a_reader():
-    fault = OSError(errno.EIO, "x")
+    fault = OSError(errno.EMFILE, "x")
     error = DataError("a.png: not readable")
     error.__cause__ = fault
     assert fault_of_machine(error) is fault
     error.__cause__ = OSError(errno.EACCES, "x")
     assert fault_of_machine(error) is None
+
+
+def test_a_file_that_a_disk_cannot_give_back_is_not_the_end_of_the_others():
+    unreadable = DataError("a.png: not readable")
+    unreadable.__cause__ = OSError(errno.EIO, "x")
+    assert fault_of_machine(unreadable) is None
+    unwritten = OSError(errno.EIO, "x")
+    assert fault_of_machine(unwritten) is unwritten
+
+
+def test_a_fault_is_found_in_the_text_that_comes_out_of_a_loading_process():
+    said = OSError(
+        f"Caught OSError in DataLoader worker process 0.\nOSError: [Errno {errno.EMFILE}] Too many open files"
+    )
+    assert fault_of_machine(said).errno == errno.EMFILE
+
+
+def test_the_end_of_a_file_is_no_fault():
     assert fault_of_machine(OSError("a file that ends early")) is None

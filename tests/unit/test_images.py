@@ -126,3 +126,10 @@ def test_a_map_has_one_channel(tmp_path, photo):
     write_png(tmp_path / "colour.png", photo)
     with pytest.raises(DataError, match=r"colour\.png.*one channel.*\(37, 53, 3\)"):
         read_map(tmp_path / "colour.png")
+
+
+@pytest.mark.parametrize("values", [np.zeros((0, 4), np.uint8), np.zeros((2, 2), np.bool_), np.full((2, 2), 70000)])
+def test_what_is_no_map_of_8_or_16_bits_is_refused(tmp_path, values):
+    with pytest.raises(DataError, match="cannot be written as PNG"):
+        write_png(tmp_path / "a.png", values)
+    assert not list(tmp_path.iterdir())

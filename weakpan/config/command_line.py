@@ -27,6 +27,7 @@ _NO_GROUP = re.compile(
     r"(In '.+': )?Could not (?:override|delete) '([^'=]+)(?:=[^']*)?'\.?\s*(?:Did you mean to override (.+)\?)?"
 )
 _NOT_OURS = re.compile(r"In '([^']+)/([^'/]+)': ConfigKeyError raised while composing config:\s*Key '(\w+)' not in")
+_MISSING = re.compile(r"Missing mandatory value: (\S+)")
 _NUMBER_OR_NULL = re.compile(r"(\w+)=(null|[\d.]+)")
 _SEARCHED = re.compile(r"provider=(?:main|command-line), path=file://(.+)")
 _MOST_LISTED = 12
@@ -79,6 +80,8 @@ def describe(error: HydraException | OmegaConfBaseException, script: Script | No
         return _unknown_key(cause, script)
     if isinstance(cause, ValidationError) and cause.full_key:
         return f"{cause.full_key}={cause.value}: {_first_line(str(cause.msg))}"
+    if (missing := _MISSING.search(str(cause))) is not None:
+        return f"no value for {missing[1]}; give one as KEY=VALUE on the command line"
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return f"{cause.full_key}: {_first_line(str(cause.msg))}"
     return (_unknown_group(str(error), script) if script is not None else None) or one_line(str(error))
@@ -119,6 +122,10 @@ def _no_name(message: str, script: Script) -> str:
         if found is not None and found[1] in script.groups:
             options = ", ".join(script.options(found[1]))
             return f"{argument}: a group takes the name of one of its options; there are {options}"
+        if found is not None and (script.folder / found[1]).is_dir():
+            other = script.elsewhere(found[1])
+            belongs = f", it belongs to {other}" if other else ""
+            return f"{found[1]}: no such key{belongs}; --cfg job prints all keys of {script.name}"
     return f"{one_line(message)}; give the name of one of its options, as in trainer=cpu"
 
 

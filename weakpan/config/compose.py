@@ -36,6 +36,8 @@ def to_object(schema: type[Schema], given: DictConfig) -> Schema:
     try:
         # As plain values: a node of a schema may hold keys that were added to it (`+KEY=VALUE`), and merges unchecked.
         composed = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.to_container(given))
+        # What time it is was asked before: for the folder that Hydra made.
+        OmegaConf.copy_cache(given, composed)
         missing = OmegaConf.missing_keys(composed)
     except Exception as error:
         raise ConfigError(describe(error) if isinstance(error, OmegaConfBaseException) else str(error)) from error

@@ -32,22 +32,25 @@ class Script:
 
     @cached_property
     def _content(self) -> dict[str, Any]:
-        content = OmegaConf.to_container(OmegaConf.load(self.folder / f"{self.path.stem}.yaml"), resolve=False)
-        assert isinstance(content, dict)
-        return {str(key): value for key, value in content.items()}
+        try:
+            content = OmegaConf.to_container(OmegaConf.load(self.folder / f"{self.path.stem}.yaml"), resolve=False)
+        except Exception:
+            # Hydra says it of a file that the command needs; here an error is being told, which this must not hide.
+            return {}
+        return {str(key): value for key, value in content.items()} if isinstance(content, dict) else {}
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """Names of the groups that `GROUP=NAME` chooses from."""
-        entries = [entry for entry in self._content["defaults"] if isinstance(entry, dict)]
+        entries = [entry for entry in self._content.get("defaults") or () if isinstance(entry, dict)]
         names = [str(name) for entry in entries for name in entry]
         return tuple(name for name in names if " " not in name)
 
     @property
     def others(self) -> tuple[Script, ...]:
         """The other scripts."""
-        configurations = sorted(self.folder.glob("*.yaml"))
-        return tuple(Script(self.path.with_name(f"{c.stem}.py")) for c in configurations if c.stem != self.path.stem)
+        scripts = (self.path.with_name(f"{c.stem}.py") for c in sorted(self.folder.glob("*.yaml")))
+        return tuple(Script(path) for path in scripts if path != self.path and path.is_file())
 
     def options(self, group: str) -> tuple[str, ...]:
         """Names that a group has."""

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-_OF_A_JOB = re.compile(r"\$\{(?!oc\.|now:)[^{}]*\}")
+_OF_A_JOB = re.compile(r"\$\{(?!oc\.env:|oc\.decode:|now:)[^{}]*\}")
 """Interpolations of settings, and of Hydra's, which differ between jobs; variables and dates do not."""
 
 _ITS_PLACE = "sweep"
@@ -36,8 +36,13 @@ def _own_folder(config: DictConfig, key: str) -> str:
     plain = OmegaConf.to_container(config, resolve=False)
     if OmegaConf.is_missing(config, key) or not isinstance(plain, dict):
         return str(config[key])
-    # As a node of its own, variables are looked up and nothing else is left to be.
-    return str(OmegaConf.create({"folder": _OF_A_JOB.sub(_ITS_PLACE, str(plain[key]))}).folder)
+    folder, inner = "", str(plain[key])
+    while folder != inner:  # the innermost first
+        folder, inner = inner, _OF_A_JOB.sub(_ITS_PLACE, inner)
+    # Below the configuration itself, which remembers what time it is for all jobs.
+    own = OmegaConf.create({"folder": folder})
+    own._set_parent(config)
+    return str(own.folder)
 
 
 def _sweep_name(*, _root_: DictConfig) -> str | None:

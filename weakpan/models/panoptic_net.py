@@ -47,7 +47,13 @@ class PanopticNet(nn.Module):
         bins: grid sizes of the pyramid pooling.
         dropout: before the semantic classifier, 0..1.
         auxiliary: whether a second semantic classifier sits on the last level but one.
+
+    Attributes:
+        classes_only: set it to leave out the work for everything but `semantic`, which stays the same to the bit;
+            centres and offsets are then empty, (B, 1, 0, 0) and (B, 2, 0, 0).
     """
+
+    classes_only = False
 
     def __init__(
         self,
@@ -85,19 +91,13 @@ class PanopticNet(nn.Module):
 
     def forward(self, images: Tensor) -> PanopticOutput:
         """(B, 3, H, W) RGB, 0..1, of any size."""
-        levels, context, finer = self._encode(images)
+        levels = self.encoder(images)
+        context = self.pooling(levels[-1])
+        finer = [levels[i] for i in self.skip_levels]
         semantic = self.semantic_head(self.semantic_path(context, finer))
+        if self.classes_only:
+            centre, offset = (semantic.new_empty((len(images), channels, 0, 0)) for channels in (1, 2))
+            return PanopticOutput(semantic, centre, offset)
         instance = self.instance_path(self.instance_entry(context), finer)
         auxiliary = self.auxiliary_head(levels[-2]) if self.auxiliary_head is not None and self.training else None
         return PanopticOutput(semantic, self.centre_head(instance), self.offset_head(instance) * OFFSET_UNIT, auxiliary)
-
-    def class_logits(self, images: Tensor) -> Tensor:
-        """`semantic` of what `forward` returns, to the bit, without the work for the rest."""
-        _, context, finer = self._encode(images)
-        logits: Tensor = self.semantic_head(self.semantic_path(context, finer))
-        return logits
-
-    def _encode(self, images: Tensor) -> tuple[list[Tensor], Tensor, list[Tensor]]:
-        """All levels, the pooled last one, and those that are added top-down."""
-        levels = self.encoder(images)
-        return levels, self.pooling(levels[-1]), [levels[i] for i in self.skip_levels]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -158,24 +159,21 @@ class SegmenterModule(pl.LightningModule):
         With `set_index` and `set_table` in the batch the classes of a pixel are chosen among its candidates, after
         their probabilities have flowed as `diffusion` says.
         """
-        if self.decode_panoptic:
-            finish = partial(self._finish, batch, *self._predict_maps(batch["image"]))
-        else:
-            finish = partial(self._finish, batch, self._predict_classes(batch["image"]))
+        with self._classes_only():
+            maps = self._predict_maps(batch["image"])
+        finish = partial(self._finish, batch, *maps)
         return PendingPrediction(batch["image_id"], finish) if self.deferred else finish()
 
     # Whether gradients are kept is a matter of the thread.
     @torch.inference_mode()
-    def _finish(
-        self, batch: Mapping[str, Any], logits: Tensor, centre: Tensor | None = None, offset: Tensor | None = None
-    ) -> Prediction:
+    def _finish(self, batch: Mapping[str, Any], logits: Tensor, centre: Tensor, offset: Tensor) -> Prediction:
         size: tuple[int, int] = batch["size"]
         probabilities = F.interpolate(logits, size, mode="bilinear", align_corners=False)[0]
         bands = row_bands(probabilities)
         for rows in bands:
             probabilities[:, rows] = probabilities[:, rows].softmax(dim=0)
         panoptic = None
-        if centre is not None and offset is not None:
+        if self.decode_panoptic:
             panoptic = self._decode(probabilities, centre, offset, batch["image"].shape[-2:], size)
         if "set_table" in batch:
             # A row of the table for each pixel, then turned: a lookup a class takes three times as long, and plain
@@ -193,20 +191,18 @@ class SegmenterModule(pl.LightningModule):
             panoptic,
         )
 
-    def _predict_classes(self, images: Tensor) -> Tensor:
-        """Logits alone: without a panoptic map, centres and offsets are not looked at."""
-        semantic = self._see_classes(images).float()
-        if self.flip_average:
-            semantic = (semantic + self._see_classes(images.flip(-1)).float().flip(-1)) / 2
-        return semantic
-
-    def _see_classes(self, images: Tensor) -> Tensor:
-        network: Any = self.network
-        # A network of one's own, or one that is derived from ours, says everything at once.
-        if type(network).forward is not PanopticNet.forward:
-            return self._see(images).semantic
-        logits: Tensor = network.class_logits((images.float() / 255).to(memory_format=self.memory_format))
-        return logits
+    @contextmanager
+    def _classes_only(self) -> Iterator[None]:
+        """Without a panoptic map, centres and offsets are not looked at; ours can leave them out."""
+        # A network that is derived from ours may look at what ours says of them.
+        if self.decode_panoptic or type(self.network).forward is not PanopticNet.forward:
+            yield
+            return
+        self.network.classes_only = True
+        try:
+            yield
+        finally:
+            self.network.classes_only = False
 
     def _predict_maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         output = self._see(images)

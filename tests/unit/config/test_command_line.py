@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import CompactHydraException, OverrideParseException
+from omegaconf.errors import OmegaConfBaseException
 
 from weakpan.config.command_line import describe, run_command
 from weakpan.config.compose import register
@@ -96,6 +97,21 @@ def test_scripts_know_their_groups_and_keys():
     assert TRAIN.options("trainer") == ("auto", "cpu", "ddp", "gpu")
 
 
+@pytest.mark.parametrize("content", ["", "seed: 1", "- a list", "not: [yaml", "defaults: null\nseed: 1"])
+def test_a_configuration_of_one_s_own_belongs_to_no_script(tmp_path, content):
+    (tmp_path / "conf").mkdir()
+    for name, text in (("train", "defaults: [{data: toy}]\nrun: x"), ("mine", content)):
+        (tmp_path / f"conf/{name}.yaml").write_text(text)
+    for script in ("train.py", "make_gt.py"):
+        (tmp_path / script).touch()
+    assert Script(tmp_path / "train.py").others == ()
+    assert Script(tmp_path / "make_gt.py").elsewhere("data") == "train.py"
+    # A script whose own configuration is in this state is not there to say that.
+    (tmp_path / "mine.py").touch()
+    assert Script(tmp_path / "train.py").elsewhere("data") == ""
+    assert Script(tmp_path / "mine.py").groups == ()
+
+
 def test_a_key_that_was_added_past_the_schema_is_refused():
     with pytest.raises(ConfigError, match=r"rounds\.nummer: no such key; rounds has n, epochs"):
         to_train_config(composed("run=somewhere", "+rounds.nummer=3"))
@@ -176,3 +192,25 @@ def test_processes_that_are_started_on_the_way_say_it_as_this_one_does(capsys, m
 
 def test_an_error_of_no_words_is_still_described():
     assert describe(OverrideParseException("a=", "")).startswith("'a=': not readable as KEY=VALUE")
+
+
+def test_a_group_of_another_script_is_told_from_one_without_a_name(capsys, monkeypatch):
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    monkeypatch.setattr(sys, "argv", ["predict.py", "rounds=1"])
+
+    def main():
+        raise ValueError("Config group override must be a string or a list. Got int")
+
+    with pytest.raises(SystemExit):
+        run_command(main, Script(ROOT / "predict.py"))
+    said = capsys.readouterr().err
+    assert said == "error: rounds: no such key, it belongs to train.py; --cfg job prints all keys of predict.py\n"
+
+
+def test_a_value_that_a_sweep_needs_and_nobody_gave_is_named():
+    register("make_gt_schema", MakeGtConfig)
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose("make_gt", return_hydra_config=True)
+    with pytest.raises(OmegaConfBaseException) as caught:
+        str(config.hydra.sweep.dir)
+    assert describe(caught.value) == "no value for out; give one as KEY=VALUE on the command line"

@@ -9,7 +9,7 @@ from hydra.types import RunMode
 from omegaconf import open_dict
 
 from weakpan.config.compose import register
-from weakpan.config.make_gt import MakeGtConfig
+from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
 from weakpan.config.train import TrainConfig
 
 CONF = str(Path(__file__).parents[3] / "conf")
@@ -34,6 +34,7 @@ def composed(name, *overrides, job=None):
         ("train", "run=runs/t_${seed}", "runs/t_sweep", "runs/t_5"),
         ("train", "run=runs/${seed}/${cues.cam.threshold}_x", "runs/sweep/sweep_x", "runs/5/0.5_x"),
         ("train", "run=${oc.env:WEAKPAN_STAMP}/j${hydra:job.num}", "noon/jsweep", "noon/j3"),
+        ("train", "run=runs/${oc.select:seed}", "runs/sweep", "runs/5"),
         ("make_gt", "out=OUT/${cam.threshold}", "OUT/sweep", "OUT/0.5"),
         ("make_gt", "out=OUT", "OUT", "OUT"),
     ],
@@ -48,6 +49,22 @@ def test_a_sweep_has_a_folder_that_no_default_value_names(name, given, of_sweep,
         assert HydraConfig.get().sweep.dir == of_job
     finally:
         HydraConfig.instance().cfg = None
+
+
+def test_a_sweep_and_its_jobs_have_one_time():
+    sweep = composed("train", "run=runs/${now:%f}/${seed}")
+    folder = sweep.hydra.sweep.dir
+    assert folder.endswith("/sweep")
+    assert sweep.hydra.sweep.dir == folder
+    assert str(Path(sweep.run).parent) == str(Path(folder).parent)
+
+
+def test_settings_say_the_time_at_which_the_folder_was_named():
+    given = ["stage=boxes", "data=camvid", "data.root=CAMVID", "out=OUT/${now:%f}"]
+    with initialize_config_dir(CONF, version_base="1.3"):
+        config = compose("make_gt", given)
+    folder = str(config.out)
+    assert to_make_gt_config(config).out == folder
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,16 @@ class Derived(PanopticNet):
         return output._replace(semantic=output.semantic.flip(1))
 
 
+def test_what_hangs_on_the_network_is_asked_where_no_panoptic_map_is_asked_for():
+    module = segmenter(PanopticNet(CLASSES, "test_resnet", channels=16), flip_average=False).eval()
+    calls = []
+    module.network.register_forward_pre_hook(lambda *_: calls.append(1))
+    module.decode_panoptic = False
+    image = torch.randint(0, 255, (1, 3, 32, 48), dtype=torch.uint8)
+    module.predict_step({"image_id": "x", "image": image, "size": (32, 48)}, 0)
+    assert calls == [1]
+
+
 @pytest.mark.parametrize("flip", [False, True])
 @pytest.mark.parametrize("network", [PanopticNet, Derived])
 def test_classes_are_the_same_to_the_bit_where_no_panoptic_map_is_asked_for(network, flip):
@@ -104,6 +114,7 @@ def test_classes_are_the_same_to_the_bit_where_no_panoptic_map_is_asked_for(netw
         alone = module.predict_step(batch, 0)
     np.testing.assert_array_equal(alone.semantic, whole.semantic)
     np.testing.assert_array_equal(alone.score, whole.score)
+    assert not module.network.classes_only  # as it was, for training
     # Centres and offsets are work for nothing here, but only ours can leave them out.
     assert asked == 1 + flip
     assert len(calls) - asked == (0 if network is PanopticNet else asked)
