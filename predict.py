@@ -20,7 +20,7 @@ SKIPPED: list[tuple[str, str]] = []
 def main(composed: DictConfig) -> None:
     """Compose, check, predict; list what was left out."""
     from weakpan.config.predict import to_predict_config
-    from weakpan.errors import WeakpanError, exit_with, print_skipped
+    from weakpan.errors import STATUS_USER, WeakpanError, exit_with, print_skipped
     from weakpan.loading import say_loading
 
     try:
@@ -31,12 +31,16 @@ def main(composed: DictConfig) -> None:
     say_loading()
     from pytorch_lightning.utilities import rank_zero_only
 
+    from weakpan.job.run_lock import RunLock
     from weakpan.predict.run import predict
+    from weakpan.ranks import ToldByRankZero
     from weakpan.stages.build import quieten_lightning
 
     quieten_lightning()
     try:
-        failures = predict(config)
+        failures = predict(config, RunLock(Path(config.out), key="out"))
+    except ToldByRankZero:
+        sys.exit(STATUS_USER)
     except WeakpanError as error:
         exit_with(error)
     rank_zero_only(print_skipped)(failures)

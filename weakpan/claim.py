@@ -42,8 +42,11 @@ class FolderClaim(ABC):
         if self.path.is_file():
             refuse_changed_settings(self.path, read_settings(self.path), self.settings)
 
-    def __call__(self) -> None:
+    def __call__(self) -> bool:
         """Keep the settings; called when a result is made and before it is written.
+
+        Returns:
+            Whether this call has written them: they are of the first result.
 
         Raises:
             RunError: results of other settings came first.
@@ -57,3 +60,4 @@ class FolderClaim(ABC):
             if written:
                 self.path.unlink(missing_ok=True)
             raise
+        return written

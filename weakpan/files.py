@@ -97,6 +97,11 @@ def _crc32(path: Path, time: int, size: int) -> int:  # noqa: ARG001
     return total
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a file is what a writer that was killed left beside the file that it meant to write."""
+    return _TEMPORARY.fullmatch(path.name) is not None and path.is_file()
+
+
 def remove_temporaries(folder: Path) -> None:
     """Remove what writers that were killed left beside the files that they meant to write.
 
@@ -104,5 +109,5 @@ def remove_temporaries(folder: Path) -> None:
         folder: searched with all below it; nobody may be writing there.
     """
     for path in folder.rglob(".*"):
-        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+        if is_temporary(path):
             path.unlink(missing_ok=True)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +17,16 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from PIL import Image
-from scripts import run_script
+from scripts import ROOT, Script, environment, run_script
 
 from weakpan.catalog import TOY_CITY
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.data.coco import CocoImage, CocoPanoptic
-from weakpan.errors import ConfigError, DataError, RunError, one_line
+from weakpan.errors import ConfigError, DataError, DiskFullError, RunError, one_line
+from weakpan.job.run_lock import RunLock
 from weakpan.predict.photographs import open_source
 from weakpan.predict.result_folder import ResultFolder
-from weakpan.predict.run import predict
+from weakpan.predict.run import predict as predict_alone
 from weakpan.predict.trained import find_round
 from weakpan.training.segmenter_module import Prediction
 
@@ -28,6 +34,16 @@ from weakpan.training.segmenter_module import Prediction
 def settings(**values: Any) -> PredictConfig:
     """Checked as from the command line; no loader processes, no pictures."""
     return to_predict_config(OmegaConf.create({"workers": 0, "overlays": False, **values}))
+
+
+def predict(config: PredictConfig) -> list[tuple[str, str]]:
+    """As predict.py calls it."""
+    return predict_alone(config, RunLock(Path(config.out), key="out"))
+
+
+def files_in(folder: Path) -> list[Path]:
+    """All below it but the lock, which stays."""
+    return sorted(path for path in folder.rglob("*") if path.name != ".lock")
 
 
 def photograph(path: Path, height: int, width: int, mode: str = "RGB", **options: Any) -> Path:
@@ -122,7 +138,7 @@ def test_a_folder_of_mixed_photographs(tiny_run: Path, tmp_path: Path) -> None:
         "e": ("e.tif", 50, 50),
     }
     assert [i["id"] for i in content["images"]] == ["a", "b", "c", "d", "e"]
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+    assert [p.name for p in files_in(tmp_path / "out") if p.parent == tmp_path / "out"] == [
         "panoptic",
         "panoptic.json",
         "predict.settings.json",
@@ -193,12 +209,12 @@ def test_a_list_that_the_run_was_scored_on_counts_here_too(tiny_run: Path, tmp_p
 def refused(asked: dict[str, Any], kind: type[Exception], *parts: str) -> None:
     """Predicting raises one clear error and has written nothing."""
     out = Path(asked["out"])
-    before = sorted(out.rglob("*")) if out.is_dir() else []
+    before = files_in(out)
     with pytest.raises(kind) as error:
         predict(settings(**asked))
     for part in parts:
         assert part in str(error.value)
-    assert (sorted(out.rglob("*")) if out.is_dir() else []) == before
+    assert files_in(out) == before
 
 
 @pytest.mark.parametrize(
@@ -389,8 +405,8 @@ def test_the_same_command_goes_on_after_an_interruption(
     predict(settings(**asked))
     assert "1 of them are there already" in capsys.readouterr().out
     assert (good.stat().st_mtime_ns == before[0], torn.stat().st_mtime_ns == before[1]) == (True, False)
-    names = sorted(str(p.relative_to(whole)) for p in whole.rglob("*"))
-    assert sorted(str(p.relative_to(out)) for p in out.rglob("*")) == names
+    names = [str(p.relative_to(whole)) for p in files_in(whole)]
+    assert [str(p.relative_to(out)) for p in files_in(out)] == names
     for name in names:
         if (whole / name).is_file():
             assert (out / name).read_bytes() == (whole / name).read_bytes(), name
@@ -419,6 +435,154 @@ def test_what_an_interruption_left_unwritten_is_no_more_than_the_last_file(
     assert not (out / "unfinished").exists()
     photograph(photos / "c.png", 40, 50)
     refused(asked, RunError, "photographs listed", "2 ids", "3 ids")
+
+
+def unfinished(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> dict[str, Any]:
+    """Three photographs, all of them predicted and panoptic.json not yet written; returns what was asked for."""
+    photos = tmp_path / "photos"
+    for name in "abc":
+        photograph(photos / f"{name}.png", 40, 60)
+    asked = {"run": str(tiny_run), "input": str(photos), "out": str(tmp_path / "out"), **more}
+    with monkeypatch.context() as patch:
+        patch.setattr(ResultFolder, "finish", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            predict(settings(**asked))
+    return asked
+
+
+def test_photographs_that_changed_and_damaged_records_are_predicted_again(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = unfinished(tiny_run, tmp_path, monkeypatch)
+    (tmp_path / "photos" / "a.png").unlink()
+    photograph(tmp_path / "photos" / "a.jpg", 100, 200)
+    part = tmp_path / "out" / "unfinished" / "b.json"
+    content = json.loads(part.read_text())
+    part.write_text(json.dumps({**content, "segments": [{}]}))
+    written = []
+    write = ResultFolder.write
+    monkeypatch.setattr(ResultFolder, "write", lambda f, p, *more: written.append(p.image_id) or write(f, p, *more))
+    predict(settings(**asked))
+    assert written == ["a", "b"]
+    images = check_files(tmp_path / "out")["images"]
+    assert [(i["file_name"], i["height"], i["width"]) for i in images] == [
+        ("a.jpg", 100, 200),
+        ("b.png", 40, 60),
+        ("c.png", 40, 60),
+    ]
+    capsys.readouterr()
+    photograph(tmp_path / "photos" / "c.jpg", 40, 60)
+    (tmp_path / "photos" / "c.png").unlink()
+    refused(asked, RunError, "c was c.png then, c.jpg now", "new folder")
+
+
+@pytest.mark.parametrize("damage", [{"annotations": []}, {"annotations": [], "images": [{}]}, {"annotations": [5]}])
+def test_a_damaged_panoptic_json_is_named(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: dict[str, Any]
+) -> None:
+    asked = unfinished(tiny_run, tmp_path, monkeypatch)
+    (tmp_path / "out" / "panoptic.json").write_text(json.dumps(damage))
+    refused(asked, DataError, str(tmp_path / "out" / "panoptic.json"))
+
+
+def test_finished_means_that_every_file_is_there_and_whole(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = unfinished(tiny_run, tmp_path, monkeypatch, overlays=True)
+    predict(settings(**asked))
+    (tmp_path / "out/overlays/c.jpg").unlink()
+    refused(asked, RunError, f"{tmp_path / 'out/overlays/c.jpg'}: no such image", "delete", "new folder")
+    torn = tmp_path / "out/panoptic/b.png"
+    torn.write_bytes(torn.read_bytes()[:-20])
+    refused(asked, RunError, f"{torn}: ", "delete", "new folder")
+
+
+def test_a_full_disk_is_told_with_the_image_and_leaves_no_claim(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photograph(tmp_path / "photos" / "a.png", 40, 60)
+    asked = {"run": str(tiny_run), "input": str(tmp_path / "photos"), "out": str(tmp_path / "out"), "overlays": True}
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for broken, words in (("write_jpeg", ("at image a", "a.jpg")), ("write_panoptic_json", ("panoptic.json",))):
+
+        def refuse(path: Path, *_: Any) -> None:
+            full.filename = str(path)
+            raise full
+
+        with monkeypatch.context() as patch:
+            patch.setattr(f"weakpan.predict.result_folder.{broken}", refuse)
+            with pytest.raises(DiskFullError, match=r"no space left on file system .* make room and start") as error:
+                predict(settings(**asked))
+        assert all(word in str(error.value) for word in words)
+        if broken == "write_jpeg":
+            assert files_in(tmp_path / "out") == []
+            asked["overlays"] = False  # other settings are welcome
+    predict(settings(**asked))
+    check_files(tmp_path / "out")
+
+
+def test_a_second_command_on_the_same_folder_is_refused(tiny_run: Path, tmp_path: Path) -> None:
+    photograph(tmp_path / "photos" / "a.png", 40, 60)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / ".predict.settings.17-0123abcd.json").write_text("left by a writer that was killed")
+    hold = (
+        "import sys; from pathlib import Path; from weakpan.job.run_lock import RunLock\n"
+        "RunLock(Path(sys.argv[1])).claim(); print('held', flush=True); sys.stdin.read()"
+    )
+    asked = {"run": str(tiny_run), "input": str(tmp_path / "photos"), "out": str(out)}
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(out)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        refused(asked, RunError, "another job is working on this out folder", f"process {other.pid}", "out=FOLDER")
+        assert other.stdin is not None
+        other.stdin.close()
+    predict(settings(**asked))
+    assert len(check_files(out)["images"]) == 1
+    assert not list(out.glob(".predict*"))
+
+
+def test_names_that_not_every_system_takes_are_refused_before_work(tiny_run: Path, tmp_path: Path) -> None:
+    path = photograph(tmp_path / "photos" / "a\\b.png", 40, 60)
+    asked = {"run": str(tiny_run), "input": str(tmp_path / "photos"), "out": str(tmp_path / "out")}
+    refused(asked, DataError, str(path), "no plain file name", "rename")
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_ranks_of_a_launcher_agree_on_what_is_left(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: bool
+) -> None:
+    """Rank 1 comes late, when rank 0 alone would have finished and tidied up under its eyes."""
+    asked = unfinished(tiny_run, tmp_path, monkeypatch)
+    if finished:
+        predict(settings(**asked))
+    given = [f"{key}={value}" for key, value in asked.items()]
+    given += ["workers=0", "overlays=false", "trainer=cpu", "trainer.devices=2", "trainer.strategy=ddp"]
+    ranks = []
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    torchrun = {**common, "TORCHELASTIC_RUN_ID": "none", "GROUP_RANK": "0"}
+    with (tmp_path / "said").open("w+b") as said:
+        for rank in ("0", "1"):
+            env = environment(**torchrun, RANK=rank, LOCAL_RANK=rank)
+            ranks.append(Script(["predict.py", *given], said.fileno(), said.fileno(), env=env))
+            if rank == "0":
+                time.sleep(3)
+                alone = ranks[0].poll(), (tmp_path / "out" / "unfinished").exists()
+        try:
+            assert alone == (None, not finished), "rank 0 decides nothing before rank 1 is there"
+            assert [rank.wait(120) for rank in ranks] == [0, 0], (tmp_path / "said").read_text()
+        finally:
+            for rank in ranks:
+                if rank.poll() is None:
+                    rank.kill()
+    assert len(check_files(tmp_path / "out")["images"]) == 3
+    assert ("finished already" in (tmp_path / "said").read_text()) == finished
+    assert not (tmp_path / "out" / "unfinished").exists()
 
 
 def test_devices_that_are_not_there_are_a_matter_of_the_configuration(tiny_run: Path, tmp_path: Path) -> None:

@@ -35,11 +35,17 @@ class RunLock:
     Args:
         folder: of the run; made if it is not there.
         patience: seconds to wait for the last processes of an earlier job, whose rank 0 is gone already.
+        key: of the command line that gives the folder, for messages.
     """
 
-    def __init__(self, folder: Path, patience: float = 30.0) -> None:
-        self.folder, self.patience = folder, patience
+    def __init__(self, folder: Path, patience: float = 30.0, key: str = "run") -> None:
+        self.folder, self.patience, self.key = folder, patience, key
         self._file: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file that is locked."""
+        return self.folder / NAME
 
     def claim(self) -> str | None:
         """Take the folder for a job; rank 0 calls this before anything is written.
@@ -53,15 +59,15 @@ class RunLock:
         self._open()
         if not self._lock(0, 1):
             raise RunError(
-                f"{self.folder}: another job is working on this run folder ({self._holder()}); wait for it or end it, "
-                "or give another folder with run=FOLDER"
+                f"{self.folder}: another job is working on this {self.key} folder ({self._holder()}); wait for it or "
+                f"end it, or give another folder with {self.key}=FOLDER"
             )
         give_up = time.monotonic() + self.patience
         while not self._lock(1, _EVERYTHING):
             if time.monotonic() > give_up:
                 raise RunError(
-                    f"{self.folder}: processes of an earlier job ({self._holder()}) are still working on this run "
-                    "folder; end them, then start the same command again"
+                    f"{self.folder}: processes of an earlier job ({self._holder()}) are still working on this "
+                    f"{self.key} folder; end them, then start the same command again"
                 )
             time.sleep(0.2)
         self._unlock(1, _EVERYTHING)
@@ -86,7 +92,7 @@ class RunLock:
     def _open(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._supported = True
-        self._file = os.open(self.folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def _lock(self, start: int, length: int) -> bool:
         assert self._file is not None

@@ -11,9 +11,13 @@ from weakpan.config.predict import PredictConfig
 from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.folder import PhotoFolder
 from weakpan.errors import DataError, one_line
+from weakpan.layout import checked_id
 from weakpan.predict.readable import ReadWhole
 from weakpan.predict.trained import TrainedRound
 from weakpan.sharing import share
+
+Stamp = dict[str, str | int]
+"""Of a photograph: `file_name` below the folder, `bytes`, and `mtime_ns`, its time in nanoseconds."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +42,28 @@ class Source:
         """Path of a photograph below the folder, with forward slashes."""
         return self.photographs.image_path(image_id).relative_to(self.photographs.root).as_posix()
 
+    def stamp(self, image_id: str) -> Stamp:
+        """What tells the file of a photograph from another one; raises DataError if it is gone."""
+        path = self.photographs.image_path(image_id)
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise DataError(f"{path}: not readable ({error.strerror}); it was there a moment ago") from error
+        return {"file_name": self.file_name(image_id), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+
 
 def open_source(config: PredictConfig, trained: TrainedRound) -> Source:
     """Find the photographs and look at every file.
 
     Raises:
-        DataError: no folder, no photograph, two with the same id, no such split, or a file that is damaged; with
-            `on_error=skip` no file that is not.
+        DataError: no folder, no photograph, two with the same id, one whose id cannot be the name of a file on every
+            system, no such split, or a file that is damaged; with `on_error=skip` no file that is not.
     """
     truth = None
     photographs = PhotoFolder(Path(config.input)) if config.input is not None else _open_split(config, trained)
     ids = photographs.ids
+    for image_id in ids:
+        checked_id(image_id, photographs.image_path(image_id), "rename the file")
     if isinstance(photographs, CityscapesSplit) and all(map(photographs.has_truth, ids)):
         truth = photographs
     name = f"split {config.split} of {photographs.root}" if config.input is None else str(photographs.root)

@@ -1,7 +1,8 @@
 """The folder that predictions go to: claimed by its settings, and gone on with after an interruption.
 
-Until a command is finished, `unfinished/ID.json` says of an image that its files are whole and holds what
-`panoptic.json` will say of it; `unfinished/ID.png` is its map of classes, where predictions are scored.
+Until a command is finished, `unfinished/ID.json` says of an image that its files are whole, which file it was
+predicted from, and what `panoptic.json` will say of it; `unfinished/ID.png` is its map of classes, where predictions
+are scored.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,26 +29,32 @@ from weakpan.data.coco import (
     write_panoptic_png,
 )
 from weakpan.errors import DataError, RunError
-from weakpan.files import remove_temporaries, write_text_atomically
+from weakpan.files import is_temporary, write_text_atomically
 from weakpan.images import inspect_image, read_rgb
 from weakpan.map_store import MapStore
 from weakpan.panoptic import PanopticMap, Segment
 from weakpan.predict.overlays import draw_prediction, write_jpeg
+from weakpan.predict.photographs import Stamp
+from weakpan.ranks import world
 from weakpan.training.segmenter_module import Prediction
 
 SETTINGS = "predict.settings.json"
 """File of the settings that the folder stands for."""
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, lock: Path) -> None:
     """Make sure that results can go to a folder.
+
+    Args:
+        out: the folder.
+        lock: file that may lie there.
 
     Raises:
         RunError: it cannot be written to, or it holds something that no earlier start of predict.py has left.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        first = next(out.iterdir(), None)
+        first = next((path for path in out.iterdir() if path != lock and not is_temporary(path)), None)
     except OSError as error:
         raise RunError(f"out={out}: not a folder that can be written to ({error.strerror}); give another") from error
     if first is not None and not (out / SETTINGS).is_file():
@@ -99,10 +107,17 @@ class ResultFolder:
         """File that is written last."""
         return self.claim.out / "panoptic.json"
 
-    def has(self, image_id: str) -> bool:
-        """Whether the results of an image are there, whole, and those that were written together."""
+    @property
+    def scores(self) -> Path:
+        """File of the scores, where there are any."""
+        return self.claim.out / "scores.json"
+
+    def has(self, image_id: str, stamp: Stamp) -> bool:
+        """Whether results of an image are there, whole, written together, and of the photograph with this stamp."""
         try:
             content, png = self._content(image_id), self._png(image_id)
+            if content.get("photograph") != stamp:
+                return False
             if not png.is_file() or zlib.crc32(png.read_bytes()) != content.get("crc32"):
                 return False
             if self.overlays:
@@ -114,13 +129,34 @@ class ResultFolder:
             return False
         return True
 
-    def write(self, prediction: Prediction, photograph: RGBImage | None, file_name: str) -> CocoImage:
+    def kept(self, stamps: Mapping[str, Stamp]) -> list[str] | None:
+        """Look what an earlier command has done.
+
+        Args:
+            stamps: of all photographs, by image id.
+
+        Returns:
+            Ids of the images whose results need not be made again, sorted; None if everything is finished.
+
+        Raises:
+            RunError: results of other settings came first.
+            WeakpanError: see `is_finished`.
+        """
+        # Another command may have ended since this one began.
+        self.claim.refuse_others()
+        if self.is_finished({image_id: str(stamp["file_name"]) for image_id, stamp in stamps.items()}):
+            return None
+        return sorted(image_id for image_id, stamp in stamps.items() if self.has(image_id, stamp))
+
+    def write(self, prediction: Prediction, photograph: RGBImage | None, stamp: Stamp) -> CocoImage:
         """Write the results of one image, and last that they are whole.
+
+        Where the first one cannot be written, nothing is left of it, so that the next start may have other settings.
 
         Args:
             prediction: with its panoptic map.
             photograph: (H, W, 3) uint8 RGB, for the picture; None without one.
-            file_name: of the photograph below the folder that is predicted.
+            stamp: of the photograph's file.
 
         Returns:
             What panoptic.json will say of it.
@@ -128,19 +164,43 @@ class ResultFolder:
         Raises:
             RunError: results of other settings came first.
         """
+        first = self.claim()
+        try:
+            return self._write(prediction, photograph, stamp)
+        except BaseException:
+            # Another rank may have taken the claim for its own.
+            if first and world() == 1:
+                self._withdraw(prediction.image_id)
+            raise
+
+    def _write(self, prediction: Prediction, photograph: RGBImage | None, stamp: Stamp) -> CocoImage:
         image_id, panoptic = prediction.image_id, prediction.panoptic
         assert panoptic is not None
-        self.claim()
         write_panoptic_png(self._png(image_id), panoptic)
         if photograph is not None:
             write_jpeg(self._overlay(image_id), draw_prediction(photograph, panoptic, self.catalog))
         if self.scored:
             self._classes.write(image_id, prediction.semantic)
         height, width = panoptic.ids.shape
-        record = CocoImage(image_id, file_name, height, width, tuple(segment_records(panoptic, self.catalog)))
-        content = {**asdict(record), "crc32": zlib.crc32(self._png(image_id).read_bytes())}
-        write_text_atomically(self._part(image_id), json.dumps(content) + "\n")
+        segments = tuple(segment_records(panoptic, self.catalog))
+        record = CocoImage(image_id, str(stamp["file_name"]), height, width, segments)
+        checksum = zlib.crc32(self._png(image_id).read_bytes())
+        content = {**asdict(record), "photograph": stamp, "crc32": checksum}
+        sealed = {**content, "sealed": _seal(content)}
+        write_text_atomically(self._part(image_id), json.dumps(sealed) + "\n")
         return record
+
+    def _withdraw(self, image_id: str) -> None:
+        """Remove the files of the one image that there is, and the settings."""
+        png, overlay, part = self._png(image_id), self._overlay(image_id), self._part(image_id)
+        # What can neither be written nor removed stays, with its settings.
+        with suppress(OSError):
+            for path in (png, overlay, part, self._classes.path(image_id)):
+                path.unlink(missing_ok=True)
+            for folder in {png.parent, overlay.parent, part.parent}:
+                if folder.is_dir():
+                    folder.rmdir()
+            self.claim.path.unlink(missing_ok=True)
 
     def record(self, image_id: str) -> CocoImage:
         """What panoptic.json will say of an image that is done; raises DataError if that is missing or damaged."""
@@ -160,28 +220,58 @@ class ResultFolder:
         ids = rgb_to_ids(read_rgb(self._png(image_id)))
         return PanopticMap(ids, segments), self._classes.read(image_id)
 
-    def is_finished(self, ids: Sequence[str]) -> bool:
+    def is_finished(self, file_names: Mapping[str, str]) -> bool:
         """Whether an earlier command has finished these photographs.
+
+        Args:
+            file_names: of all photographs, by image id.
 
         Raises:
             RunError: it has finished others, since photographs that could not be read then can be read now, or the
-                other way round.
+                other way round; or a file of its results is missing, or cut short.
             DataError: panoptic.json is damaged.
         """
         if not self.json.is_file():
             return False
-        done = [image["id"] for image in CocoPanoptic(self.json, self.catalog).content["images"]]
-        if done != sorted(ids):
-            raise RunError(
-                f"{self.json}: finished with {len(done)} photographs, of which others can be read now ({len(ids)}); "
-                "give a new folder"
+        finished = CocoPanoptic(self.json, self.catalog)
+        done = {image_id: record.get("file_name") for image_id, record in finished.photographs.items()}
+        if not done or set(done) != set(finished.ids):
+            raise DataError(
+                f"{self.json}: damaged, it lists {len(done)} photographs and has annotations of {len(finished.ids)}; "
+                f"delete {self.claim.out} to predict again"
             )
+        if done != file_names:
+            odd = min(i for i in done.keys() | file_names.keys() if done.get(i) != file_names.get(i))
+            raise RunError(
+                f"{self.json}: finished with {len(done)} photographs, of which others can be read now "
+                f"({len(file_names)}; {odd} was {done.get(odd, 'not there')} then, {file_names.get(odd, 'not there')} "
+                "now); give a new folder"
+            )
+        for path in self._expected(sorted(done)):
+            try:
+                if path != self.scores:
+                    inspect_image(path)
+                elif not path.is_file():
+                    raise DataError(f"{path}: missing")
+            except DataError as error:
+                raise RunError(
+                    f"{error}; {self.json} says that everything is finished: give a new folder, or delete "
+                    f"{self.claim.out} to predict again"
+                ) from error
         self._forget_parts()
         return True
 
+    def _expected(self, ids: Iterable[str]) -> Iterator[Path]:
+        """Every file that is there when panoptic.json is."""
+        for image_id in ids:
+            yield self._png(image_id)
+            if self.overlays:
+                yield self._overlay(image_id)
+        if self.scored:
+            yield self.scores
+
     def finish(self, images: Sequence[CocoImage], info: Mapping[str, Any]) -> None:
         """Write panoptic.json, which says that the folder is complete; all ranks have written by then."""
-        remove_temporaries(self.claim.out)
         write_panoptic_json(self.json, self.catalog, images, info)
         self._forget_parts()
 
@@ -196,6 +286,8 @@ class ResultFolder:
             raise DataError(f"{path}: not readable ({error}); start the same command again") from error
         if not isinstance(content, dict):
             raise DataError(f"{path}: holds a {type(content).__name__}, expected an object; start the command again")
+        if content.pop("sealed", None) != _seal(content):
+            raise DataError(f"{path}: does not fit its checksum; start the same command again")
         return content
 
     @property
@@ -210,3 +302,8 @@ class ResultFolder:
 
     def _overlay(self, image_id: str) -> Path:
         return self.claim.out / "overlays" / f"{image_id}.jpg"
+
+
+def _seal(content: Mapping[str, Any]) -> int:
+    """CRC-32 of what a file says of an image, as JSON brings it back: plain values in any order."""
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())

@@ -22,8 +22,10 @@ from weakpan.errors import ConfigError, RunError
 from weakpan.files import content_digest, write_text_atomically
 from weakpan.predict.photographs import Source, open_source
 from weakpan.predict.result_folder import PredictClaim, ResultFolder, check_out
+from weakpan.predict.together import Lock, form_group, holding, naming_faults
 from weakpan.predict.trained import TrainedRound, find_round, load_segmenter
 from weakpan.predict.writer import WritePanoptic
+from weakpan.ranks import from_rank_zero
 from weakpan.stages.build import build_trainer
 from weakpan.stages.settings import digest_of_ids
 
@@ -31,22 +33,33 @@ _LIMITS = ("limit_predict_batches", "fast_dev_run")
 """What makes a trial of a run short and must not leave photographs out."""
 
 
-def predict(config: PredictConfig) -> list[tuple[str, str]]:
+def predict(config: PredictConfig, lock: Lock) -> list[tuple[str, str]]:
     """Do what predict.py was asked for; everything that can be refused is refused before the first prediction.
 
     Writes `panoptic/ID.png`, `overlays/ID.jpg` if asked for, `scores.json` where a split has real labels, and
-    `panoptic.json` last: a folder that has it is complete. The same command on a folder that is not goes on.
+    `panoptic.json` last: a folder that has it is complete. The same command on a folder that is not goes on. Every rank
+    calls this.
+
+    Args:
+        config: checked.
+        lock: on the output folder.
 
     Returns:
         Image id and message of the photographs that were left out; empty unless they are to be skipped.
 
     Raises:
         WeakpanError: see `find_round` and `open_source`; an output folder that holds anything else than predictions
-            with the same settings; several devices and `on_error=skip`; photographs that the Trainer was told to leave
-            out.
+            with the same settings; another command at work there; several devices and `on_error=skip`; photographs
+            that the Trainer was told to leave out; a disk that is full or broken.
+        ToldByRankZero: rank 0 has refused, on the other ranks.
     """
     out = Path(config.out)
-    check_out(out)
+    with naming_faults(out):
+        check_out(out, lock.path)
+        return _predict(config, out, lock)
+
+
+def _predict(config: PredictConfig, out: Path, lock: Lock) -> list[tuple[str, str]]:
     trained = find_round(config)
     if config.on_error is OnError.skip:
         _refuse_several_devices(config, trained)
@@ -55,32 +68,51 @@ def predict(config: PredictConfig) -> list[tuple[str, str]]:
     claim = PredictClaim(out, _settings(config, trained, source))
     claim.refuse_others()
     folder = ResultFolder(claim, trained.catalog, config.overlays, scored=scorer is not None)
-    if folder.is_finished(source.ids):
-        rank_zero_only(print)(f"finished already: {folder.json}; delete {out} to predict again", flush=True)
-        return list(source.failures)
-    todo = [image_id for image_id in source.ids if not folder.has(image_id)]
-    kept = sorted(set(source.ids) - set(todo))
-    _announce(config, trained, source, len(kept))
-    writer = WritePanoptic(source, folder)
+    # What has changed by the time that it is read is found out by the next start.
+    stamps = {image_id: source.stamp(image_id) for image_id in source.ids}
+    writer = WritePanoptic(source, folder, stamps)
     trainer = _trainer(config, trained, [writer, *([scorer] if scorer else [])])
-    if todo:
-        images = WholeImages(source.photographs, todo, trained.config.segmenter.views.scale, annotations=None)
-        data = PanopticDataModule(None, images, 1, config.workers, trained.config.seed)
-        trainer.predict(load_segmenter(trained), data, return_predictions=False)
-    writer.merge_ranks(map(folder.record, kept))
+    form_group(trainer)
+    with holding(lock):
+        kept = from_rank_zero(lambda: folder.kept(stamps))
+        if kept is None:
+            rank_zero_only(print)(f"finished already: {folder.json}; delete {out} to predict again", flush=True)
+            return list(source.failures)
+        _announce(config, trained, source, len(kept))
+        done = set(kept)
+        todo = [image_id for image_id in source.ids if image_id not in done]
+        if todo:
+            images = WholeImages(source.photographs, todo, trained.config.segmenter.views.scale, annotations=None)
+            data = PanopticDataModule(None, images, 1, config.workers, trained.config.seed)
+            trainer.predict(load_segmenter(trained), data, return_predictions=False)
+        _finish(trained, folder, writer, scorer, kept, len(source.ids))
+    return list(source.failures)
+
+
+def _finish(
+    trained: TrainedRound,
+    folder: ResultFolder,
+    writer: WritePanoptic,
+    scorer: ScorePredictions | None,
+    kept: Sequence[str],
+    expected: int,
+) -> None:
+    """Bring together what the ranks have made, and write what is about all images; every rank calls this."""
+    writer.merge_ranks(from_rank_zero(lambda: [folder.record(image_id) for image_id in kept]))
     if scorer is not None:
         scorer.merge_ranks()
-    if len(writer.images) != len(source.ids):
+    if len(writer.images) != expected:
         raise RunError(
-            f"out={out}: only {len(writer.images)} of {len(source.ids)} photographs were predicted; take out of "
+            f"out={folder.claim.out}: only {len(writer.images)} of {expected} photographs were predicted; take out of "
             "trainer=... what limits the number, and start again"
         )
-    if trainer.is_global_zero:
+
+    def write() -> None:
         if scorer is not None:
             _add_kept(scorer, folder, kept)
         _write_results(trained, folder, writer, scorer)
-    trainer.strategy.barrier("panoptic.json is written")
-    return list(source.failures)
+
+    from_rank_zero(write)
 
 
 def _settings(config: PredictConfig, trained: TrainedRound, source: Source) -> dict[str, Any]:
@@ -149,7 +181,7 @@ def _write_results(
 ) -> None:
     if scorer is not None:
         scores = scorer.scorer.result().as_dict()
-        write_text_atomically(folder.json.with_name("scores.json"), json.dumps(scores, indent=1) + "\n")
+        write_text_atomically(folder.scores, json.dumps(scores, indent=1) + "\n")
         print("scores: " + ", ".join(_figures(scores)), flush=True)
     info = {
         "description": "panoptic segmentation predicted by weakpan",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from weakpan.callbacks.each_prediction import EachPrediction
 from weakpan.data.coco import CocoImage
-from weakpan.predict.photographs import Source
+from weakpan.predict.photographs import Source, Stamp
 from weakpan.predict.result_folder import ResultFolder
 from weakpan.ranks import gather_from_all_ranks
+from weakpan.sharing import naming_image
 from weakpan.training.segmenter_module import Prediction
 
 
@@ -22,18 +23,20 @@ class WritePanoptic(EachPrediction):
     Args:
         source: photographs that are predicted.
         folder: that results go to.
+        stamps: of the photographs, by image id, from before they were read.
     """
 
-    def __init__(self, source: Source, folder: ResultFolder) -> None:
+    def __init__(self, source: Source, folder: ResultFolder, stamps: Mapping[str, Stamp]) -> None:
         super().__init__()
-        self.source, self.folder = source, folder
+        self.source, self.folder, self.stamps = source, folder, stamps
         self.images: list[CocoImage] = []
 
     def take(self, prediction: Prediction) -> None:
-        """Write one image."""
+        """Write one image; raises MachineError, with the image, for a disk that is full or broken."""
         image_id = prediction.image_id
-        photograph = self.source.photographs.image(image_id) if self.folder.overlays else None
-        self.images.append(self.folder.write(prediction, photograph, self.source.file_name(image_id)))
+        with naming_image(image_id):
+            photograph = self.source.photographs.image(image_id) if self.folder.overlays else None
+            self.images.append(self.folder.write(prediction, photograph, self.stamps[image_id]))
 
     def merge_ranks(self, kept: Iterable[CocoImage]) -> None:
         """Bring the records of all ranks together; every rank calls this after the prediction.
