@@ -8,6 +8,8 @@ import re
 import resource
 from pathlib import Path
 
+from weakpan.errors import DiskFullError, MachineError, one_line
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _BROKEN = (errno.EIO, errno.EROFS)
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
@@ -39,6 +41,24 @@ def _numbered(error: OSError) -> OSError:
     """The same, where only the text has the number: so errors come out of the processes that load batches."""
     found = _IN_TEXT.findall(str(error)) if error.errno is None else []
     return OSError(int(found[-1]), str(error)) if found else error
+
+
+def as_machine_error(error: BaseException, path: Path | None = None, at: str = "") -> MachineError | None:
+    """What to raise from an error that comes from a fault of the machine; None for any other error.
+
+    Args:
+        error: see `fault_of_machine`.
+        path: that was read or written, where the fault does not name it.
+        at: what was being done, to be added; begins with a comma.
+    """
+    fault = fault_of_machine(error)
+    if fault is None:
+        return None
+    what, remedy = in_words(fault, path)
+    unnamed = one_line(str(error)) if path is None else f"{path}: {one_line(str(error))}"
+    where = Path(fault.filename).absolute() if fault.filename else unnamed
+    kind = DiskFullError if is_full(fault) else MachineError
+    return kind(f"{where}: {what}{at}; {remedy} and start the same command again: what is done stays")
 
 
 def in_words(fault: OSError, path: Path | None = None) -> tuple[str, str]:

@@ -18,14 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Protocol
 
 import cv2
 
 from weakpan.clock import clock
-from weakpan.disk import fault_of_machine, in_words, is_full
-from weakpan.errors import DataError, DiskFullError, MachineError, RunError, WeakpanError, one_line
+from weakpan.disk import as_machine_error
+from weakpan.errors import DataError, MachineError, RunError, WeakpanError
 
 SAY_EVERY = 10.0
 """Seconds between two lines of progress."""
@@ -230,13 +229,8 @@ def naming_image(image_id: str) -> Iterator[None]:
     except MachineError:
         raise
     except (WeakpanError, OSError) as error:
-        fault = fault_of_machine(error)
-        if fault is not None:
-            where = Path(fault.filename).absolute() if fault.filename else one_line(str(error))
-            what, remedy = in_words(fault)
-            raise (DiskFullError if is_full(fault) else MachineError)(
-                f"{where}: {what}, at image {image_id}; {remedy} and start the same command again: what is done stays"
-            ) from error
+        if (fault := as_machine_error(error, at=f", at image {image_id}")) is not None:
+            raise fault from error
         if isinstance(error, WeakpanError):
             raise
         raise DataError(f"image {image_id}: {error}") from error

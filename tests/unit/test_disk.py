@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from weakpan.disk import fault_of_machine, file_system_of, in_words, is_full
-from weakpan.errors import DataError
+from weakpan.disk import as_machine_error, fault_of_machine, file_system_of, in_words, is_full
+from weakpan.errors import DataError, DiskFullError, MachineError
 
 
 @pytest.mark.parametrize(("code", "full"), [(errno.ENOSPC, True), (errno.EDQUOT, True), (errno.EACCES, False)])
@@ -74,3 +74,18 @@ def test_a_fault_is_found_in_the_text_that_comes_out_of_a_loading_process():
 
 def test_the_end_of_a_file_is_no_fault():
     assert fault_of_machine(OSError("a file that ends early")) is None
+
+
+def test_a_fault_becomes_an_error_that_says_what_to_do(tmp_path):
+    full = OSError(errno.ENOSPC, "x", str(tmp_path / "a.png"))
+    error = as_machine_error(full, at=", at image a")
+    assert isinstance(error, DiskFullError)
+    assert re.fullmatch(
+        rf"{tmp_path}/a\.png: no space left on file system .*, at image a; make room and start the same command again: "
+        "what is done stays",
+        str(error),
+    )
+    many = as_machine_error(OSError(errno.EMFILE, "Too many open files"), tmp_path)
+    assert type(many) is MachineError
+    assert str(many).startswith(f"{tmp_path}: ")
+    assert as_machine_error(DataError("a.png: damaged")) is None

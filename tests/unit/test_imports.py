@@ -7,7 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "weakpan"
 ORDER = (
-    ("errors", "disk", "ranks", "clock", "stamp", "loading"),
+    ("errors",),
+    ("disk", "ranks", "clock", "stamp", "loading"),
     ("arrays", "files", "sharing"),
     ("images", "catalog", "panoptic", "layout"),
     ("map_store", "checkpoints"),

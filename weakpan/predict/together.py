@@ -11,8 +11,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.strategies import ParallelStrategy
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
-from weakpan.disk import fault_of_machine, in_words, is_full
-from weakpan.errors import DiskFullError, MachineError, WeakpanError, one_line
+from weakpan.disk import as_machine_error
+from weakpan.errors import MachineError, WeakpanError
 from weakpan.files import remove_temporaries
 from weakpan.ranks import from_rank_zero, rank
 
@@ -86,11 +86,7 @@ def naming_faults(out: Path) -> Iterator[None]:
     except MachineError:
         raise
     except (WeakpanError, OSError) as error:
-        fault = fault_of_machine(error)
+        fault = as_machine_error(error, out)
         if fault is None:
             raise
-        what, remedy = in_words(fault, out)
-        where = Path(fault.filename).absolute() if fault.filename else f"{out}: {one_line(str(error))}"
-        raise (DiskFullError if is_full(fault) else MachineError)(
-            f"{where}: {what}; {remedy} and start the same command again: what is done stays"
-        ) from error
+        raise fault from error
