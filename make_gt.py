@@ -16,8 +16,8 @@ SKIPPED: list[tuple[str, str]] = []
 @hydra.main(version_base="1.3", config_path="conf", config_name="make_gt")
 def main(composed: DictConfig) -> None:
     """Compose, check, run the stage; list what could not be done."""
+    from weakpan.basics.errors import WeakpanError, exit_with, print_skipped
     from weakpan.config.make_gt import to_make_gt_config
-    from weakpan.errors import WeakpanError, exit_with, print_skipped
     from weakpan.make_gt.run import make_gt
 
     try:
@@ -29,11 +29,11 @@ def main(composed: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    from weakpan.basics.errors import STATUS_SKIPPED
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.make_gt import MakeGtConfig
     from weakpan.config.scripts import Script
-    from weakpan.errors import STATUS_SKIPPED
 
     register("make_gt_schema", MakeGtConfig)
     run_command(main, Script(Path(__file__)))

@@ -19,9 +19,9 @@ SKIPPED: list[tuple[str, str]] = []
 @hydra.main(version_base="1.3", config_path="conf", config_name="predict")
 def main(composed: DictConfig) -> None:
     """Compose, check, predict; list what was left out."""
+    from weakpan.basics.console import say_loading
+    from weakpan.basics.errors import STATUS_USER, WeakpanError, exit_with, print_skipped
     from weakpan.config.predict import to_predict_config
-    from weakpan.errors import STATUS_USER, WeakpanError, exit_with, print_skipped
-    from weakpan.loading import say_loading
 
     try:
         config = to_predict_config(composed)
@@ -31,9 +31,9 @@ def main(composed: DictConfig) -> None:
     say_loading()
     from pytorch_lightning.utilities import rank_zero_only
 
-    from weakpan.job.run_lock import RunLock
+    from weakpan.parallel.ranks import ToldByRankZero
+    from weakpan.parallel.run_lock import RunLock
     from weakpan.predict.run import predict
-    from weakpan.ranks import ToldByRankZero
     from weakpan.stages.build import quieten_lightning
 
     quieten_lightning()
@@ -48,11 +48,11 @@ def main(composed: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    from weakpan.basics.errors import STATUS_SKIPPED
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.predict import PredictConfig
     from weakpan.config.scripts import Script
-    from weakpan.errors import STATUS_SKIPPED
 
     register("predict_schema", PredictConfig)
     run_command(main, Script(Path(__file__)))

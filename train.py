@@ -16,9 +16,9 @@ from omegaconf import DictConfig
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")
 def main(composed: DictConfig) -> float | None:
     """Compose, check, run; returns the figure that sweeps optimise."""
+    from weakpan.basics.console import say_loading
+    from weakpan.basics.errors import WeakpanError, exit_with
     from weakpan.config.train_checks import to_train_config
-    from weakpan.errors import WeakpanError, exit_with
-    from weakpan.loading import say_loading
 
     try:
         config = to_train_config(composed)
@@ -27,7 +27,7 @@ def main(composed: DictConfig) -> float | None:
     # Seconds pass before these are there: what is wrong with the command line is told before.
     say_loading()
     from weakpan.job.run import run_job
-    from weakpan.results import metric_named
+    from weakpan.stages.report import metric_named
 
     metrics = run_job(config, Path(HydraConfig.get().runtime.output_dir), shlex.join(["train.py", *sys.argv[1:]]))
     return metric_named(config.metric, metrics)
@@ -36,9 +36,9 @@ def main(composed: DictConfig) -> float | None:
 if __name__ == "__main__":
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
+    from weakpan.config.run_name import job_stamp
     from weakpan.config.scripts import Script
     from weakpan.config.train import TrainConfig
-    from weakpan.stamp import job_stamp
 
     # One run folder for all processes of a job, which compose the configuration each for itself.
     os.environ.setdefault("WEAKPAN_STAMP", job_stamp())

@@ -19,17 +19,17 @@ from torch import Tensor
 
 from benchmarks.label_making import milliseconds
 from benchmarks.made_up_street import make_street
-from weakpan.arrays import RGBImage, SemanticMap
+from weakpan.basics.arrays import RGBImage, SemanticMap
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.callbacks.write_cams import WriteCams
-from weakpan.catalog import CITYSCAPES
-from weakpan.cues.cam_cut import cut_kept
-from weakpan.cues.cam_heatmaps import HeatmapFolder
-from weakpan.cues.cam_settings import PUBLISHED, CamSettings
 from weakpan.data.annotations import ImageAnnotation
 from weakpan.data.boxes import INSTANCE_BASE, boxes_from_maps
 from weakpan.data.candidates import CandidateSets, whole_image_sets
 from weakpan.data.crops import CropGrid
-from weakpan.images import read_rgb, write_png
+from weakpan.seeds.heatmaps import HeatmapFolder
+from weakpan.seeds.label_maps import cut_kept
+from weakpan.seeds.settings import PUBLISHED, CamSettings
+from weakpan.storage.images import read_rgb, write_png
 
 SIZE = (1024, 2048)
 GRID = CropGrid(400, 500)

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from tests.unit.labels.plain_labels import plain_labels
-from weakpan.arrays import NO_THING
-from weakpan.catalog import CITYSCAPES
+from weakpan.basics.arrays import NO_THING
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.crops import CropGrid
 from weakpan.labels.pipeline import LabelInput, LabelSettings, make_labels

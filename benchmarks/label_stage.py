@@ -29,16 +29,16 @@ import psutil
 
 from benchmarks.label_making import milliseconds
 from benchmarks.made_up_street import SPLIT, make_street, write_street
-from weakpan.catalog import CITYSCAPES
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.config.make_gt import SourceConfig, SplitConfig
-from weakpan.data.mat_scores import read_mat_scores
-from weakpan.data.released import ReleasedTree, class_palette, index_palette
-from weakpan.images import read_map, write_indexed_png
+from weakpan.data.formats.mat_scores import read_mat_scores
+from weakpan.data.formats.released import ReleasedTree, class_palette, index_palette
 from weakpan.labels.encode import to_released_8bit
 from weakpan.labels.pipeline import make_labels
 from weakpan.labels.settings import LabelSettings
-from weakpan.make_gt.labels import MakeLabels
-from weakpan.make_gt.weak_source import WeakSource
+from weakpan.storage.images import read_map, write_indexed_png
+from weakpan.tasks.labels import MakeLabels
+from weakpan.tasks.weak_source import WeakSource
 
 HEIGHT, WIDTH, BOXES = 1024, 2048, 40
 FIRST_COUNT = 500

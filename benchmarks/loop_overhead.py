@@ -31,16 +31,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.callbacks.seed_steps import SeedSteps
+from weakpan.callbacks.resumable_fit import SeedSteps
 from weakpan.callbacks.write_labels import WriteLabels
-from weakpan.data.cityscapes import CityscapesSplit
-from weakpan.data.panoptic_datamodule import PanopticDataModule, TrainingViews, WholeImages
+from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, TrainingViews, WholeImages
 from weakpan.labels.store import LabelStore
-from weakpan.layout import RunLayout
 from weakpan.stages.build import build_segmenter, build_trainer, load_weights, quieten_lightning
 from weakpan.stages.earlier_run import read_run_config
 from weakpan.stages.experiment import Experiment, prepare
 from weakpan.stages.fit import RoundLabels
+from weakpan.storage.layout import RunLayout
 from weakpan.training.optimisers import configure
 from weakpan.training.segmenter_module import SegmenterModule
 

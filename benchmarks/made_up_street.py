@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from weakpan.arrays import IGNORE, NO_THING, FloatMap, SemanticMap
-from weakpan.catalog import CITYSCAPES
+from weakpan.basics.arrays import IGNORE, NO_THING, FloatMap, SemanticMap
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.data.boxes import INSTANCE_BASE
-from weakpan.data.released import ReleasedTree
+from weakpan.data.formats.released import ReleasedTree
 
 SPLIT = "train"
 

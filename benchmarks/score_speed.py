@@ -29,7 +29,7 @@ from tests.unit.evaluation.cityscapes_reference import (
     prepare_pixels,
     random_case,
 )
-from weakpan.catalog import CITYSCAPES
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.evaluation.scorer import PanopticScorer
 
 EVALUATIONS = {"PQ": prepare_panoptic, "mIoU": prepare_pixels, "AP": prepare_instances}

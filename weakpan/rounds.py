@@ -15,19 +15,18 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.config.train import Supervision
-from weakpan.map_store import read_manifest, refuse_changed_settings, write_manifest
-from weakpan.ranks import from_rank_zero
-from weakpan.results import check_labels, finished_results, write_results
+from weakpan.parallel.ranks import from_rank_zero
 from weakpan.stages.build import build_loggers
 from weakpan.stages.cams import run_cams
 from weakpan.stages.experiment import Experiment
-from weakpan.stages.first_labels import make_first_labels
 from weakpan.stages.fit import fit_round
 from weakpan.stages.gallery import make_gallery
 from weakpan.stages.masks import run_masks
-from weakpan.stages.relabel import relabel
+from weakpan.stages.relabel import make_first_labels, relabel
+from weakpan.stages.report import check_labels, finished_results, write_results
 from weakpan.stages.score import score_labels, score_segmenter
 from weakpan.stages.settings import claim_run_folder, run_settings
+from weakpan.storage.map_store import read_manifest, refuse_changed_settings, write_manifest
 
 
 def run_loop(

@@ -7,13 +7,13 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from weakpan.catalog import CITYSCAPES, TOY_CITY, load_catalog
+from weakpan.basics.catalog import CITYSCAPES, TOY_CITY, load_catalog
 from weakpan.config.compose import register
 from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
 from weakpan.config.train_checks import to_train_config
-from weakpan.cues.cam_settings import CamSettings
+from weakpan.seeds.settings import CamSettings
 from weakpan.stages.build import build_classifier, build_segmenter
 
 pytestmark = pytest.mark.usefixtures("seeded")

@@ -40,9 +40,9 @@ def quick_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers of a stage are forked from the process of `scripts.py`, where fresh ones would import torch first."""
     from scripts import CONTEXT
 
-    import weakpan.sharing
+    import weakpan.parallel.sharing
 
-    monkeypatch.setattr(weakpan.sharing, "get_context", lambda _: CONTEXT)
+    monkeypatch.setattr(weakpan.parallel.sharing, "get_context", lambda _: CONTEXT)
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,11 @@ import weakpan.stages.score
 from weakpan.config.compose import register
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import to_train_config
-from weakpan.data.toy.city import ToyCitySpec, ensure_toy_city
-from weakpan.images import read_map
 from weakpan.rounds import run_loop
 from weakpan.stages.build import quieten_lightning
 from weakpan.stages.experiment import Experiment, prepare
+from weakpan.storage.images import read_map
+from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,4 +3,4 @@
 import weakpan.config.train_checks
 import weakpan.job.run
 import weakpan.predict.run
-import weakpan.results  # noqa: F401
+import weakpan.stages.report  # noqa: F401

@@ -15,7 +15,7 @@ import scipy.io
 from PIL import Image
 
 from tests.unit.labels.plain_labels import plain_labels
-from weakpan.catalog import CITYSCAPES, Catalog, ClassInfo
+from weakpan.basics.catalog import CITYSCAPES, Catalog, ClassInfo
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.crops import CropGrid
 from weakpan.labels.inputs import LabelInput

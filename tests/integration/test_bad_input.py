@@ -10,7 +10,7 @@ import torch
 from loop_in_process import TINY, tiny_config, tiny_experiment
 from scripts import run_script
 
-from weakpan.errors import ConfigError, DataError
+from weakpan.basics.errors import ConfigError, DataError
 from weakpan.stages.experiment import prepare
 from weakpan.stages.settings import claim_run_folder
 

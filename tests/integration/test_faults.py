@@ -23,7 +23,7 @@ from loop_in_process import (
 
 import weakpan.job.run
 import weakpan.rounds
-from weakpan.errors import WeakpanError
+from weakpan.basics.errors import WeakpanError
 
 
 @pytest.fixture

@@ -26,15 +26,15 @@ from scripts import environment
 import weakpan.rounds
 import weakpan.stages.fit
 import weakpan.stages.settings
+from weakpan.basics.catalog import TOY_CITY
+from weakpan.basics.errors import RunError, WeakpanError
 from weakpan.callbacks.write_labels import WriteLabels
-from weakpan.catalog import TOY_CITY
 from weakpan.data.annotations import read_weak_annotations
-from weakpan.errors import RunError, WeakpanError
-from weakpan.images import read_map
-from weakpan.layout import RunLayout
-from weakpan.plan import print_plan
-from weakpan.results import finished_results, metric_named
+from weakpan.job.plan import print_plan
+from weakpan.stages.report import finished_results, metric_named
 from weakpan.stages.settings import claim_run_folder, refuse_other_settings
+from weakpan.storage.images import read_map
+from weakpan.storage.layout import RunLayout
 from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 

@@ -17,21 +17,21 @@ import pytest
 from make_gt_in_process import finished, results, run, script, times
 from PIL import Image
 
-import weakpan.sharing
-from weakpan.catalog import TOY_CITY
+import weakpan.parallel.sharing
+from weakpan.basics.catalog import TOY_CITY
+from weakpan.basics.errors import RunError
 from weakpan.data.annotations import BoxKind, read_weak_annotations
-from weakpan.data.cityscapes import CityscapesSplit
-from weakpan.data.coco import CocoPanoptic
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_annotations
-from weakpan.data.released import ReleasedTree
-from weakpan.data.toy.city import ToyCitySpec, ensure_toy_city
-from weakpan.errors import RunError
-from weakpan.labels.audit import RULES
-from weakpan.labels.audit_store import AuditStore
+from weakpan.data.formats.coco import CocoPanoptic
+from weakpan.data.formats.released import ReleasedTree
+from weakpan.data.image_tree import CityscapesSplit
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import make_labels
 from weakpan.labels.settings import LabelSettings
+from weakpan.labels.trail import RULES
+from weakpan.labels.trail_store import AuditStore
+from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city
 
 SPEC = ToyCitySpec(height=64, width=96, train=5, val=1)
 GRID = CropGrid(40, 60)
@@ -148,7 +148,7 @@ class TestMasks:
 
     def test_two_processes_make_what_one_makes(self, tmp_path, told, chain, monkeypatch):
         # So few images would not be worth a process.
-        monkeypatch.setattr(weakpan.sharing, "_FEW", 1)
+        monkeypatch.setattr(weakpan.parallel.sharing, "_FEW", 1)
         run(*told, "stage=masks", "workers=2", f"out={tmp_path}")
         assert masks_of(tmp_path) == masks_of(chain)
         assert len(masks_of(chain)) == 5

@@ -15,13 +15,13 @@ import pytest
 from make_gt_in_process import results, run, settings, times
 from PIL import Image
 
-import weakpan.sharing
-from weakpan.catalog import TOY_CITY
+import weakpan.parallel.sharing
+from weakpan.audit.cue_audit import cue_audit
+from weakpan.basics.catalog import TOY_CITY
+from weakpan.basics.errors import ConfigError, DataError
 from weakpan.data.annotations import BoxKind, read_weak_annotations
-from weakpan.data.released import ReleasedTree
-from weakpan.data.toy.city import ToyCitySpec, ensure_toy_city
-from weakpan.errors import ConfigError, DataError
-from weakpan.make_gt.cue_audit import cue_audit
+from weakpan.data.formats.released import ReleasedTree
+from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city
 
 SPEC = ToyCitySpec(height=64, width=96, train=5, val=1)
 IDS = [f"toyville_{k:06d}_000019" for k in range(5)]
@@ -274,7 +274,7 @@ class TestRestart:
         assert results(tmp_path) == results(audited)
 
     def test_two_processes(self, told, tmp_path, audited, monkeypatch):
-        monkeypatch.setattr(weakpan.sharing, "_FEW", 1)
+        monkeypatch.setattr(weakpan.parallel.sharing, "_FEW", 1)
         run(*told, "audit=true", "workers=2", f"out={tmp_path}")
         assert results(tmp_path) == results(audited)
 

@@ -14,8 +14,8 @@ import scipy.io
 from make_gt_in_process import finished, run, script
 from released_files import GRID, SUFFIX, random_frame, save, write_tree, write_truth
 
-from weakpan.catalog import CITYSCAPES
-from weakpan.errors import ConfigError, DataError, RunError
+from weakpan.basics.catalog import CITYSCAPES
+from weakpan.basics.errors import ConfigError, DataError, RunError
 
 IDS = ("town_a", "town_b", "town_c")
 BAD = "town_b"

@@ -13,13 +13,13 @@ from loop_in_process import tiny_experiment
 from make_gt_in_process import results, run, times
 from PIL import Image
 
-from weakpan.catalog import TOY_CITY
-from weakpan.cues.cam_heatmaps import HeatmapFolder
-from weakpan.errors import ConfigError, DataError, RunError, WeakpanError
-from weakpan.images import read_map
+from weakpan.basics.catalog import TOY_CITY
+from weakpan.basics.errors import ConfigError, DataError, RunError, WeakpanError
+from weakpan.seeds.heatmaps import HeatmapFolder
 from weakpan.stages.build import quieten_lightning
 from weakpan.stages.cams import run_cams
 from weakpan.stages.settings import claim_run_folder
+from weakpan.storage.images import read_map
 
 IDS = [f"toyville_{k:06d}_000019" for k in range(4)]
 

@@ -22,7 +22,7 @@ from released_files import (
     write_tree,
 )
 
-from weakpan.catalog import CITYSCAPES
+from weakpan.basics.catalog import CITYSCAPES
 
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
 KINDS = {

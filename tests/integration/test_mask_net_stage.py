@@ -8,9 +8,9 @@ import pytest
 import torch
 from make_gt_in_process import results, run, settings
 
-from weakpan.data.toy.city import ToyCitySpec, ensure_toy_city
-from weakpan.errors import ConfigError, DataError, RunError
-from weakpan.training.mask_voice import read_mask_net
+from weakpan.basics.errors import ConfigError, DataError, RunError
+from weakpan.masks.network_predictor import read_mask_net
+from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city
 
 SMALL = (
     "masks.network.encoder=test_resnet", "masks.network.channels=16", "masks.network.steps=3",

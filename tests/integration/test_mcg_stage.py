@@ -12,9 +12,9 @@ import scipy.io
 from make_gt_in_process import results, run, settings
 
 from tests.unit.data.tiny_tree import CAR, ROAD, SKY, write_frame
-from weakpan.catalog import CITYSCAPES
-from weakpan.errors import ConfigError, DataError
-from weakpan.images import read_map
+from weakpan.basics.catalog import CITYSCAPES
+from weakpan.basics.errors import ConfigError, DataError
+from weakpan.storage.images import read_map
 
 CAR_ID = CITYSCAPES.train_id_named("car")
 SHAPE = (60, 90)

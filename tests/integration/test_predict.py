@@ -19,11 +19,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 from scripts import ROOT, Script, environment, run_script
 
-from weakpan.catalog import TOY_CITY
+from weakpan.basics.catalog import TOY_CITY
+from weakpan.basics.errors import ConfigError, DataError, DiskFullError, RunError, one_line
 from weakpan.config.predict import PredictConfig, to_predict_config
-from weakpan.data.coco import CocoImage, CocoPanoptic
-from weakpan.errors import ConfigError, DataError, DiskFullError, RunError, one_line
-from weakpan.job.run_lock import RunLock
+from weakpan.data.formats.coco import CocoImage, CocoPanoptic
+from weakpan.parallel.run_lock import RunLock
 from weakpan.predict.photographs import open_source
 from weakpan.predict.result_folder import ResultFolder
 from weakpan.predict.run import predict as predict_alone
@@ -527,7 +527,7 @@ def test_a_second_command_on_the_same_folder_is_refused(tiny_run: Path, tmp_path
     out.mkdir()
     (out / ".predict.settings.17-0123abcd.json").write_text("left by a writer that was killed")
     hold = (
-        "import sys; from pathlib import Path; from weakpan.job.run_lock import RunLock\n"
+        "import sys; from pathlib import Path; from weakpan.parallel.run_lock import RunLock\n"
         "RunLock(Path(sys.argv[1])).claim(); print('held', flush=True); sys.stdin.read()"
     )
     asked = {"run": str(tiny_run), "input": str(tmp_path / "photos"), "out": str(out)}

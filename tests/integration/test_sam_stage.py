@@ -11,15 +11,15 @@ import pytest
 from loop_in_process import tiny_experiment, toy_city
 from make_gt_in_process import results, run
 
-from tests.unit.cues.tiny_sam import save_sam
-from weakpan.arrays import NO_THING
-from weakpan.cues.sam_masks import SamMasks
-from weakpan.data.released import ReleasedTree
-from weakpan.data.toy.city import ToyCitySpec, ensure_toy_city
-from weakpan.errors import ConfigError, RunError
-from weakpan.images import read_map, read_rgb
+from tests.unit.masks.tiny_sam import save_sam
+from weakpan.basics.arrays import NO_THING
+from weakpan.basics.errors import ConfigError, RunError
+from weakpan.data.formats.released import ReleasedTree
+from weakpan.masks.sam import SamMasks
 from weakpan.rounds import claim_run_folder
 from weakpan.stages.masks import run_masks
+from weakpan.storage.images import read_map, read_rgb
+from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakpan.errors import DataError, RunError
+from weakpan.basics.errors import DataError, RunError
 
 
 @dataclass(frozen=True)

@@ -7,24 +7,15 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "weakpan"
 ORDER = (
-    ("errors",),
-    ("disk", "ranks", "clock", "stamp", "loading"),
-    ("arrays", "files", "sharing"),
-    ("images", "catalog", "panoptic", "layout"),
-    ("map_store", "checkpoints"),
-    ("claim",),
-    ("data",),
-    ("cues",),
-    ("labels",),
-    ("evaluation",),
-    ("models",),
-    ("training",),
-    ("callbacks",),
-    ("config",),
-    ("report",),
-    ("stages",),
-    ("plan", "results"),
-    ("rounds", "predict", "make_gt"),
+    ("basics",),
+    ("models", "refinement", "parallel", "storage"),
+    ("data", "toy_city"),
+    ("masks", "seeds", "labels"),
+    ("training", "report", "evaluation"),
+    ("config", "callbacks"),
+    ("tasks",),
+    ("audit", "stages"),
+    ("rounds", "make_gt", "predict"),
     ("job",),
 )
 """Lowest first; the members of a level may not import each other."""
@@ -35,18 +26,19 @@ FORBIDDEN = {
     "models": {"pytorch_lightning", "hydra", "omegaconf", "wandb", "cv2"},
     "labels": {"torch", "pytorch_lightning", "hydra", "omegaconf", "timm"},
     "evaluation": {"torch", "pytorch_lightning", "hydra", "omegaconf", "timm"},
-    "cues": {"pytorch_lightning", "timm", "torchvision", "hydra", "omegaconf"},
+    "masks": {"pytorch_lightning", "timm", "torchvision", "hydra", "omegaconf"},
+    "seeds": {"pytorch_lightning", "timm", "torchvision", "hydra", "omegaconf"},
+    "refinement": {"pytorch_lightning", "timm", "torchvision", "hydra", "omegaconf"},
     "data": {"hydra", "omegaconf", "timm", "wandb"},
     "report": {"torch", "pytorch_lightning", "hydra", "omegaconf"},
 }
 """Libraries that a room must do without."""
 
 NOT_IN_WORKERS = (
-    "cues/mask_stage.py", "cues/mask_sources.py", "cues/coco_masks.py", "cues/mask_files.py", "cues/sam_masks.py",
-    "config/make_gt.py",
-    "evaluation/stored_labels.py", "data/derive.py", "data/toy/city.py", "labels/pipeline.py", "labels/audit_store.py",
-    "make_gt/labels.py", "make_gt/masks.py", "make_gt/audit_masks.py",
-    "make_gt/audit_cams.py", "make_gt/boxes_and_tags.py", "cues/cam_heatmaps.py",
+    "tasks/masks.py", "tasks/labels.py", "tasks/annotations.py",
+    "masks/source.py", "masks/coco.py", "masks/map_files.py", "masks/sam.py", "masks/network.py",
+    "config/make_gt.py", "data/derive.py", "toy_city/city.py", "labels/pipeline.py", "labels/trail_store.py",
+    "evaluation/label_quality.py", "audit/audit_masks.py", "audit/audit_cams.py", "seeds/heatmaps.py",
 )  # fmt: skip
 """What worker processes import must stay clear of torch, which costs each of them seconds."""
 
@@ -98,7 +90,7 @@ def test_rooms_do_without_some_libraries(room):
 
 
 def test_networks_know_nothing_but_errors_and_panoptic_maps():
-    allowed = {"weakpan.errors", "weakpan.panoptic", "weakpan.arrays"}
+    allowed = {"weakpan.basics.errors", "weakpan.basics.panoptic", "weakpan.basics.arrays"}
     for path in modules():
         if room_of(path) == "models":
             ours = {n for n in imported(path) if n.startswith("weakpan.") and not n.startswith("weakpan.models")}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from weakpan.clock import clock
+from weakpan.basics.console import clock
 
 
 class StageProgress(pl.Callback):

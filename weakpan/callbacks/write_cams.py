@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.arrays import SemanticMap
-from weakpan.callbacks.each_prediction import EachPrediction
-from weakpan.cues.cam_cut import Known, cut_labels, taking_part, to_keep
-from weakpan.cues.cam_heatmaps import CamHeatmaps
-from weakpan.cues.cam_settings import PUBLISHED, CamSettings
-from weakpan.cues.grad_cam import stitch_cams
+from weakpan.basics.arrays import SemanticMap
+from weakpan.callbacks.prediction_callback import EachPrediction
 from weakpan.data.crops import CropGrid
+from weakpan.seeds.grad_cam import stitch_cams
+from weakpan.seeds.heatmaps import CamHeatmaps
+from weakpan.seeds.label_maps import Known, cut_labels, taking_part, to_keep
+from weakpan.seeds.settings import PUBLISHED, CamSettings
 
 
 class WriteCams(EachPrediction):

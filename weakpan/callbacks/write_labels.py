@@ -7,14 +7,14 @@ from functools import partial
 import pytorch_lightning as pl
 
 from weakpan.callbacks.background import Background, gains_time
-from weakpan.callbacks.each_prediction import EachPrediction
+from weakpan.callbacks.prediction_callback import EachPrediction
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import make_labels
 from weakpan.labels.settings import LabelSettings
 from weakpan.labels.store import LabelStore
-from weakpan.map_store import MapStore
-from weakpan.sharing import naming_image
+from weakpan.parallel.sharing import naming_image
+from weakpan.storage.map_store import MapStore
 from weakpan.training.segmenter_module import PendingPrediction, Prediction, SegmenterModule
 
 

@@ -14,8 +14,8 @@ from hydra.errors import CompactHydraException, HydraException, MissingConfigExc
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
+from weakpan.basics.errors import ConfigError, exit_with, one_line
 from weakpan.config.scripts import Script
-from weakpan.errors import ConfigError, exit_with, one_line
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _OURS = "WEAKPAN_SAYS_HYDRA_ERRORS"

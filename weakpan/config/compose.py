@@ -9,10 +9,10 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from weakpan.basics.errors import ConfigError, WeakpanError
 from weakpan.config.command_line import describe
 from weakpan.config.keys import in_full, refusing_settings
 from weakpan.config.sweeps import register_resolvers
-from weakpan.errors import ConfigError, WeakpanError
 
 Schema = TypeVar("Schema")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
 from omegaconf import MISSING
 
-from weakpan.data.cityscapes import FileTemplates
-from weakpan.data.toy.city import ToyCitySpec
+from weakpan.data.image_tree import FileTemplates
+from weakpan.toy_city.city import ToyCitySpec
 
 
 @dataclass
@@ -49,3 +50,10 @@ class DataConfig:
     weak_annotations: str | None = None
     toy: ToyCitySpec | None = None
     workers: int = 2
+
+
+class OnError(Enum):
+    """Stop at the first such image, or skip it, do the rest and list it at the end."""
+
+    stop = "stop"
+    skip = "skip"

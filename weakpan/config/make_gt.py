@@ -9,15 +9,14 @@ from pathlib import Path
 
 from omegaconf import MISSING, DictConfig
 
+from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import check_values, to_object
-from weakpan.config.data import GridConfig
+from weakpan.config.data import GridConfig, OnError
 from weakpan.config.masks import MasksConfig
-from weakpan.config.on_error import OnError
-from weakpan.cues.cam_settings import CamSettings
-from weakpan.data.cityscapes import FileTemplates
-from weakpan.data.toy.city import ToyCitySpec
-from weakpan.errors import ConfigError
+from weakpan.data.image_tree import FileTemplates
 from weakpan.labels.settings import LabelSettings
+from weakpan.seeds.settings import CamSettings
+from weakpan.toy_city.city import ToyCitySpec
 
 
 class Stage(Enum):

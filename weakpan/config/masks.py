@@ -7,21 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from weakpan.catalog import Catalog
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import ConfigError, WeakpanError
 from weakpan.config.keys import in_full
-from weakpan.cues.box_masks import Combine, MaskSettings
-from weakpan.cues.coco_masks import CocoMasks
-from weakpan.cues.contours import LAB, load_contours
-from weakpan.cues.mask_files import IdMasks, ReleasedMasks
-from weakpan.cues.mask_matching import MatchSettings
-from weakpan.cues.mask_sources import GrabCutAndProposals, MaskSource
-from weakpan.cues.mcg_masks import McgMasks
-from weakpan.cues.network_masks import NetworkMasks
-from weakpan.cues.sam_folder import check_sam_folder, weight_files
-from weakpan.cues.sam_masks import SamMasks
-from weakpan.data.box_window import WindowSettings
-from weakpan.errors import ConfigError, WeakpanError
-from weakpan.files import content_digest
+from weakpan.data.loaders.box_window import WindowSettings
+from weakpan.masks.box_masks import Combine, MaskSettings
+from weakpan.masks.coco import CocoMasks
+from weakpan.masks.contours import LAB, load_contours
+from weakpan.masks.map_files import IdMasks, ReleasedMasks
+from weakpan.masks.matching import MatchSettings
+from weakpan.masks.mcg import McgMasks
+from weakpan.masks.network import NetworkMasks
+from weakpan.masks.sam import SamMasks
+from weakpan.masks.sam_folder import check_sam_folder, weight_files
+from weakpan.masks.source import GrabCutAndProposals, MaskSource
+from weakpan.storage.files import content_digest
 
 _READS = {
     "network": "file or folder", "sam": "folder", "mcg": "folder",

@@ -7,9 +7,9 @@ from typing import Any
 
 from omegaconf import MISSING, DictConfig
 
+from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import check_values, to_object
-from weakpan.config.on_error import OnError
-from weakpan.errors import ConfigError
+from weakpan.config.data import OnError
 
 
 @dataclass

@@ -14,10 +14,11 @@ from omegaconf import MISSING
 
 from weakpan.config.data import DataConfig
 from weakpan.config.masks import MasksConfig
-from weakpan.cues.cam_settings import CamSettings, DiffusionSettings
-from weakpan.data.view_settings import CropSettings, ViewSettings
+from weakpan.data.loaders.settings import CropSettings, ViewSettings
 from weakpan.labels.settings import LabelSettings
 from weakpan.models.decode_settings import DecodeSettings
+from weakpan.refinement.settings import DiffusionSettings
+from weakpan.seeds.settings import CamSettings
 from weakpan.training.settings import LossWeights, OptimiserSettings
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import check_values, to_object
 from weakpan.config.train import Supervision, TrainConfig
-from weakpan.errors import ConfigError
 
 _FIGURES = {
     "val": ("miou", "pq", "sq", "rq", "pq_things", "pq_stuff", "ap", "ap50"),

@@ -30,11 +30,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from weakpan.catalog import Catalog
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError
 from weakpan.data.crops import CropGrid
-from weakpan.errors import DataError
-from weakpan.files import replacing
-from weakpan.layout import checked_id
+from weakpan.storage.files import replacing
+from weakpan.storage.layout import checked_id
 
 FORMAT = "weakpan-weak-annotations"
 VERSION = 1

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, InstanceMap, SemanticMap
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import IGNORE, InstanceMap, SemanticMap
+from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import Box, BoxKind
 
 INSTANCE_BASE = 1000

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.catalog import Catalog
+from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import BoxKind, ImageAnnotation
 from weakpan.data.crops import CropGrid, Tile
 

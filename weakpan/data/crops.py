@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, SemanticMap
+from weakpan.basics.arrays import IGNORE, SemanticMap
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 
+from weakpan.basics.errors import DataError
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.boxes import boxes_from_maps
-from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.crops import CropGrid
-from weakpan.errors import DataError
-from weakpan.sharing import end_with_parent
+from weakpan.data.image_tree import CityscapesSplit
+from weakpan.parallel.sharing import end_with_parent
 
 
 def derive_image(image_id: str, split: CityscapesSplit, grid: CropGrid) -> ImageAnnotation:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from weakpan.arrays import RGBImage
-from weakpan.errors import DataError
-from weakpan.images import inspect_image, read_rgb
+from weakpan.basics.arrays import RGBImage
+from weakpan.basics.errors import DataError
+from weakpan.storage.images import inspect_image, read_rgb
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 """Files that are taken for photographs, in lower or upper case."""

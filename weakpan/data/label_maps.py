@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE
-from weakpan.catalog import CITYSCAPES, Catalog
+from weakpan.basics.arrays import IGNORE
+from weakpan.basics.catalog import CITYSCAPES, Catalog
+from weakpan.basics.errors import DataError
 from weakpan.data.annotations import Box
 from weakpan.data.boxes import INSTANCE_BASE, boxes_from_ids
-from weakpan.data.cityscapes import LICENSE_PLATE, FileTemplates
 from weakpan.data.crops import CropGrid
-from weakpan.errors import DataError
-from weakpan.images import read_map
-from weakpan.layout import checked_id
+from weakpan.data.image_tree import LICENSE_PLATE, FileTemplates
+from weakpan.storage.images import read_map
+from weakpan.storage.layout import checked_id
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import IGNORE
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.panoptic import Segment
 from weakpan.evaluation.overlaps import Ints, SegmentOverlaps
-from weakpan.evaluation.ratios import ratio
-from weakpan.panoptic import Segment
+from weakpan.evaluation.statistics import ratio
 
 # The expression of the official code: its thresholds are not the nearest floats to .55, .6, ...
 IOU_THRESHOLDS: npt.NDArray[np.float64] = np.arange(0.5, 1.0, 0.05)

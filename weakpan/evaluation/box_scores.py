@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weakpan.arrays import NO_THING, BoolMask, SemanticMap
-from weakpan.catalog import Catalog
-from weakpan.cues.consensus import paint_masks
-from weakpan.cues.region import elliptic_radius
+from weakpan.basics.arrays import NO_THING, BoolMask, SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.panoptic import PanopticTruth
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.evaluation.real_instances import RealInstances, find_instances, match_boxes
-from weakpan.panoptic import PanopticTruth
+from weakpan.masks.painting import paint_masks
+from weakpan.masks.region import elliptic_radius
 
 ELLIPSE_RADIUS = 1.0
 """Of the control ellipse: 1 is the one inscribed in the box. Among 0.7 to 1.2 its mean IoU is the highest on CamVid

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from weakpan.arrays import SemanticMap
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import SemanticMap
+from weakpan.basics.catalog import Catalog
 from weakpan.evaluation.mean_iou import count_pixels
 from weakpan.evaluation.overlaps import Ints, distinct_pixels
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, InstanceMap, SemanticMap
-from weakpan.catalog import Catalog
-from weakpan.data.annotations import Box, BoxKind
+from weakpan.basics.arrays import IGNORE, InstanceMap, SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.panoptic import PanopticTruth
+from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.boxes import number_boxes
+from weakpan.data.image_tree import CityscapesSplit
 from weakpan.evaluation.mean_iou import count_overlaps, intersection_over_union
 from weakpan.evaluation.overlaps import Ints, SegmentOverlaps, label_overlaps
 from weakpan.evaluation.panoptic_quality import match_segments, panoptic_quality
-from weakpan.evaluation.per_image import PerImage
-from weakpan.evaluation.ratios import mean_defined, or_none, ratio
-from weakpan.panoptic import PanopticTruth
+from weakpan.evaluation.statistics import PerImage, mean_defined, or_none, ratio
+from weakpan.labels.store import LabelStore
 
 
 class _ImageStatistics(NamedTuple):
@@ -131,3 +132,19 @@ def _count_boxes(overlaps: SegmentOverlaps, boxes: Sequence[Box]) -> Ints:
         (entry.box.class_id, entry.instance_id) for entry in number_boxes(boxes) if entry.box.kind is BoxKind.INSTANCE
     ]
     return np.array([len(instances), sum(instance not in labelled for instance in instances)], np.int64)
+
+
+def score_stored_labels(images: Iterable[ImageAnnotation], split: CityscapesSplit, store: LabelStore) -> LabelQuality:
+    """Hold the stored pseudo labels of images against their real labels.
+
+    Args:
+        images: weak annotations of the images, all of which have real labels in `split`.
+        split: real labels.
+        store: pseudo labels.
+    """
+    quality = LabelQuality(split.catalog)
+    for image in images:
+        labels = store.read(image.image_id)
+        truth = split.truth(image.image_id)
+        quality.add(image.image_id, labels.semantic, labels.instances, truth, image.boxes)
+    return quality

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE
+from weakpan.basics.arrays import IGNORE
 from weakpan.evaluation.overlaps import Ints, SegmentOverlaps
-from weakpan.evaluation.ratios import ratio
+from weakpan.evaluation.statistics import ratio
 
 
 def count_pixels(truth: Ints, predicted: Ints, pixels: Ints, num_classes: int) -> Ints:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, InstanceMap, SemanticMap
-from weakpan.catalog import Catalog
-from weakpan.errors import DataError
-from weakpan.panoptic import PanopticMap, PanopticTruth
+from weakpan.basics.arrays import IGNORE, InstanceMap, SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError
+from weakpan.basics.panoptic import PanopticMap, PanopticTruth
 
 Ints = npt.NDArray[np.int64]
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import IGNORE
+from weakpan.basics.catalog import Catalog
 from weakpan.evaluation.overlaps import SegmentOverlaps
-from weakpan.evaluation.ratios import ratio
+from weakpan.evaluation.statistics import ratio
 
 
 class PanopticQuality(NamedTuple):

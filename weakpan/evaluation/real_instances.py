@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from weakpan.catalog import Catalog
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.panoptic import PanopticTruth
 from weakpan.data.annotations import Box, BoxKind
-from weakpan.panoptic import PanopticTruth
 
 MIN_BOX_IOU = 0.5
 """A box speaks of an instance from this IoU with the box around it on, as detections are matched in PASCAL VOC."""

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import SemanticMap
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.panoptic import PanopticMap, PanopticTruth
 from weakpan.evaluation.average_precision import InstanceMatches, average_precision, join_matches, match_instances
 from weakpan.evaluation.mean_iou import count_overlaps, count_pixels, intersection_over_union
 from weakpan.evaluation.overlaps import (
@@ -21,9 +22,7 @@ from weakpan.evaluation.overlaps import (
     prediction_overlaps,
 )
 from weakpan.evaluation.panoptic_quality import match_segments, panoptic_quality
-from weakpan.evaluation.per_image import PerImage
-from weakpan.evaluation.ratios import mean_defined, or_none
-from weakpan.panoptic import PanopticMap, PanopticTruth
+from weakpan.evaluation.statistics import PerImage, mean_defined, or_none
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.catalog import Catalog
+from weakpan.basics.catalog import Catalog
 
 
 class TagScores:

@@ -17,16 +17,12 @@ import torch
 from omegaconf import OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 
+from weakpan.basics.disk import fault_of_machine, in_words
+from weakpan.basics.errors import STATUS_USER, MachineError, RunError, WeakpanError, one_line
 from weakpan.config.train import TrainConfig
-from weakpan.disk import fault_of_machine, in_words
-from weakpan.errors import STATUS_USER, MachineError, RunError, WeakpanError, one_line
-from weakpan.files import remove_temporaries
-from weakpan.job.launch import one_process_group
-from weakpan.job.run_lock import RunLock
-from weakpan.job.watch import GO_ON, STATUS_RANK_LOST, Watch
-from weakpan.layout import RunLayout
-from weakpan.plan import print_plan
-from weakpan.ranks import (
+from weakpan.job.plan import print_plan
+from weakpan.parallel.launch import one_process_group
+from weakpan.parallel.ranks import (
     ToldByRankZero,
     enter_stage,
     from_rank_zero,
@@ -35,10 +31,14 @@ from weakpan.ranks import (
     wait_for_all_ranks,
     whereabouts,
 )
+from weakpan.parallel.run_lock import RunLock
+from weakpan.parallel.watch import GO_ON, STATUS_RANK_LOST, Watch
 from weakpan.rounds import run_loop
 from weakpan.stages.build import build_trainer, quieten_lightning
 from weakpan.stages.experiment import prepare
 from weakpan.stages.settings import refuse_other_settings
+from weakpan.storage.files import remove_temporaries
+from weakpan.storage.layout import RunLayout
 
 STATUS_FAULT = 1
 """Exit status after any other error."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import SemanticMap
+from weakpan.basics.arrays import SemanticMap
 from weakpan.data.annotations import Box
 from weakpan.labels.pixels import ignored_where, table_marking, translate
 

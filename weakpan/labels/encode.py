@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import InstanceMap
-from weakpan.errors import DataError
+from weakpan.basics.arrays import InstanceMap
+from weakpan.basics.errors import DataError
 from weakpan.labels.instances import UNLABELLED
 
 

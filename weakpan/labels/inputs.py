@@ -9,11 +9,11 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, NO_THING, FloatMap, SemanticMap
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import IGNORE, NO_THING, FloatMap, SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError
 from weakpan.data.annotations import BoxKind, ImageAnnotation
 from weakpan.data.crops import Tile
-from weakpan.errors import DataError
 from weakpan.labels.pixels import table_marking, translate
 
 _Map = TypeVar("_Map", SemanticMap, FloatMap)

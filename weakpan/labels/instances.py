@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from weakpan.arrays import IGNORE, InstanceMap, SemanticMap
+from weakpan.basics.arrays import IGNORE, InstanceMap, SemanticMap
 from weakpan.data.annotations import Box
 from weakpan.data.boxes import NumberedBox, number_boxes
 

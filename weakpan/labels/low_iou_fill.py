@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import SemanticMap
+from weakpan.basics.arrays import SemanticMap
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.labels.pixels import table_marking, translate
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import SemanticMap
+from weakpan.basics.arrays import SemanticMap
 from weakpan.labels.pixels import table_dropping, table_marking, translate
 
 

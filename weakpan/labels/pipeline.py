@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weakpan.arrays import InstanceMap, SemanticMap
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import InstanceMap, SemanticMap
+from weakpan.basics.catalog import Catalog
 from weakpan.data.crops import CropGrid, Tile
 from weakpan.labels.box_prior import drop_things_outside_boxes
 from weakpan.labels.inputs import LabelInput, check_input

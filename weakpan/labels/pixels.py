@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, BoolMask, SemanticMap
+from weakpan.basics.arrays import IGNORE, BoolMask, SemanticMap
 
 ByteTable = npt.NDArray[np.uint8]
 """(256,) new value of every value of a semantic map."""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, FloatMap, SemanticMap
+from weakpan.basics.arrays import IGNORE, FloatMap, SemanticMap
 from weakpan.labels.pixels import ignored_where
 
 _LEVELS = 1024

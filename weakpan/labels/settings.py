@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weakpan.errors import ConfigError
+from weakpan.basics.errors import ConfigError
 
 STEPS = ("score_threshold", "tag_check", "mask_merge", "box_prior", "low_iou_fill")
 """The rules that make semantic labels, in the published order."""

@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from weakpan.errors import DataError, RunError
-from weakpan.files import write_text_atomically
-from weakpan.images import read_map, write_png
+from weakpan.basics.errors import DataError, RunError
 from weakpan.labels.encode import from_png16, to_png16
 from weakpan.labels.pipeline import PseudoLabels
-from weakpan.layout import checked_id
+from weakpan.storage.files import write_text_atomically
+from weakpan.storage.images import read_map, write_png
+from weakpan.storage.layout import checked_id
 
 FORMAT = "weakpan-pseudo-labels"
 VERSION = 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 
-from weakpan.arrays import SemanticMap
+from weakpan.basics.arrays import SemanticMap
 from weakpan.data.crops import Tile
 from weakpan.labels.pixels import table_keeping
 

@@ -14,27 +14,26 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from weakpan.arrays import SemanticMap
+from weakpan.basics.arrays import SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import RunError
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.write_cams import WriteCams
-from weakpan.catalog import Catalog
 from weakpan.config.data import GridConfig
-from weakpan.cues.cam_heatmaps import CamHeatmaps, HeatmapFolder
-from weakpan.cues.cam_settings import CamSettings
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
-from weakpan.data.cityscapes import CityscapesSplit
-from weakpan.data.crop_datamodule import CropDataModule
 from weakpan.data.crops import CropGrid
-from weakpan.data.released import ReleasedTree
-from weakpan.errors import RunError
-from weakpan.images import read_rgb
-from weakpan.layout import RunLayout
-from weakpan.make_gt.settings import Claim
-from weakpan.make_gt.weak_source import WeakSource
-from weakpan.make_gt.whole import is_whole
-from weakpan.sharing import Outcome, share
+from weakpan.data.formats.released import ReleasedTree
+from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.loaders.crop_datamodule import CropDataModule
+from weakpan.parallel.sharing import Outcome, share
+from weakpan.seeds.heatmaps import CamHeatmaps, HeatmapFolder
+from weakpan.seeds.settings import CamSettings
 from weakpan.stages.build import build_classifier, load_weights, quieten_lightning
 from weakpan.stages.earlier_run import load_run_catalog, read_run_config, run_started_in
+from weakpan.storage.images import is_whole, read_rgb
+from weakpan.storage.layout import RunLayout
+from weakpan.tasks.claim import Claim
+from weakpan.tasks.weak_source import WeakSource
 
 
 @dataclass(frozen=True)

@@ -9,29 +9,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from weakpan.catalog import Catalog, load_catalog
+from weakpan.audit.cue_audit import CueAudit, cue_audit, refuse_missing_labels
+from weakpan.basics.catalog import Catalog, load_catalog
+from weakpan.basics.console import say_loading
+from weakpan.basics.errors import ConfigError, DataError, RunError
+from weakpan.config.data import OnError
 from weakpan.config.make_gt import MakeGtConfig, Stage
-from weakpan.config.on_error import OnError
-from weakpan.cues.cam_heatmaps import HeatmapFolder
-from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.crops import CropGrid
-from weakpan.data.released import ReleasedTree
-from weakpan.errors import ConfigError, DataError, RunError
-from weakpan.labels.audit_store import AuditStore
-from weakpan.loading import say_loading
-from weakpan.make_gt.audit import LabelAudit
-from weakpan.make_gt.boxes_and_tags import MakeBoxes, MakeTags, join_annotations
-from weakpan.make_gt.coco_parts import CocoParts
-from weakpan.make_gt.cue_audit import CueAudit, cue_audit, refuse_missing_labels
-from weakpan.make_gt.json_records import JsonRecords
-from weakpan.make_gt.labels import MakeLabels
-from weakpan.make_gt.mask_records import mask_records
-from weakpan.make_gt.masks import MakeMasks
-from weakpan.make_gt.recut_cams import RecutCams
-from weakpan.make_gt.settings import FORMAT, Claim, settings_path, stage_settings
-from weakpan.make_gt.weak_source import WeakSource
-from weakpan.map_store import read_manifest, write_manifest
-from weakpan.sharing import Outcome, Task, shard_of, share
+from weakpan.data.formats.released import ReleasedTree
+from weakpan.data.image_tree import CityscapesSplit, read_id_list
+from weakpan.labels.trail_store import AuditStore
+from weakpan.parallel.sharing import Outcome, Task, shard_of, share
+from weakpan.seeds.heatmaps import HeatmapFolder
+from weakpan.storage.map_store import read_manifest, write_manifest
+from weakpan.storage.records import JsonRecords
+from weakpan.tasks.annotations import MakeBoxes, MakeTags, join_annotations
+from weakpan.tasks.claim import FORMAT, Claim, settings_path, stage_settings
+from weakpan.tasks.coco_parts import CocoParts
+from weakpan.tasks.label_audit import LabelAudit
+from weakpan.tasks.labels import MakeLabels
+from weakpan.tasks.mask_records import mask_records
+from weakpan.tasks.masks import MakeMasks
+from weakpan.tasks.recut_cams import RecutCams
+from weakpan.tasks.weak_source import WeakSource
 
 
 class StageTask(Task, Protocol):
@@ -108,7 +108,7 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
 def _make_mask_net(config: MakeGtConfig, weak: WeakSource, ids: tuple[str, ...]) -> None:
     """Unlike the other stages this one makes one file of all images."""
     say_loading()
-    from weakpan.make_gt.mask_net import make_mask_net
+    from weakpan.stages.mask_net import make_mask_net
 
     claim = _claim(config, weak)
     claim.refuse_others()

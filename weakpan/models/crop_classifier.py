@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from weakpan.errors import ConfigError
+from weakpan.basics.errors import ConfigError
 from weakpan.models.encoder import Normalise, create_timm
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from weakpan.basics.panoptic import PanopticMap, Segment
 from weakpan.models.decode_settings import DecodeSettings
-from weakpan.panoptic import PanopticMap, Segment
 
 
 def find_centres(heatmap: Tensor, settings: DecodeSettings) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from weakpan.errors import ConfigError, DataError
+from weakpan.basics.errors import ConfigError, DataError
 
 INIT_PRETRAINED = "pretrained"
 """Value of `init` that asks the library for its own weights (needs a network or a warm cache)."""

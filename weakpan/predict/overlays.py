@@ -7,12 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from weakpan.arrays import RGBImage
-from weakpan.catalog import Catalog
-from weakpan.errors import DataError
-from weakpan.files import write_bytes_atomically
-from weakpan.panoptic import PanopticMap
+from weakpan.basics.arrays import RGBImage
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError
+from weakpan.basics.panoptic import PanopticMap
 from weakpan.report.pictures import draw_boundaries, overlay
+from weakpan.storage.files import write_bytes_atomically
 
 _ALPHA = 0.55
 _QUALITY = 90

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakpan.config.on_error import OnError
+from weakpan.basics.errors import DataError, one_line
+from weakpan.config.data import OnError
 from weakpan.config.predict import PredictConfig
-from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.folder import PhotoFolder
-from weakpan.errors import DataError, one_line
-from weakpan.layout import checked_id
-from weakpan.predict.readable import ReadWhole
+from weakpan.data.image_tree import CityscapesSplit, read_id_list
+from weakpan.parallel.sharing import share
 from weakpan.predict.trained import TrainedRound
-from weakpan.sharing import share
+from weakpan.storage.layout import checked_id
 
 Stamp = dict[str, str | int]
 """Of a photograph: `file_name` below the folder, `bytes`, and `mtime_ns`, its time in nanoseconds."""
@@ -91,3 +91,28 @@ def _open_split(config: PredictConfig, trained: TrainedRound) -> CityscapesSplit
     except DataError as error:
         raise DataError(f"split={name}: {error} (or data_root=FOLDER, if the data set has moved)") from error
     return split
+
+
+@dataclass(frozen=True)
+class ReadWhole:
+    """Reads a photograph and, where predictions are to be scored, its real labels; worker processes share the images.
+
+    Attributes:
+        photographs: to look at.
+        truth: split with real labels that are needed, too; None for none.
+    """
+
+    photographs: PhotoFolder | CityscapesSplit
+    truth: CityscapesSplit | None
+
+    def is_done(self, image_id: str) -> bool:  # noqa: ARG002
+        """Never: every photograph is to be looked at."""
+        return False
+
+    def __call__(self, image_id: str) -> Counter[str]:
+        """Read one; raises DataError for a file that is damaged."""
+        self.photographs.image_size(image_id)
+        self.photographs.image(image_id)
+        if self.truth is not None:
+            self.truth.truth(image_id)
+        return Counter(images=1)

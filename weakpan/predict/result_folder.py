@@ -17,10 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from weakpan.arrays import RGBImage, SemanticMap
-from weakpan.catalog import Catalog
-from weakpan.claim import FolderClaim
-from weakpan.data.coco import (
+from weakpan.basics.arrays import RGBImage, SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError, RunError
+from weakpan.basics.panoptic import PanopticMap, Segment
+from weakpan.data.formats.coco import (
     CocoImage,
     CocoPanoptic,
     rgb_to_ids,
@@ -28,14 +29,13 @@ from weakpan.data.coco import (
     write_panoptic_json,
     write_panoptic_png,
 )
-from weakpan.errors import DataError, RunError
-from weakpan.files import is_temporary, write_text_atomically
-from weakpan.images import inspect_image, read_rgb
-from weakpan.map_store import MapStore
-from weakpan.panoptic import PanopticMap, Segment
+from weakpan.parallel.ranks import world
 from weakpan.predict.overlays import draw_prediction, write_jpeg
 from weakpan.predict.photographs import Stamp
-from weakpan.ranks import world
+from weakpan.storage.claim import FolderClaim
+from weakpan.storage.files import is_temporary, write_text_atomically
+from weakpan.storage.images import inspect_image, read_rgb
+from weakpan.storage.map_store import MapStore
 from weakpan.training.segmenter_module import Prediction
 
 SETTINGS = "predict.settings.json"

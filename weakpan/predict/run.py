@@ -12,22 +12,22 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
+from weakpan.basics.errors import ConfigError, RunError
 from weakpan.callbacks.progress import StageProgress
-from weakpan.callbacks.score_predictions import ScorePredictions
-from weakpan.config.on_error import OnError
+from weakpan.callbacks.score import ScorePredictions
+from weakpan.config.data import OnError
 from weakpan.config.predict import PredictConfig
 from weakpan.config.train_checks import settings_of
-from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
-from weakpan.errors import ConfigError, RunError
-from weakpan.files import content_digest, write_text_atomically
+from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
+from weakpan.parallel.ranks import from_rank_zero
 from weakpan.predict.photographs import Source, open_source
 from weakpan.predict.result_folder import PredictClaim, ResultFolder, check_out
 from weakpan.predict.together import Lock, form_group, holding, naming_faults
 from weakpan.predict.trained import TrainedRound, find_round, load_segmenter
 from weakpan.predict.writer import WritePanoptic
-from weakpan.ranks import from_rank_zero
 from weakpan.stages.build import build_trainer
 from weakpan.stages.settings import digest_of_ids
+from weakpan.storage.files import content_digest, write_text_atomically
 
 _LIMITS = ("limit_predict_batches", "fast_dev_run")
 """What makes a trial of a run short and must not leave photographs out."""

@@ -11,14 +11,14 @@ import pytorch_lightning as pl
 from pytorch_lightning.strategies import ParallelStrategy
 from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
-from weakpan.disk import as_machine_error
-from weakpan.errors import MachineError, WeakpanError
-from weakpan.files import remove_temporaries
-from weakpan.ranks import from_rank_zero, rank
+from weakpan.basics.disk import as_machine_error
+from weakpan.basics.errors import MachineError, WeakpanError
+from weakpan.parallel.ranks import from_rank_zero, rank
+from weakpan.storage.files import remove_temporaries
 
 
 class Lock(Protocol):
-    """The lock on a folder, see `weakpan.job.run_lock.RunLock`."""
+    """The lock on a folder, see `weakpan.parallel.run_lock.RunLock`."""
 
     folder: Path
 

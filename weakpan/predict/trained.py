@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from weakpan.catalog import Catalog
-from weakpan.checkpoints import refuse_damaged
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError, RunError
 from weakpan.config.predict import PredictConfig
 from weakpan.config.train import TrainConfig
-from weakpan.errors import DataError, RunError
-from weakpan.layout import RunLayout
 from weakpan.stages.build import build_segmenter, load_weights
 from weakpan.stages.earlier_run import load_run_catalog, locate, read_run_config, run_started_in
+from weakpan.storage.checkpoints import refuse_damaged
+from weakpan.storage.layout import RunLayout
 from weakpan.training.segmenter_module import SegmenterModule
 
 _OTHER_WEIGHTS = (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from weakpan.callbacks.each_prediction import EachPrediction
-from weakpan.data.coco import CocoImage
+from weakpan.callbacks.prediction_callback import EachPrediction
+from weakpan.data.formats.coco import CocoImage
+from weakpan.parallel.ranks import gather_from_all_ranks
+from weakpan.parallel.sharing import naming_image
 from weakpan.predict.photographs import Source, Stamp
 from weakpan.predict.result_folder import ResultFolder
-from weakpan.ranks import gather_from_all_ranks
-from weakpan.sharing import naming_image
 from weakpan.training.segmenter_module import Prediction
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from weakpan.arrays import RGBImage
+from weakpan.basics.arrays import RGBImage
 from weakpan.report.panels import fit
 
 _SIZES = ((960, 88), (800, 85), (640, 82), (480, 78), (320, 72), (200, 65))

@@ -11,13 +11,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from weakpan import __version__
-from weakpan.arrays import RGBImage
-from weakpan.catalog import Catalog
-from weakpan.files import write_text_atomically
+from weakpan.basics.arrays import RGBImage
+from weakpan.basics.catalog import Catalog
 from weakpan.report.curves import draw_charts
 from weakpan.report.embed import embed_all
 from weakpan.report.tables import class_table, headlines, round_table, val_table
 from weakpan.report.values import count, decimal, duration, percent
+from weakpan.storage.files import write_text_atomically
 
 PICTURE_BUDGET = 7_000_000
 """Characters that the pictures of a page may take; with the rest it stays below 8 MB."""

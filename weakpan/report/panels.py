@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from weakpan.arrays import RGBImage
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import RGBImage
+from weakpan.basics.catalog import Catalog
 from weakpan.report.pictures import hatch
 
 _WIDEST = 4.0

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, NO_THING, BoolMask, FloatMap, InstanceMap, RGBImage, SemanticMap
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import IGNORE, NO_THING, BoolMask, FloatMap, InstanceMap, RGBImage, SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.panoptic import PanopticMap
 from weakpan.data.annotations import Box, BoxKind
-from weakpan.panoptic import PanopticMap
 from weakpan.report.shades import instance_shades
 
 NO_THING_COLOR = (48, 48, 48)

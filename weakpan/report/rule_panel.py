@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.arrays import IGNORE, BoolMask, RGBImage, SemanticMap
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import IGNORE, BoolMask, RGBImage, SemanticMap
+from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import BoxKind, ImageAnnotation
-from weakpan.labels.audit import INPUT, RULE_TABLE, RULES, AuditTrail
 from weakpan.labels.pipeline import PseudoLabels
+from weakpan.labels.trail import INPUT, RULE_TABLE, RULES, AuditTrail
 from weakpan.report.panels import legend, panel, text_picture
 from weakpan.report.pictures import (
     HATCH_COLORS,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.catalog import Catalog
+from weakpan.basics.catalog import Catalog
 
 _MAX_DISTANCE = 30.0
 """How far a shade may be from its class colour, in CIE L*a*b* (1976) units; 2.3 is a just noticeable difference."""

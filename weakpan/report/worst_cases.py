@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from weakpan.arrays import BoolMask, RGBImage, SemanticMap
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import BoolMask, RGBImage, SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.panoptic import PanopticTruth
 from weakpan.data.annotations import Box
-from weakpan.panoptic import PanopticTruth
 from weakpan.report.panels import fit, legend, panel, text_picture
 from weakpan.report.pictures import NO_THING_COLOR, color_instances
 

@@ -17,15 +17,15 @@ import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning.loggers import CSVLogger, Logger
 
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import ConfigError, DataError, WeakpanError, one_line
 from weakpan.callbacks.progress import StageProgress
-from weakpan.catalog import Catalog
-from weakpan.checkpoints import WholeCheckpoints, refuse_damaged, save_whole
 from weakpan.config.train import ClassifierConfig, SegmenterConfig, TrainConfig
-from weakpan.cues.cam_settings import CamSettings
-from weakpan.errors import ConfigError, DataError, WeakpanError, one_line
-from weakpan.files import write_text_atomically
-from weakpan.layout import RunLayout
-from weakpan.ranks import enter_stage, from_rank_zero
+from weakpan.parallel.ranks import enter_stage, from_rank_zero
+from weakpan.seeds.settings import CamSettings
+from weakpan.storage.checkpoints import WholeCheckpoints, refuse_damaged, save_whole
+from weakpan.storage.files import write_text_atomically
+from weakpan.storage.layout import RunLayout
 from weakpan.training.classifier_module import CamViews, ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 

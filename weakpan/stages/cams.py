@@ -10,21 +10,19 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from weakpan.callbacks.keep_schedule import KeepSchedule
-from weakpan.callbacks.last_loss import LastLoss
-from weakpan.callbacks.score_tags import ScoreTags
-from weakpan.callbacks.seed_steps import SeedSteps
+from weakpan.callbacks.resumable_fit import KeepSchedule, LastLoss, SeedSteps
+from weakpan.callbacks.score import ScoreTags
 from weakpan.callbacks.write_cams import WriteCams
-from weakpan.checkpoints import resume_point
-from weakpan.cues.cam_heatmaps import HeatmapFolder
-from weakpan.data.crop_datamodule import CropDataModule
 from weakpan.data.derive import derive_annotations
-from weakpan.map_store import read_manifest
-from weakpan.ranks import from_rank_zero, share_of_rank, wait_for_all_ranks
+from weakpan.data.loaders.crop_datamodule import CropDataModule
+from weakpan.parallel.ranks import from_rank_zero, share_of_rank, wait_for_all_ranks
+from weakpan.seeds.heatmaps import HeatmapFolder
 from weakpan.stages.build import build_classifier, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import run_settings
 from weakpan.stages.unfinished import forget_results_of_other_weights, is_whole, left_to_do
+from weakpan.storage.checkpoints import resume_point
+from weakpan.storage.map_store import read_manifest
 from weakpan.training.classifier_module import ClassifierModule
 
 

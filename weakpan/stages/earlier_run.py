@@ -7,11 +7,11 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from weakpan.catalog import BUILT_IN, Catalog, load_catalog
+from weakpan.basics.catalog import BUILT_IN, Catalog, load_catalog
+from weakpan.basics.errors import ConfigError, RunError
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import to_train_config
-from weakpan.errors import ConfigError, RunError
-from weakpan.layout import RunLayout
+from weakpan.storage.layout import RunLayout
 
 
 def read_run_config(layout: RunLayout) -> TrainConfig:

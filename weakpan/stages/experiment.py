@@ -8,19 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weakpan.catalog import Catalog, load_catalog
+from weakpan.basics.catalog import Catalog, load_catalog
+from weakpan.basics.errors import DataError, WeakpanError
 from weakpan.config.masks import masks_at
 from weakpan.config.train import ClassifierNetworkConfig, SegmenterNetworkConfig, Supervision, TrainConfig
 from weakpan.data.annotations import BoxKind, WeakAnnotations, read_weak_annotations
-from weakpan.data.cityscapes import CityscapesSplit, read_id_list
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import check_annotations, derive_annotations
-from weakpan.data.toy.city import ensure_toy_city
-from weakpan.errors import DataError, WeakpanError
+from weakpan.data.image_tree import CityscapesSplit, read_id_list
 from weakpan.labels.store import LabelStore
-from weakpan.layout import RunLayout
-from weakpan.map_store import MapStore, read_settings
 from weakpan.stages.build import build_classifier, build_segmenter
+from weakpan.storage.layout import RunLayout
+from weakpan.storage.map_store import MapStore, read_settings
+from weakpan.toy_city.city import ensure_toy_city
 
 
 @dataclass(frozen=True)

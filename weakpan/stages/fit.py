@@ -11,18 +11,16 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from weakpan.callbacks.keep_schedule import KeepSchedule
-from weakpan.callbacks.last_loss import LastLoss
-from weakpan.callbacks.seed_steps import SeedSteps
-from weakpan.checkpoints import resume_point
-from weakpan.data.cityscapes import CityscapesSplit
-from weakpan.data.panoptic_datamodule import PanopticDataModule, TrainingViews
-from weakpan.data.targets import LabelledImage, label_pseudo, label_truth
+from weakpan.callbacks.resumable_fit import KeepSchedule, LastLoss, SeedSteps
+from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, TrainingViews
+from weakpan.data.loaders.targets import LabelledImage, label_pseudo, label_truth
 from weakpan.labels.store import LabelStore
 from weakpan.models.encoder import load_matching
-from weakpan.ranks import from_rank_zero
+from weakpan.parallel.ranks import from_rank_zero
 from weakpan.stages.build import build_segmenter, build_trainer, load_weights, save_weights
 from weakpan.stages.experiment import Experiment
+from weakpan.storage.checkpoints import resume_point
 from weakpan.training.segmenter_module import SegmenterModule
 
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from pytorch_lightning.loggers import Logger
 
-from weakpan.arrays import RGBImage
-from weakpan.callbacks.each_prediction import EachPrediction
-from weakpan.data.cityscapes import CityscapesSplit
-from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
-from weakpan.panoptic import PanopticMap, PanopticTruth
-from weakpan.ranks import gather_from_all_ranks, rank
+from weakpan.basics.arrays import RGBImage
+from weakpan.basics.panoptic import PanopticMap, PanopticTruth
+from weakpan.callbacks.prediction_callback import EachPrediction
+from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
+from weakpan.parallel.ranks import gather_from_all_ranks, rank
 from weakpan.report.page import PanelRow
 from weakpan.report.pictures import color_instances, color_masks, color_panoptic, draw_boundaries, draw_boxes
 from weakpan.report.pictures import color_semantic as color

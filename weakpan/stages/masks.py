@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from weakpan.basics.errors import RunError
 from weakpan.config.masks import masks_at
-from weakpan.cues.box_masks import Fallback
-from weakpan.cues.mask_stage import BOXES, WITHOUT_MASK, WriteMasks
-from weakpan.errors import RunError
-from weakpan.map_store import read_manifest
-from weakpan.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, rank, share_of_rank, world
-from weakpan.sharing import share
+from weakpan.masks.box_masks import Fallback
+from weakpan.parallel.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, rank, share_of_rank, world
+from weakpan.parallel.sharing import share
 from weakpan.stages.experiment import Experiment, mask_contents
 from weakpan.stages.settings import run_settings
+from weakpan.storage.map_store import read_manifest
+from weakpan.tasks.masks import BOXES, WITHOUT_MASK, WriteMasks
 
 
 def run_masks(experiment: Experiment) -> dict[str, Any]:

@@ -8,12 +8,11 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
-from weakpan.callbacks.score_predictions import ScorePredictions
-from weakpan.data.panoptic_datamodule import PanopticDataModule, WholeImages
-from weakpan.evaluation.label_quality import LabelQuality
-from weakpan.evaluation.stored_labels import score_stored_labels
-from weakpan.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, share_of_rank
-from weakpan.sharing import end_with_parent
+from weakpan.callbacks.score import ScorePredictions
+from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
+from weakpan.evaluation.label_quality import LabelQuality, score_stored_labels
+from weakpan.parallel.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, share_of_rank
+from weakpan.parallel.sharing import end_with_parent
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
 from weakpan.training.segmenter_module import SegmenterModule

@@ -16,10 +16,10 @@ from omegaconf import OmegaConf
 
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import settings_of
-from weakpan.files import replacing, write_text_atomically
-from weakpan.layout import RunLayout
-from weakpan.map_store import read_settings, refuse_changed_settings, write_manifest
 from weakpan.stages.experiment import Experiment
+from weakpan.storage.files import replacing, write_text_atomically
+from weakpan.storage.layout import RunLayout
+from weakpan.storage.map_store import read_settings, refuse_changed_settings, write_manifest
 
 _FREE = (
     # More rounds, other scores or another place for the data leave what is made as it is.

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from weakpan.errors import DataError
-from weakpan.files import content_digest
-from weakpan.map_store import read_manifest, write_manifest
-from weakpan.ranks import gather_from_all_ranks, share_of_rank
+from weakpan.basics.errors import DataError
+from weakpan.parallel.ranks import gather_from_all_ranks, share_of_rank
+from weakpan.storage.files import content_digest
+from weakpan.storage.map_store import read_manifest, write_manifest
 
 
 class Store(Protocol):

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.cues.grad_cam import grad_cam
 from weakpan.models.crop_classifier import CropClassifier
+from weakpan.seeds.grad_cam import grad_cam
 from weakpan.training.optimisers import configure
 from weakpan.training.settings import OptimiserSettings
 
 
 @dataclass(frozen=True)
 class CamViews:
-    """Scales and mirror images that heatmaps are averaged over, see `weakpan.cues.cam_settings.CamSettings`."""
+    """Scales and mirror images that heatmaps are averaged over, see `weakpan.seeds.settings.CamSettings`."""
 
     scales: Sequence[float] = (1.0,)
     flip: bool = False

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.arrays import IGNORE
+from weakpan.basics.arrays import IGNORE
 from weakpan.models.panoptic_net import PanopticOutput
 from weakpan.training.settings import LossWeights
 

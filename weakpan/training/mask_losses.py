@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.arrays import IGNORE
+from weakpan.basics.arrays import IGNORE
 from weakpan.models.mask_net import MaskOutput
 
 # Likeness of neighbours is exp(-distance / 5) in Lab of 8 bits, where a step of 1 in L of 0..100 is one of 2.55: there

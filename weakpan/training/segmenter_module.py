@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.arrays import IGNORE, FloatMap, SemanticMap
-from weakpan.catalog import Catalog
-from weakpan.cues.bands import row_bands, share_among
-from weakpan.cues.cam_settings import DiffusionSettings
-from weakpan.cues.diffusion import diffuse
+from weakpan.basics.arrays import IGNORE, FloatMap, SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.panoptic import PanopticMap
 from weakpan.models.decode import decode_panoptic
 from weakpan.models.decode_settings import DecodeSettings
 from weakpan.models.encoder import freeze_batch_norm
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
-from weakpan.panoptic import PanopticMap
+from weakpan.refinement.bands import row_bands, share_among
+from weakpan.refinement.pixel_adaptive import diffuse
+from weakpan.refinement.settings import DiffusionSettings
 from weakpan.training.losses import class_weights, segmenter_losses
 from weakpan.training.optimisers import configure
 from weakpan.training.settings import LossWeights, OptimiserSettings

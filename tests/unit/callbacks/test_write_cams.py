@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from weakpan.basics.catalog import TOY_CITY
 from weakpan.callbacks.write_cams import WriteCams
-from weakpan.catalog import TOY_CITY
-from weakpan.cues.cam_settings import CamSettings, DiffusionSettings
 from weakpan.data.annotations import ImageAnnotation
 from weakpan.data.candidates import candidate_sets
 from weakpan.data.crops import CropGrid
+from weakpan.refinement.settings import DiffusionSettings
+from weakpan.seeds.settings import CamSettings
 
 GRID = CropGrid(24, 20)
 ROAD, SKY = TOY_CITY.train_id_named("road"), TOY_CITY.train_id_named("sky")

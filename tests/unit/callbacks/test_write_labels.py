@@ -9,18 +9,18 @@ import torch
 from torch.utils.data import DataLoader
 
 import weakpan.callbacks.write_labels
+from weakpan.basics.catalog import TOY_CITY
+from weakpan.basics.errors import DiskFullError
 from weakpan.callbacks.write_labels import WriteLabels
-from weakpan.catalog import TOY_CITY
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation, WeakAnnotations
 from weakpan.data.candidates import candidate_sets
 from weakpan.data.crops import CropGrid
-from weakpan.data.panoptic_datamodule import single_image
-from weakpan.errors import DiskFullError
+from weakpan.data.loaders.panoptic_datamodule import single_image
 from weakpan.labels.settings import LabelSettings
 from weakpan.labels.store import LabelStore
-from weakpan.map_store import MapStore
 from weakpan.models.decode_settings import DecodeSettings
 from weakpan.models.panoptic_net import PanopticNet
+from weakpan.storage.map_store import MapStore
 from weakpan.training.segmenter_module import SegmenterModule
 from weakpan.training.settings import LossWeights, OptimiserSettings
 

@@ -7,13 +7,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from weakpan.basics.errors import ConfigError, DataError
 from weakpan.config.compose import register
 from weakpan.config.keys import in_full
 from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
 from weakpan.config.masks import MasksConfig, masks_at
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import to_train_config
-from weakpan.errors import ConfigError, DataError
 
 CONF = str(Path(__file__).parents[3] / "conf")
 COMMANDS = {

@@ -10,15 +10,15 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from weakpan.catalog import CITYSCAPES, load_catalog
+from weakpan.basics.catalog import CITYSCAPES, load_catalog
+from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import register
+from weakpan.config.data import OnError
 from weakpan.config.make_gt import BoxSource, MakeGtConfig, Stage, TagSource, to_make_gt_config
-from weakpan.config.on_error import OnError
-from weakpan.cues.mask_files import IdMasks, ReleasedMasks
-from weakpan.cues.mask_sources import GrabCutAndProposals
-from weakpan.cues.mcg_masks import McgMasks
-from weakpan.errors import ConfigError
 from weakpan.labels.settings import STEPS
+from weakpan.masks.map_files import IdMasks, ReleasedMasks
+from weakpan.masks.mcg import McgMasks
+from weakpan.masks.source import GrabCutAndProposals
 
 CONF = Path(__file__).parents[3] / "conf"
 ALWAYS = ("data.root=data", "out=results")

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from tests.unit.cues.tiny_sam import save_sam
-from weakpan.catalog import CITYSCAPES
+from tests.unit.masks.tiny_sam import save_sam
+from weakpan.basics.catalog import CITYSCAPES
+from weakpan.basics.errors import ConfigError, DataError
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import settings_of, to_train_config
-from weakpan.cues.mcg_masks import McgMasks
-from weakpan.cues.sam_masks import SamMasks
-from weakpan.errors import ConfigError, DataError
-from weakpan.files import content_digest
+from weakpan.masks.mcg import McgMasks
+from weakpan.masks.sam import SamMasks
+from weakpan.storage.files import content_digest
 
 COMPLETE = (
     "run=r", "data.name=d", "data.root=x", "data.classes=camvid", "classifier.network.encoder=resnet10t",

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 from omegaconf import OmegaConf
 
+from weakpan.basics.errors import ConfigError
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
 from weakpan.config.train_checks import check_train, settings_of, to_train_config
-from weakpan.data.toy.city import ToyCitySpec
-from weakpan.errors import ConfigError
+from weakpan.toy_city.city import ToyCitySpec
 
 COMPLETE = (
     "run=r", "data.name=d", "data.root=x", "data.classes=camvid", "classifier.network.encoder=resnet10t",

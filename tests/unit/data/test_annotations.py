@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from weakpan.catalog import CAMVID, CITYSCAPES
+from weakpan.basics.catalog import CAMVID, CITYSCAPES
+from weakpan.basics.errors import DataError
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation, WeakAnnotations, read_weak_annotations
 from weakpan.data.crops import CropGrid
-from weakpan.errors import DataError
 
 CAR, SKY = CITYSCAPES.train_id_named("car"), CITYSCAPES.train_id_named("sky")
 BOXES = (

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from weakpan.catalog import CITYSCAPES
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.data.boxes import boxes_from_maps, number_boxes
 

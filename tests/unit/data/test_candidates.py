@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakpan.catalog import CITYSCAPES, Catalog, ClassInfo
+from weakpan.basics.catalog import CITYSCAPES, Catalog, ClassInfo
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.candidates import candidate_sets
 from weakpan.data.crops import CropGrid
-from weakpan.data.transforms import random_view
+from weakpan.data.loaders.transforms import random_view
 
 GRID = CropGrid(7, 9)
 HEIGHT, WIDTH = 13, 17

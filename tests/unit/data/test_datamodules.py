@@ -8,21 +8,21 @@ import torch
 from tiny_tree import street, write_frame
 from torch.utils.data import DataLoader
 
-from weakpan.catalog import CITYSCAPES
-from weakpan.data.cityscapes import CityscapesSplit
-from weakpan.data.crop_datamodule import CropDataModule, TileDataset, collate_tiles
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_annotations
-from weakpan.data.panoptic_datamodule import (
+from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.loaders.crop_datamodule import CropDataModule, TileDataset, collate_tiles
+from weakpan.data.loaders.panoptic_datamodule import (
     PanopticDataModule,
     TrainingViews,
     WholeImages,
     collate_views,
     single_image,
 )
-from weakpan.data.samplers import EpochSampler
-from weakpan.data.targets import label_truth
-from weakpan.data.view_settings import CropSettings, ViewSettings
+from weakpan.data.loaders.samplers import EpochSampler
+from weakpan.data.loaders.settings import CropSettings, ViewSettings
+from weakpan.data.loaders.targets import label_truth
 
 GRID = CropGrid(12, 16)
 SETTINGS = ViewSettings(crop_height=16, crop_width=24, min_scale=0.6, max_scale=1.6, centre_sigma=2.0)

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from tiny_tree import street, write_frame
 
-from weakpan.catalog import CITYSCAPES
+from weakpan.basics.catalog import CITYSCAPES
+from weakpan.basics.errors import DataError
 from weakpan.data.annotations import BoxKind, WeakAnnotations
-from weakpan.data.cityscapes import CityscapesSplit
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import check_annotations, derive_annotations
-from weakpan.errors import DataError
+from weakpan.data.image_tree import CityscapesSplit
 
 GRID = CropGrid(12, 16)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from weakpan.basics.errors import DataError
 from weakpan.data.folder import SUFFIXES, PhotoFolder
-from weakpan.errors import DataError
 
 
 def save(path: Path, height: int = 12, width: int = 20, mode: str = "RGB", **options: object) -> Path:

@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_tree import CAR, PERSON, ROAD, SKY, street, write_frame
 
-from weakpan.catalog import CAMVID, CITYSCAPES, Catalog, ClassInfo
+from weakpan.basics.catalog import CAMVID, CITYSCAPES, Catalog, ClassInfo
+from weakpan.basics.errors import DataError
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.data.boxes import boxes_from_ids, boxes_from_maps
-from weakpan.data.cityscapes import LICENSE_PLATE, CityscapesSplit, FileTemplates
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_image
+from weakpan.data.image_tree import LICENSE_PLATE, CityscapesSplit, FileTemplates
 from weakpan.data.label_maps import LabelMaps
-from weakpan.errors import DataError
 
 GRID = CropGrid(8, 12)
 FAST = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

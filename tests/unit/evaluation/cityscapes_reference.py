@@ -25,9 +25,9 @@ from cityscapesscripts.evaluation import (
 from cityscapesscripts.preparation import createPanopticImgs
 from PIL import Image
 
-from weakpan.arrays import SemanticMap
-from weakpan.catalog import CITYSCAPES
-from weakpan.panoptic import PanopticMap, PanopticTruth, Segment
+from weakpan.basics.arrays import SemanticMap
+from weakpan.basics.catalog import CITYSCAPES
+from weakpan.basics.panoptic import PanopticMap, PanopticTruth, Segment
 
 Evaluation = Callable[[], Any]
 """Runs an official evaluation over files written before, any number of times; its result is a dictionary."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.catalog import Catalog, ClassInfo
-from weakpan.panoptic import PanopticMap, PanopticTruth, Segment
+from weakpan.basics.catalog import Catalog, ClassInfo
+from weakpan.basics.panoptic import PanopticMap, PanopticTruth, Segment
 
 STREET = Catalog(
     "street",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.unit.evaluation.street_6x6 import CAR, DOG, ROAD, SKY, STREET, TRUTH, grid
-from weakpan.arrays import NO_THING
+from weakpan.basics.arrays import NO_THING
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.evaluation.box_scores import (
     ELLIPSE,

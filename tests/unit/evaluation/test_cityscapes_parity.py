@@ -15,10 +15,10 @@ from tests.unit.evaluation.cityscapes_reference import (
     prepare_pixels,
     random_case,
 )
-from weakpan.catalog import CITYSCAPES
+from weakpan.basics.catalog import CITYSCAPES
+from weakpan.basics.panoptic import PanopticMap, PanopticTruth, Segment
 from weakpan.evaluation.average_precision import MIN_INSTANCE_PIXELS
 from weakpan.evaluation.scorer import PanopticScorer
-from weakpan.panoptic import PanopticMap, PanopticTruth, Segment
 
 # Seed 1 makes a class whose predictions are all excused, on which the official code fails (see the last test).
 SEEDS = range(2, 14)

@@ -10,12 +10,12 @@ import pytest
 
 from tests.unit.evaluation.cityscapes_reference import random_case
 from tests.unit.evaluation.street_6x6 import CAR, DOG, SKY, STREET, TRUTH, grid
-from weakpan.catalog import CITYSCAPES
+from weakpan.basics.catalog import CITYSCAPES
+from weakpan.basics.errors import DataError
+from weakpan.basics.panoptic import PanopticTruth
 from weakpan.data.annotations import Box, BoxKind
-from weakpan.errors import DataError
 from weakpan.evaluation.label_quality import LabelQuality
 from weakpan.evaluation.scorer import PanopticScorer
-from weakpan.panoptic import PanopticTruth
 
 SEMANTIC = grid("""
     1 1 1 1 255 1

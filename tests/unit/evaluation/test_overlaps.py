@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakpan.catalog import TOY_CITY
-from weakpan.errors import DataError
+from weakpan.basics.catalog import TOY_CITY
+from weakpan.basics.errors import DataError
+from weakpan.basics.panoptic import PanopticMap, PanopticTruth, Segment
 from weakpan.evaluation.overlaps import distinct_pixels, label_overlaps, prediction_overlaps
-from weakpan.panoptic import PanopticMap, PanopticTruth, Segment
 
 CAR = TOY_CITY.train_id_named("car")
 

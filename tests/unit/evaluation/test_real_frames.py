@@ -15,12 +15,12 @@ from tests.unit.evaluation.cityscapes_reference import (
     prepare_panoptic,
     prepare_pixels,
 )
-from weakpan.catalog import CITYSCAPES
-from weakpan.data.cityscapes import CityscapesSplit
+from weakpan.basics.catalog import CITYSCAPES
+from weakpan.basics.panoptic import PanopticMap, PanopticTruth, Segment
+from weakpan.data.image_tree import CityscapesSplit
 from weakpan.evaluation.label_quality import LabelQuality
 from weakpan.evaluation.scorer import PanopticScorer
-from weakpan.images import read_map
-from weakpan.panoptic import PanopticMap, PanopticTruth, Segment
+from weakpan.storage.images import read_map
 
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
 RELEASED, REAL = DATA / "released_sample", DATA / "cityscapes_sample"

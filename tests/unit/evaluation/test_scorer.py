@@ -10,10 +10,10 @@ import pytest
 
 from tests.unit.evaluation.cityscapes_reference import random_case
 from tests.unit.evaluation.street_6x6 import CAR, ROAD, STREET, hand_case
-from weakpan.catalog import CITYSCAPES
-from weakpan.errors import DataError
+from weakpan.basics.catalog import CITYSCAPES
+from weakpan.basics.errors import DataError
+from weakpan.basics.panoptic import PanopticMap, PanopticTruth, Segment
 from weakpan.evaluation.scorer import PanopticScorer
-from weakpan.panoptic import PanopticMap, PanopticTruth, Segment
 
 
 def test_hand_computed_6x6():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from weakpan.catalog import TOY_CITY
+from weakpan.basics.catalog import TOY_CITY
 from weakpan.evaluation.tag_scores import TagScores
 
 

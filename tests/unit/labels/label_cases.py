@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from weakpan.arrays import NO_THING
-from weakpan.catalog import MAX_CLASSES, Catalog, ClassInfo
+from weakpan.basics.arrays import NO_THING
+from weakpan.basics.catalog import MAX_CLASSES, Catalog, ClassInfo
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.crops import CropGrid
 from weakpan.labels.inputs import LabelInput

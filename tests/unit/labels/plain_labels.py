@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from weakpan.arrays import BoolMask, FloatMap, InstanceMap, SemanticMap
-from weakpan.catalog import Catalog
+from weakpan.basics.arrays import BoolMask, FloatMap, InstanceMap, SemanticMap
+from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import Box
 from weakpan.data.crops import CropGrid, Tile
 from weakpan.labels.inputs import LabelInput

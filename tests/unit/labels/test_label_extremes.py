@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.labels.label_cases import SCORES, catalog_of
 from tests.unit.labels.plain_labels import plain_labels
-from weakpan.arrays import NO_THING
+from weakpan.basics.arrays import NO_THING
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.crops import CropGrid
 from weakpan.labels.encode import from_png16, to_png16

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weakpan.arrays import NO_THING
-from weakpan.catalog import CITYSCAPES
+from weakpan.basics.arrays import NO_THING
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.data.annotations import ImageAnnotation
 from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.crops import CropGrid
-from weakpan.images import read_map
 from weakpan.labels.encode import to_released_8bit
 from weakpan.labels.pipeline import LabelInput, LabelSettings, make_labels
+from weakpan.storage.images import read_map
 
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
 FRAME = "aachen_000000_000019"

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 
 from tests.unit.labels.label_cases import catalog_of, label_cases
 from tests.unit.labels.plain_labels import plain_labels
-from weakpan.arrays import NO_THING
+from weakpan.basics.arrays import NO_THING
+from weakpan.basics.errors import ConfigError, DataError
 from weakpan.data.annotations import Box, ImageAnnotation
 from weakpan.data.crops import CropGrid
-from weakpan.errors import ConfigError, DataError
 from weakpan.labels.pipeline import LabelInput, LabelSettings, make_labels
 from weakpan.labels.settings import STEPS
 

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from weakpan.errors import DataError, RunError
-from weakpan.images import write_png
+from weakpan.basics.errors import DataError, RunError
 from weakpan.labels.encode import from_png16, to_png16, to_released_8bit
 from weakpan.labels.pipeline import PseudoLabels
 from weakpan.labels.store import LabelStore
+from weakpan.storage.images import write_png
 
 MANIFEST = {"ids": ["a", "b.c"], "settings_hash": "abc", "checkpoint": None}
 

@@ -6,7 +6,7 @@ import pytest
 import timm
 import torch
 
-from weakpan.errors import ConfigError, DataError
+from weakpan.basics.errors import ConfigError, DataError
 from weakpan.models.crop_classifier import CropClassifier
 from weakpan.models.encoder import Encoder, Normalise, create_timm, freeze_batch_norm, load_matching, read_state_dict
 from weakpan.models.panoptic_net import PanopticNet

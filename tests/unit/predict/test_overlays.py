@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weakpan.catalog import CITYSCAPES
-from weakpan.errors import DataError
-from weakpan.images import read_rgb
-from weakpan.panoptic import PanopticMap, Segment
+from weakpan.basics.catalog import CITYSCAPES
+from weakpan.basics.errors import DataError
+from weakpan.basics.panoptic import PanopticMap, Segment
 from weakpan.predict.overlays import draw_prediction, write_jpeg
 from weakpan.report.pictures import draw_boundaries, overlay
+from weakpan.storage.images import read_rgb
 
 ROAD, POLE = CITYSCAPES.train_id_named("road"), CITYSCAPES.train_id_named("pole")
 

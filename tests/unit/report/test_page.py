@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from weakpan.catalog import CAMVID
+from weakpan.basics.catalog import CAMVID
 from weakpan.report.embed import embed, embed_all
 from weakpan.report.page import PanelRow, write_report
 from weakpan.report.pictures import color_semantic

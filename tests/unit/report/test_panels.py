@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from weakpan.catalog import CAMVID, CITYSCAPES
+from weakpan.basics.catalog import CAMVID, CITYSCAPES
 from weakpan.report.panels import fit, legend, panel, text_picture
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from weakpan.catalog import CAMVID, CITYSCAPES, Catalog, ClassInfo
+from weakpan.basics.catalog import CAMVID, CITYSCAPES, Catalog, ClassInfo
+from weakpan.basics.panoptic import PanopticMap, Segment
 from weakpan.data.annotations import Box, BoxKind
-from weakpan.panoptic import PanopticMap, Segment
 from weakpan.report.pictures import (
     AGAINST_COLOR,
     FOR_COLOR,

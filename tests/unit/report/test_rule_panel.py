@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 
 from tests.unit.labels.label_cases import LabelCase, label_cases
-from weakpan.catalog import CAMVID, CITYSCAPES
+from weakpan.basics.catalog import CAMVID, CITYSCAPES
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
-from weakpan.labels.audit import INPUT, INSTANCES, RULE_TABLE, RULES, AuditTrail, make_audited_labels
 from weakpan.labels.pipeline import PseudoLabels
+from weakpan.labels.trail import INPUT, INSTANCES, RULE_TABLE, RULES, AuditTrail, make_audited_labels
 from weakpan.report.pictures import HATCH_COLORS, color_instances, color_semantic, draw_boundaries, draw_boxes
 from weakpan.report.rule_panel import DIMMED, color_change, color_rules, rule_panel, rule_pictures
 

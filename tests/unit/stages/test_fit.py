@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from tests.integration.loop_in_process import tiny_config
-from weakpan.catalog import load_catalog
+from weakpan.basics.catalog import load_catalog
+from weakpan.basics.errors import DataError
 from weakpan.config.train import ClassifierConfig, SegmenterConfig
-from weakpan.cues.cam_settings import CamSettings
-from weakpan.errors import DataError
-from weakpan.layout import RunLayout
+from weakpan.seeds.settings import CamSettings
 from weakpan.stages.build import build_classifier, build_segmenter, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.fit import adopt_encoder
+from weakpan.storage.layout import RunLayout
 
 TOY = load_catalog("toy_city")
 

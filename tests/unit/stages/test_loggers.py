@@ -7,12 +7,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import open_dict
 
+from weakpan.basics.errors import DataError
 from weakpan.config.compose import register
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import to_train_config
-from weakpan.errors import DataError
-from weakpan.layout import RunLayout
 from weakpan.stages.build import build_loggers
+from weakpan.storage.layout import RunLayout
 
 CONF = str(__file__).partition("/tests/")[0] + "/conf"
 

@@ -5,8 +5,8 @@ import pytest
 
 from weakpan.labels.pipeline import PseudoLabels
 from weakpan.labels.store import LabelStore
-from weakpan.map_store import MapStore
 from weakpan.stages.unfinished import forget_results_of_other_weights, is_whole, left_to_do
+from weakpan.storage.map_store import MapStore
 
 IDS = ("a", "b", "c")
 MAP = np.arange(48, dtype=np.uint8).reshape(6, 8)

@@ -7,15 +7,15 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from tests.unit.cues.drawn_objects import tight_box
-from weakpan.cues.consensus import mask_iou
-from weakpan.cues.region import elliptic_radius
-from weakpan.data.box_crops import BoxDataModule, BoxedImage, BoxWindows
-from weakpan.data.box_window import WindowSettings
+from tests.unit.masks.drawn_objects import tight_box
+from weakpan.data.loaders.box_crops import BoxDataModule, BoxedImage, BoxWindows
+from weakpan.data.loaders.box_window import WindowSettings
+from weakpan.masks.network_predictor import MaskVoice
+from weakpan.masks.painting import mask_iou
+from weakpan.masks.region import elliptic_radius
 from weakpan.models.mask_net import MaskNet
 from weakpan.training.mask_losses import MaskLossWeights
 from weakpan.training.mask_module import MaskModule
-from weakpan.training.mask_voice import MaskVoice
 from weakpan.training.settings import OptimiserSettings
 
 WINDOWS = WindowSettings(side=48, a_image=4, images=4)

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from weakpan.catalog import TOY_CITY
-from weakpan.cues.cam_settings import DiffusionSettings
+from weakpan.basics.catalog import TOY_CITY
 from weakpan.models.crop_classifier import CropClassifier
 from weakpan.models.decode_settings import DecodeSettings
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
+from weakpan.refinement.settings import DiffusionSettings
 from weakpan.training.classifier_module import CamViews, ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 from weakpan.training.settings import LossWeights, OptimiserSettings

@@ -1,0 +1,95 @@
+"""A folder of maps, sealed last."""
+
+import json
+
+import numpy as np
+import pytest
+
+from weakpan.basics.errors import DataError, RunError
+from weakpan.storage.images import write_png
+from weakpan.storage.map_store import MapStore, read_manifest, refuse_changed_settings, write_manifest
+
+
+@pytest.fixture
+def store(tmp_path):
+    return MapStore(tmp_path / "maps")
+
+
+def test_maps_come_back(store):
+    values = np.array([[0, 254, 255]], np.uint8)
+    assert not store.has("a.b")
+    store.write("a.b", values)
+    assert store.has("a.b")
+    np.testing.assert_array_equal(store.read("a.b"), values)
+
+
+def test_only_complete_folders_are_sealed(store):
+    store.write("a", np.zeros((1, 1), np.uint8))
+    with pytest.raises(RunError, match="no map of b"):
+        store.seal(["a", "b"], {})
+    assert not store.is_sealed()
+    store.seal(["a"], {"k": 1}, summary={"n": 3})
+    assert store.is_sealed()
+    manifest = read_manifest(store.manifest_path)
+    assert (manifest["ids"], manifest["settings"], manifest["summary"]) == (["a"], {"k": 1}, {"n": 3})
+
+
+@pytest.mark.parametrize("image_id", ["../a", "a/b", "", ".", ".."])
+def test_ids_do_not_lead_out_of_the_folder(store, image_id):
+    with pytest.raises(DataError, match="no plain file name"):
+        store.write(image_id, np.zeros((1, 1), np.uint8))
+
+
+def test_another_depth_is_refused(store):
+    write_png(store.path("a"), np.zeros((2, 2), np.uint16))
+    with pytest.raises(DataError, match=r"a\.png: expected 8 bits, found uint16"):
+        store.read("a")
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"version": 2}'])
+def test_a_manifest_that_is_missing_damaged_or_too_new_is_named(tmp_path, text):
+    path = tmp_path / "manifest.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(DataError, match=r"manifest\.json"):
+        read_manifest(path)
+
+
+def test_changed_settings_name_the_keys(tmp_path):
+    path = tmp_path / "stage" / "manifest.json"
+    old = {"a.b": 1, "c": [1, 2], "gone": "x"}
+    write_manifest(path, {"settings": old})
+    sealed = read_manifest(path)["settings"]
+    # A tuple is a list once it went through a file.
+    refuse_changed_settings(path, sealed, {**old, "c": (1, 2)})
+    with pytest.raises(RunError) as caught:
+        refuse_changed_settings(path, sealed, {"a.b": 2, "c": [1, 2], "new": None, "more": 5})
+    message = str(caught.value)
+    for part in ("stage", "a.b: 1 then, 2 now", "gone: 'x' then, not known now", "more: not known then, 5 now"):
+        assert part in message
+    assert "not known to this version" in message
+    assert "c:" not in message
+
+
+def test_manifests_are_plain_json(tmp_path):
+    write_manifest(tmp_path / "m.json", {"record": {"x": 0.5}})
+    assert json.loads((tmp_path / "m.json").read_text()) == {"version": 1, "record": {"x": 0.5}}
+
+
+def test_files_that_changed_after_the_seal_are_named(store):
+    for image_id in ("a", "b"):
+        store.write(image_id, np.zeros((2, 2), np.uint8))
+    store.seal(["a", "b"], {})
+    store.verify(["a", "b"])
+    store.write("b", np.ones((2, 2), np.uint8))
+    store.verify(["a"])
+    with pytest.raises(DataError, match=r"b\.png: missing, or changed since it was sealed; delete it and"):
+        store.verify(["a", "b"])
+    with pytest.raises(DataError, match="no map of c"):
+        store.verify(["c"])
+
+
+def test_a_folder_that_was_sealed_without_checksums_is_taken_as_it_is(store):
+    store.write("a", np.zeros((2, 2), np.uint8))
+    write_manifest(store.manifest_path, {"ids": ["a"], "settings": {}})
+    store.verify(["a"])

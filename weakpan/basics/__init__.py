@@ -1,0 +1,1 @@
+"""Small things that every room may use: arrays, class table, panoptic ids, errors, console."""

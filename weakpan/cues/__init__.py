@@ -1,1 +1,0 @@
-"""What boxes and tags tell about pixels: Grad-CAM label maps and masks in boxes."""

@@ -1,0 +1,245 @@
+"""The results folder of the authors' released code: what it is made from, and what it makes.
+
+    cam/SPLIT/ID_leftImg8bit.png                CAM label maps: train ids, 255 undecided
+    mcg_and_grabcut/SPLIT/ID_leftImg8bit.png    masks in boxes: train ids of things, 0 no thing here, 255 undecided;
+                                                in a class table that starts with a thing 254 is no thing here
+    cam_heatmaps/SPLIT/ID.npz                   ours: heatmaps of the CAMs, see `weakpan.seeds.heatmaps`
+    pred_sem_raw/ID_leftImg8bit.png             predictions of a network: train ids
+    pred_flat_feat/ID_leftImg8bit.mat           their scores, see `mat_scores`
+    pred_sem_clean/ID_leftImg8bit.png           results: train ids, 255 ignored
+    pred_ins_clean/ID_leftImg8bit.png           results: 0 no instance, ids of boxes, the largest value unlabelled
+
+The PNGs are indexed with 8 bits; only instances of an image with more than 254 need 16 bits, which have no colours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from weakpan.basics.arrays import IGNORE, NO_THING, FloatMap, SemanticMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError
+from weakpan.data.formats.mat_scores import read_mat_scores, write_mat_scores
+from weakpan.storage.images import read_map, write_indexed_png, write_png
+from weakpan.storage.layout import checked_id
+
+
+@dataclass(frozen=True)
+class ReleasedTree:
+    """Reads and writes the folder described at the top of this module.
+
+    All of its methods raise DataError for an image id that is no plain file name. Readers raise it for a file that is
+    missing, damaged, not of 8 bits or holds a value that has no meaning there, and writers for a map of another shape
+    or dtype or with such a value. The message names the file. Maps that are read may be read-only arrays.
+
+    Attributes:
+        root: of the tree; `results` in the released code.
+        split: folder of the CAMs and masks, for instance `train`.
+        catalog: class table of the train ids.
+        suffix: what follows the image id in file names.
+    """
+
+    root: Path
+    split: str
+    catalog: Catalog
+    suffix: str = "_leftImg8bit"
+
+    def cam_path(self, image_id: str) -> Path:
+        """File of the CAM label map."""
+        return self._path(f"cam/{self.split}", image_id)
+
+    @property
+    def heatmaps_folder(self) -> Path:
+        """Folder of the heatmaps that CAM label maps were cut from."""
+        return self.root / "cam_heatmaps" / self.split
+
+    def masks_path(self, image_id: str) -> Path:
+        """File of the masks in boxes."""
+        return self._path(f"mcg_and_grabcut/{self.split}", image_id)
+
+    def prediction_path(self, image_id: str) -> Path:
+        """File of the prediction."""
+        return self._path("pred_sem_raw", image_id)
+
+    def scores_path(self, image_id: str) -> Path:
+        """File of the scores of the prediction."""
+        return self._path("pred_flat_feat", image_id, ".mat")
+
+    def semantic_path(self, image_id: str, result: str = "clean") -> Path:
+        """File of a semantic result; the released code calls those of round 0 `cam_mandg_merged`."""
+        return self._path(f"pred_sem_{result}", image_id)
+
+    def instances_path(self, image_id: str, result: str = "clean") -> Path:
+        """File of an instance result."""
+        return self._path(f"pred_ins_{result}", image_id)
+
+    def cam(self, image_id: str) -> SemanticMap:
+        """The CAM label map: (H, W) uint8 train ids, 255 undecided."""
+        return self._read_classes(self.cam_path(image_id))
+
+    def prediction(self, image_id: str) -> SemanticMap:
+        """The prediction: (H, W) uint8 train ids, 255 ignored."""
+        return self._read_classes(self.prediction_path(image_id))
+
+    def scores(self, image_id: str, size: tuple[int, int]) -> FloatMap:
+        """The scores of the prediction: (H, W) float32, 0..1, for an image of `size` (height, width)."""
+        return read_mat_scores(self.scores_path(image_id), size)
+
+    def masks(self, image_id: str) -> SemanticMap:
+        """The masks in boxes: (H, W) uint8 train ids of things, 254 no thing here, 255 undecided.
+
+        Raises:
+            DataError: as the class says.
+        """
+        return read_masks(self.masks_path(image_id), self.catalog)
+
+    def write_cam(self, image_id: str, values: SemanticMap) -> None:
+        """Write a CAM label map, (H, W) uint8: train ids, 255 undecided."""
+        self._write_classes(self.cam_path(image_id), values)
+
+    def write_prediction(self, image_id: str, values: SemanticMap) -> None:
+        """Write a prediction, (H, W) uint8: train ids, 255 ignored."""
+        self._write_classes(self.prediction_path(image_id), values)
+
+    def write_scores(self, image_id: str, scores: FloatMap) -> None:
+        """Write the scores of a prediction, (H, W) float, 0..1."""
+        write_mat_scores(self.scores_path(image_id), scores)
+
+    def write_masks(self, image_id: str, values: SemanticMap) -> None:
+        """Write masks in boxes, (H, W) uint8: train ids of things, 254 no thing here, 255 undecided.
+
+        Raises:
+            DataError: as the class says.
+        """
+        path = self.masks_path(image_id)
+        _check_map(path, values)
+        _check_values(
+            path, values, _is_mask(self.catalog, NO_THING), f"{NO_THING} (no thing here), train ids of things and 255"
+        )
+        table = np.arange(256, dtype=np.uint8)
+        table[NO_THING] = no_thing_in_files(self.catalog)
+        write_indexed_png(path, _translate(values, table), index_palette())
+
+    def write_semantic(self, image_id: str, values: SemanticMap, result: str = "clean") -> None:
+        """Write a semantic result, (H, W) uint8: train ids, 255 ignored."""
+        self._write_classes(self.semantic_path(image_id, result), values)
+
+    def write_instances(
+        self, image_id: str, encoded: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], result: str = "clean"
+    ) -> None:
+        """Write an instance result.
+
+        Args:
+            image_id: file name of the image without folder and suffix.
+            encoded: (H, W): 0 no instance, and 1..254 with 255 unlabelled (uint8, an indexed PNG) or 1..65534 with
+                65535 unlabelled (uint16, a grey PNG).
+            result: name of the result.
+        """
+        path = self.instances_path(image_id, result)
+        if encoded.ndim != 2 or encoded.dtype not in (np.uint8, np.uint16):
+            raise DataError(
+                f"{path}: instances of shape {encoded.shape} and dtype {encoded.dtype}; expected (H, W) uint8 or uint16"
+            )
+        if encoded.dtype == np.uint16:
+            write_png(path, encoded)
+        else:
+            write_indexed_png(path, encoded.astype(np.uint8, copy=False), index_palette())
+
+    def _path(self, folder: str, image_id: str, kind: str = ".png") -> Path:
+        return self.root / folder / f"{checked_id(image_id, self.root / folder)}{self.suffix}{kind}"
+
+    def _is_class(self) -> npt.NDArray[np.bool_]:
+        """(256,) lookup: True at train ids and 255."""
+        is_class = np.arange(256) < self.catalog.num_classes
+        is_class[IGNORE] = True
+        return is_class
+
+    def _read_classes(self, path: Path) -> SemanticMap:
+        values = _read_8bit(path)
+        _check_values(path, values, self._is_class(), self._expected_classes())
+        return values
+
+    def _write_classes(self, path: Path, values: SemanticMap) -> None:
+        _check_map(path, values)
+        _check_values(path, values, self._is_class(), self._expected_classes())
+        write_indexed_png(path, values, class_palette(self.catalog))
+
+    def _expected_classes(self) -> str:
+        return f"train ids of class table {self.catalog.name!r} (0 to {self.catalog.num_classes - 1}) and 255"
+
+
+def read_masks(path: Path, catalog: Catalog) -> SemanticMap:
+    """Masks in boxes from one file: (H, W) uint8 train ids of things, 254 no thing here, 255 undecided.
+
+    Raises:
+        DataError: a file that is missing, damaged, not of 8 bits, or holds another value; it names the file.
+    """
+    values, outside = _read_8bit(path), no_thing_in_files(catalog)
+    _check_values(path, values, _is_mask(catalog, outside), f"{outside} (no thing here), train ids of things and 255")
+    table = np.arange(256, dtype=np.uint8)
+    table[outside] = NO_THING
+    return _translate(values, table)
+
+
+def _is_mask(catalog: Catalog, outside: int) -> npt.NDArray[np.bool_]:
+    """(256,) lookup: True at the values of masks in boxes that are `outside` where there is no thing."""
+    is_mask = catalog.is_thing.copy()
+    is_mask[[outside, IGNORE]] = True
+    return is_mask
+
+
+def no_thing_in_files(catalog: Catalog) -> int:
+    """What files of masks in boxes hold where there is no thing: 0 as released, unless that is a class of things."""
+    return NO_THING if catalog.is_thing[0] else 0
+
+
+def index_palette() -> npt.NDArray[np.uint8]:
+    """(256, 3) RGB colours for plain numbers: the colour map of PASCAL VOC, all of them distinct, 0 black.
+
+    The lowest three bits of a number become the highest bits of red, green and blue, the next three the next, and so on
+    (VOCcolormap.m of the VOC development kit). The released masks in boxes have this palette.
+    """
+    numbers = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        palette[:, bit % 3] |= ((numbers >> bit & 1) << 7 - bit // 3).astype(np.uint8)
+    return palette
+
+
+def class_palette(catalog: Catalog) -> npt.NDArray[np.uint8]:
+    """(256, 3) RGB colours for train ids: those of the class table, then of `index_palette`; 255 is black.
+
+    With Cityscapes' class table this is the palette of all other released files.
+    """
+    palette = index_palette()
+    palette[: catalog.num_classes] = [c.color for c in catalog.classes]
+    palette[IGNORE] = 0
+    return palette
+
+
+def _read_8bit(path: Path) -> SemanticMap:
+    values = read_map(path)
+    if values.dtype != np.uint8:
+        raise DataError(f"{path}: values of type {values.dtype}; the released maps have 8 bits")
+    return values.astype(np.uint8, copy=False)
+
+
+def _check_map(path: Path, values: SemanticMap) -> None:
+    if values.ndim != 2 or values.dtype != np.uint8:
+        raise DataError(f"{path}: a map of shape {values.shape} and dtype {values.dtype}; expected (H, W) uint8")
+
+
+def _check_values(path: Path, values: SemanticMap, is_valid: npt.NDArray[np.bool_], expected: str) -> None:
+    if _translate(values, (~is_valid).astype(np.uint8)).any():
+        found = [int(v) for v in np.unique(values) if not is_valid[v]]
+        raise DataError(f"{path}: value {', '.join(map(str, found[:8]))} has no meaning here; expected {expected}")
+
+
+def _translate(values: SemanticMap, table: npt.NDArray[np.uint8]) -> SemanticMap:
+    """Look every value up in a (256,) table; OpenCV takes a tenth of the time of NumPy's indexing."""
+    return cv2.LUT(values, table).astype(np.uint8, copy=False)

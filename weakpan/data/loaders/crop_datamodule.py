@@ -1,0 +1,153 @@
+"""Tiles of the crop grid with their tags, for the crop classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from weakpan.basics.arrays import RGBImage
+from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
+from weakpan.data.candidates import whole_image_sets
+from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.loaders.samplers import EpochSampler, ShardSampler
+from weakpan.data.loaders.settings import CropSettings
+from weakpan.data.loaders.transforms import jitter_colour
+
+
+def tag_matrix(annotation: ImageAnnotation, num_classes: int) -> Tensor:
+    """(T, C) bool, the tags of each tile."""
+    matrix = torch.zeros(len(annotation.tags), num_classes, dtype=torch.bool)
+    for row, tags in enumerate(annotation.tags):
+        matrix[row, sorted(tags)] = True
+    return matrix
+
+
+class TileDataset(Dataset[dict[str, Any]]):
+    """All tiles of an image at a time, so that a large photograph is decoded once and not once a tile.
+
+    An item holds `image_id`, `tiles` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as
+    (epoch, index) for training, with random flips and colours, or as an index for prediction, without, and then hold
+    the photograph too, `image` (3, H, W) uint8 RGB, and the candidates of its pixels, `set_index` (H, W) int32 and
+    `set_table` (S, C) bool as in `CandidateSets`, unless they are not wanted.
+
+    Args:
+        split: photographs.
+        annotations: boxes and tags.
+        settings: how tiles are shown.
+        seed: of flips and colours.
+        ids: of the images; None for those of the split.
+        with_pixels: whether items for prediction hold photograph and candidates, which tags alone do not need.
+    """
+
+    def __init__(
+        self,
+        split: CityscapesSplit,
+        annotations: WeakAnnotations,
+        settings: CropSettings,
+        seed: int,
+        ids: Sequence[str] | None = None,
+        with_pixels: bool = True,
+    ) -> None:
+        self.split, self.annotations, self.settings, self.seed = split, annotations, settings, seed
+        self.ids = split.ids if ids is None else tuple(ids)
+        self.with_pixels = with_pixels
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.ids)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
+        """Tiles and tags of one image."""
+        rng = None if isinstance(item, int) else np.random.default_rng((self.seed, *item))
+        index = item if isinstance(item, int) else item[1]
+        image_id = self.ids[index]
+        annotation = self.annotations.images[image_id]
+        image = self.split.image(image_id)
+        tiles = [
+            self._show(image[tile.slices], rng)
+            for tile in self.annotations.grid.tiles(annotation.height, annotation.width)
+        ]
+        shown = {
+            "image_id": image_id,
+            "tiles": torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2),
+            "tags": tag_matrix(annotation, self.annotations.catalog.num_classes),
+        }
+        if rng is not None or not self.with_pixels:
+            return shown
+        sets = whole_image_sets(annotation, self.annotations.grid, self.annotations.catalog)
+        return {
+            **shown,
+            "image": torch.from_numpy(image).permute(2, 0, 1),
+            "set_index": torch.from_numpy(sets.index),
+            "set_table": torch.from_numpy(sets.table),
+        }
+
+    def _show(self, tile: RGBImage, rng: np.random.Generator | None) -> RGBImage:
+        grid, settings = self.annotations.grid, self.settings
+        size = (settings.width or grid.width, settings.height or grid.height)
+        if tile.shape[:2] != size[::-1]:
+            tile = cv2.resize(tile, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+        if rng is not None:
+            if settings.flip and rng.random() < 0.5:
+                tile = tile[:, ::-1]
+            tile = jitter_colour(rng, tile, settings.colour_jitter)
+        return np.ascontiguousarray(tile)
+
+
+def collate_tiles(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Tiles of several images in one batch; their number may differ between images, and so may the photographs."""
+    of_images = {key: [item[key] for item in items] for key in ("image", "set_index", "set_table") if key in items[0]}
+    return {
+        **of_images,
+        "image_id": [item["image_id"] for item in items],
+        "tiles": torch.cat([item["tiles"] for item in items]),
+        "tags": torch.cat([item["tags"] for item in items]),
+    }
+
+
+class CropDataModule(pl.LightningDataModule):
+    """Loaders for training the classifier and for predicting CAMs (one image a batch)."""
+
+    def __init__(
+        self,
+        split: CityscapesSplit,
+        annotations: WeakAnnotations,
+        settings: CropSettings,
+        workers: int,
+        seed: int,
+        ids: Sequence[str] | None = None,
+        with_pixels: bool = True,
+    ) -> None:
+        super().__init__()
+        self.dataset = TileDataset(split, annotations, settings, seed, ids, with_pixels)
+        self.workers, self.seed = workers, seed
+
+    def train_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Shuffled tiles with augmentation."""
+        assert self.trainer is not None
+        return DataLoader(
+            dataset=self.dataset,
+            batch_size=self.dataset.settings.images_per_batch,
+            sampler=EpochSampler(len(self.dataset), self.seed, self.trainer.global_rank, self.trainer.world_size),
+            num_workers=self.workers,
+            collate_fn=collate_tiles,
+            persistent_workers=self.workers > 0,
+        )
+
+    def predict_dataloader(self) -> DataLoader[dict[str, Any]]:
+        """Every image once over all ranks."""
+        assert self.trainer is not None
+        return DataLoader(
+            dataset=self.dataset,
+            batch_size=1,
+            sampler=ShardSampler(len(self.dataset), self.trainer.global_rank, self.trainer.world_size),
+            num_workers=self.workers,
+            collate_fn=collate_tiles,
+        )

@@ -1,1 +1,0 @@
-"""The generated street scenes: their drawing, from textures up to a whole data set."""

@@ -1,0 +1,66 @@
+"""Ratios of counts that may be empty: a class that occurs nowhere has no score and is left out of averages."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from weakpan.basics.errors import DataError
+
+
+def ratio(numerator: npt.NDArray[Any], denominator: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Element-wise quotient of two arrays of one shape; nan where the denominator is 0."""
+    quotient = np.full(np.shape(denominator), np.nan)
+    np.divide(numerator, denominator, out=quotient, where=denominator != 0)
+    return quotient
+
+
+def mean_defined(values: npt.NDArray[np.float64]) -> float:
+    """Mean of the values that are not nan; nan if there are none."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else math.nan
+
+
+def or_none(value: float) -> float | None:
+    """The value as JSON can hold it: None for nan."""
+    return None if math.isnan(value) else float(value)
+
+
+Statistics = TypeVar("Statistics", bound=tuple[npt.NDArray[Any], ...])
+
+
+class PerImage(Generic[Statistics]):
+    """A table from image ids to tuples of small arrays."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, Statistics] = {}
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def add(self, image_id: str, statistics: Statistics) -> None:
+        """Enter an image; raises DataError if it is in the table already."""
+        if image_id in self._of:
+            raise DataError(f"image {image_id} is scored twice; the ids of the images of a split must be unique")
+        self._of[image_id] = statistics
+
+    def merge(self, other: PerImage[Statistics]) -> None:
+        """Take over the images of another table; an image in both is kept once.
+
+        Processes that share out a split pad it with repeated images. Their statistics may differ in the last bits, so
+        the one to keep is chosen by content and not by the order of merging.
+        """
+        for image_id, statistics in other._of.items():
+            known = self._of.get(image_id, statistics)
+            self._of[image_id] = min(known, statistics, key=_content)
+
+    def ordered(self) -> list[Statistics]:
+        """The statistics of all images in the order of their ids, so that sums of floats always come out the same."""
+        return [self._of[image_id] for image_id in sorted(self._of)]
+
+
+def _content(statistics: tuple[npt.NDArray[Any], ...]) -> tuple[bytes, ...]:
+    return tuple(values.tobytes() for values in statistics)

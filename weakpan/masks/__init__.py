@@ -1,0 +1,1 @@
+"""Masks of things from their boxes."""

@@ -1,0 +1,186 @@
+"""Masks in boxes from a COCO instance file or a COCO result file, whatever tool wrote it.
+
+Either a list of results, `[{"image_id", "category_id", "segmentation", "score"}, ...]`, or a data set,
+`{"images": [{"id", "file_name", "height", "width"}, ...], "annotations": [...], "categories": [{"id", "name"}, ...]}`
+(https://cocodataset.org/#format-data and #format-results).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from weakpan.basics.arrays import IGNORE, RGBImage
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError
+from weakpan.data.annotations import BoxKind, ImageAnnotation
+from weakpan.masks.box_masks import BoxMaskResult
+from weakpan.masks.coco_shapes import decode_segmentation
+from weakpan.masks.matching import LooseMask, MatchSettings, match_masks
+
+
+@dataclass(frozen=True)
+class CocoMasks:
+    """Masks of a COCO JSON, given to the boxes that they fit best.
+
+    An image is found by the name of its file without folder and suffix, else by its id in the file. A category is
+    found by its name if the file gives one (`category_name` of the annotation, or its list of categories), else
+    `category_id` is the class table's dataset id; annotations without any category fit boxes of every class. Crowds,
+    empty masks and dataset ids that the class table ignores are passed over.
+
+    The file is read once a process, so that an instance of this class stays small when it is sent to one.
+
+    Attributes:
+        path: of the JSON.
+        catalog: class table.
+        stem: how a file in it is called without suffix, with `{id}` for the image id; "{id}_leftImg8bit" for
+            Cityscapes.
+        match: least IoU and overlaps.
+    """
+
+    path: Path
+    catalog: Catalog
+    stem: str = "{id}"
+    match: MatchSettings = field(default_factory=MatchSettings)
+
+    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:  # noqa: ARG002
+        """Masks in the boxes of one image; the photograph is not loaded.
+
+        Raises:
+            DataError: a file that is missing or not of the format; an image with instance boxes that is not in it; or,
+                for this image, another size, an unknown category or a damaged mask, named by its position.
+        """
+        loose: list[LooseMask] = []
+        # A result file cannot name an image on which nothing was found.
+        if any(box.kind is BoxKind.INSTANCE for box in annotation.boxes):
+            content = _read(self.path, _modified(self.path))
+            key = self._key(content, annotation)
+            for position, record in content.annotations.get(key, []):
+                where = f"{self.path}: image {annotation.image_id}: annotation {position}"
+                mask = self._mask(record, content.categories, annotation, where)
+                if mask is not None:
+                    loose.append(mask)
+        return match_masks(annotation, loose, self.match)
+
+    def _key(self, content: _Content, annotation: ImageAnnotation) -> str:
+        """Id of the image in the file."""
+        stem = self.stem.replace("{id}", annotation.image_id)
+        named = set(content.id_of_stem.values())
+        # An id of the file counts as a name only where the file gives none: it may be the number of another image.
+        for key in (content.id_of_stem.get(stem), *(k for k in (stem, annotation.image_id) if k not in named)):
+            if key is not None and (key in content.sizes or key in content.annotations):
+                break
+        else:
+            raise DataError(
+                f"{self.path}: no image {stem} in it, neither as a file name nor as an id; add its masks or take the "
+                "image out of the list of training images"
+            )
+        size = content.sizes.get(key)
+        if size is not None and size != (annotation.height, annotation.width):
+            raise DataError(
+                f"{self.path}: image {annotation.image_id} is {size[0]} x {size[1]} (height x width) there, its weak "
+                f"annotation says {annotation.height} x {annotation.width}; make the masks at the size of the image"
+            )
+        return key
+
+    def _mask(
+        self, record: Mapping[str, Any], categories: Mapping[Any, str], annotation: ImageAnnotation, where: str
+    ) -> LooseMask | None:
+        class_id = self._class_id(record, categories, where)
+        if class_id == IGNORE or record.get("iscrowd", 0):
+            return None
+        try:
+            mask = decode_segmentation(record.get("segmentation"), annotation.height, annotation.width)
+            score = float(record.get("score", 0.0))
+            if math.isnan(score):
+                raise ValueError("its score is not a number")
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DataError(f"{where}: {error}; export this image again") from error
+        return LooseMask.cut(mask, class_id, score)
+
+    def _class_id(self, record: Mapping[str, Any], categories: Mapping[Any, str], where: str) -> int | None:
+        """Train id of an annotation, 255 if the class table ignores it, None if it has no category."""
+        category = record.get("category_id")
+        name = record.get("category_name", categories.get(category) if isinstance(category, int | str) else None)
+        if name is None and category is None:
+            return None
+        if name is not None and name in self.catalog.names:
+            return self.catalog.names.index(name)
+        if name is None and not categories and isinstance(category, int):
+            for train_id, info in enumerate(self.catalog.classes):
+                if info.dataset_id == category:
+                    return train_id
+        if isinstance(category, int) and category in self.catalog.ignored_dataset_ids:
+            return IGNORE
+        what = f"category {category}" if name is None else f"category {name!r}"
+        raise DataError(
+            f"{where}: {what} is not in class table {self.catalog.name!r} ({', '.join(self.catalog.names)}); rename it "
+            "as in the table or take it out of the file"
+        )
+
+
+@dataclass(frozen=True)
+class _Content:
+    """A file by image; ids of images are compared as text.
+
+    Attributes:
+        annotations: position in the file and annotation, by image id.
+        id_of_stem: image id by file name without folder and suffix.
+        sizes: (height, width) by image id, None where the file does not say.
+        categories: name by id; empty if the file has no list of them.
+    """
+
+    annotations: Mapping[str, list[tuple[int, dict[str, Any]]]]
+    id_of_stem: Mapping[str, str]
+    sizes: Mapping[str, tuple[int, int] | None]
+    categories: Mapping[Any, str]
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError as error:
+        raise DataError(f"{path}: not readable ({error}); expected masks as COCO JSON") from error
+
+
+# One file is enough for a run. The time is there so that a file that was written again is read again.
+@lru_cache(maxsize=1)
+def _read(path: Path, _modified_at: int) -> _Content:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); write it again") from error
+    if isinstance(content, list):
+        content = {"annotations": content}
+    if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
+        raise DataError(
+            f"{path}: neither a list of results nor an object with a list of annotations; expected COCO's format"
+        )
+    position = 0
+    try:
+        annotations: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        for position, record in enumerate(content["annotations"]):
+            annotations.setdefault(str(record["image_id"]), []).append((position, record))
+        images = {str(image["id"]): image for image in content.get("images", [])}
+        stems = [(PurePosixPath(i["file_name"]).stem, key) for key, i in images.items() if "file_name" in i]
+        sizes = {
+            key: (int(image["height"]), int(image["width"])) if "height" in image and "width" in image else None
+            for key, image in images.items()
+        }
+        categories = {row["id"]: str(row["name"]) for row in content.get("categories", [])}
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: not as in COCO's format ({type(error).__name__}: {error}, annotation {position} was the last "
+            "that was read); write it again"
+        ) from error
+    id_of_stem = dict(stems)
+    if len(id_of_stem) != len(stems):
+        names = [stem for stem, _ in stems]
+        twice = next(stem for stem in names if names.count(stem) > 1)
+        raise DataError(f"{path}: two images are called {twice}; image ids must be unique, so split the file")
+    return _Content(annotations, id_of_stem, sizes, categories)

@@ -1,0 +1,126 @@
+"""Masks in boxes from a PNG an image: instance ids that any tool wrote, or maps as the authors released them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from skimage.measure import regionprops
+
+from weakpan.basics.arrays import RGBImage
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import ConfigError, DataError
+from weakpan.data.annotations import BoxKind, ImageAnnotation
+from weakpan.data.formats.released import read_masks
+from weakpan.masks.box_masks import BoxMaskResult
+from weakpan.masks.matching import LooseMask, MatchSettings, match_masks, match_record
+from weakpan.storage.images import read_map
+
+
+@dataclass(frozen=True)
+class IdMasks:
+    """A PNG an image with the ids of its masks, given to the boxes that they fit best.
+
+    Any numbering will do, of 8 or 16 bits; 0 is no mask. The ids say nothing about classes, so that a mask fits boxes
+    of every class.
+
+    Attributes:
+        folder: of the PNGs.
+        template: file name in it, with `{id}` for the image id.
+        match: least IoU and overlaps.
+
+    Raises:
+        ConfigError: a template without `{id}`.
+    """
+
+    folder: Path
+    template: str = "{id}.png"
+    match: MatchSettings = field(default_factory=MatchSettings)
+
+    def __post_init__(self) -> None:
+        """Refuse a template that gives every image the same file."""
+        _check_template(self.template)
+
+    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:  # noqa: ARG002
+        """Masks in the boxes of one image; the photograph is not loaded.
+
+        Raises:
+            DataError: a file that is missing, damaged, of several channels, of more than 16 bits or of another size.
+        """
+        ids = _read_sized(self.folder / self.template.replace("{id}", annotation.image_id), annotation)
+        loose = [LooseMask(r.bbox[0], r.bbox[1], r.image) for r in regionprops(ids)]  # type: ignore[no-untyped-call]
+        return match_masks(annotation, loose, self.match)
+
+
+@dataclass(frozen=True)
+class ReleasedMasks:
+    """Finished maps in the format of the masks that the authors released.
+
+    An indexed PNG an image: 0 no thing here, 255 undecided, else the train id of a thing.
+
+    Attributes:
+        folder: of the PNGs.
+        catalog: class table; where its first class is a thing, 254 stands for no thing in the files.
+        template: file name in it, with `{id}` for the image id.
+
+    Raises:
+        ConfigError: a template without `{id}`.
+    """
+
+    folder: Path
+    catalog: Catalog
+    template: str = "{id}_leftImg8bit.png"
+
+    def __post_init__(self) -> None:
+        """Refuse what the format cannot say."""
+        _check_template(self.template)
+
+    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:  # noqa: ARG002
+        """The map of one image, in our values (see `weakpan.data.formats.released`); the photograph is not loaded.
+
+        The map does not tell the boxes of a class apart: the `cover` of a record counts every pixel of the class.
+
+        Raises:
+            DataError: a file that is missing, damaged, of several channels or of another size, or a value that is
+                neither 0 nor 255 nor a thing.
+        """
+        path = self.folder / self.template.replace("{id}", annotation.image_id)
+        semantic = read_masks(path, self.catalog)
+        _check_size(path, semantic, annotation)
+        records = tuple(
+            match_record(index, box, float((semantic[box.slices] == box.class_id).mean()))
+            for index, box in enumerate(annotation.boxes)
+            if box.kind is BoxKind.INSTANCE
+        )
+        return BoxMaskResult(semantic, records)
+
+
+def _check_template(template: str) -> None:
+    if "{id}" not in template:
+        raise ConfigError(f"template={template!r}: expected a file name with {{id}} in it, for instance {{id}}.png")
+
+
+def _read_sized(path: Path, annotation: ImageAnnotation) -> npt.NDArray[np.integer]:
+    """The (H, W) map of an image, 0..65535."""
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such file; add the masks of image {annotation.image_id}, or take it out of the list of "
+            "training images"
+        )
+    values = read_map(path)
+    if values.dtype not in (np.uint8, np.uint16):
+        raise DataError(f"{path}: expected a PNG of 8 or 16 bits, found {values.dtype}; write it again")
+    _check_size(path, values, annotation)
+    return values
+
+
+def _check_size(path: Path, values: npt.NDArray[np.integer], annotation: ImageAnnotation) -> None:
+    if values.shape != (annotation.height, annotation.width):
+        raise DataError(
+            f"{path}: {values.shape[0]} x {values.shape[1]} pixels (height x width), the weak annotation of "
+            f"{annotation.image_id} says {annotation.height} x {annotation.width}; make the masks at the size of the "
+            "image"
+        )

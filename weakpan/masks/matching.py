@@ -1,0 +1,150 @@
+"""Loose masks of an image and its boxes: which mask belongs to which box."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from weakpan.basics.arrays import BoolMask
+from weakpan.basics.errors import ConfigError
+from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
+from weakpan.masks.box_masks import BoxMaskResult, BoxRecord, Fallback
+from weakpan.masks.painting import Overlap, paint_masks
+
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """How masks from files meet boxes.
+
+    Attributes:
+        min_iou: least IoU of a mask's own bounding box with the box that takes it, 0..1.
+        overlap: where the masks of two classes meet: "small" for the smaller box, "ignore" for undecided.
+
+    Raises:
+        ConfigError: a value outside its range, named by its field.
+    """
+
+    min_iou: float = 0.5
+    overlap: str = "small"
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 0 <= self.min_iou <= 1:
+            raise ConfigError(f"min_iou={self.min_iou}: expected 0 to 1")
+        if self.overlap not in tuple(Overlap):
+            raise ConfigError(f"overlap={self.overlap!r}: choose one of {', '.join(Overlap)}")
+
+
+@dataclass(frozen=True)
+class LooseMask:
+    """A mask that no box has taken yet, cut to its own bounding box.
+
+    Attributes:
+        top: row of its first pixel in the image.
+        left: column of its first pixel in the image.
+        pixels: (height, width), True inside; at least one True in each border row and column.
+        class_id: train id; None fits boxes of any class.
+        score: which of two masks that fit equally well is preferred; any unit, higher is better.
+    """
+
+    top: int
+    left: int
+    pixels: BoolMask
+    class_id: int | None = None
+    score: float = 0.0
+
+    @classmethod
+    def cut(cls, mask: BoolMask, class_id: int | None = None, score: float = 0.0) -> LooseMask | None:
+        """Cut an (H, W) mask of the whole image to its bounding box; None if it is empty."""
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not len(rows):
+            return None
+        top, left = int(rows[0]), int(columns[0])
+        # A copy, so that the mask of the whole image is not kept.
+        return cls(top, left, mask[top : rows[-1] + 1, left : columns[-1] + 1].copy(), class_id, score)
+
+    @property
+    def bottom(self) -> int:
+        """Row of the last pixel."""
+        return self.top + len(self.pixels) - 1
+
+    @property
+    def right(self) -> int:
+        """Column of the last pixel."""
+        return self.left + int(self.pixels.shape[1]) - 1
+
+    def box_iou(self, box: Box) -> float:
+        """IoU of the mask's bounding box with `box`, both borders included, 0..1."""
+        height = min(self.bottom, box.ymax) - max(self.top, box.ymin) + 1
+        width = min(self.right, box.xmax) - max(self.left, box.xmin) + 1
+        shared = max(height, 0) * max(width, 0)
+        return shared / (self.pixels.size + box.area - shared)
+
+    def inside(self, box: Box) -> BoolMask:
+        """(box height, box width): the pixels of the mask in `box`."""
+        inside = np.zeros((box.ymax - box.ymin + 1, box.xmax - box.xmin + 1), np.bool_)
+        top, bottom = max(self.top, box.ymin), min(self.bottom, box.ymax) + 1
+        left, right = max(self.left, box.xmin), min(self.right, box.xmax) + 1
+        if top < bottom and left < right:
+            inside[top - box.ymin : bottom - box.ymin, left - box.xmin : right - box.xmin] = self.pixels[
+                top - self.top : bottom - self.top, left - self.left : right - self.left
+            ]
+        return inside
+
+
+def match_masks(annotation: ImageAnnotation, loose: Sequence[LooseMask], settings: MatchSettings) -> BoxMaskResult:
+    """Give each instance box at most one mask, and paint the map.
+
+    Pairs of a box and a mask of its class (or of no class) are taken from the highest IoU of their boxes down, each box
+    and each mask once. Equal pairs are taken by score, then in the order of the boxes, then of the masks. What reaches
+    beyond the box is cut off. A box without a mask is undecided, and its record says `Fallback.NO_MASK`.
+
+    Args:
+        annotation: of the image.
+        loose: masks of that image, of any number.
+        settings: least IoU and overlaps.
+    """
+    boxes = annotation.boxes
+    pairs = []
+    for index, box in enumerate(boxes):
+        if box.kind is not BoxKind.INSTANCE:
+            continue
+        for number, mask in enumerate(loose):
+            if mask.class_id not in (None, box.class_id):
+                continue
+            iou = mask.box_iou(box)
+            if iou >= settings.min_iou:
+                pairs.append((-iou, -mask.score, index, number))
+    masks: dict[int, BoolMask] = {}
+    used: set[int] = set()
+    for _, _, index, number in sorted(pairs):
+        if index in masks or number in used:
+            continue
+        inside = loose[number].inside(boxes[index])
+        # Bounding boxes can meet where pixels do not; such a mask is left for another box.
+        if inside.any():
+            masks[index] = inside
+            used.add(number)
+    records = tuple(
+        match_record(index, box, float(masks[index].mean()) if index in masks else 0.0)
+        for index, box in enumerate(boxes)
+        if box.kind is BoxKind.INSTANCE
+    )
+    size = annotation.height, annotation.width
+    semantic = paint_masks(size, boxes, masks, Overlap(settings.overlap), doubt_hides=False)
+    return BoxMaskResult(semantic, records)
+
+
+def match_record(index: int, box: Box, cover: float) -> BoxRecord:
+    """The record of a box whose mask was read rather than made; a `cover` of 0 means that there was none."""
+    return BoxRecord(
+        index=index,
+        class_id=box.class_id,
+        grabcut_area=0,
+        proposal_area=0,
+        agreement=0.0,
+        cover=cover,
+        fallback=Fallback.NOT_NEEDED if cover > 0 else Fallback.NO_MASK,
+    )

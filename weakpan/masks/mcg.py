@@ -1,0 +1,132 @@
+"""Masks in boxes with the segment proposals of MCG in place of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import find_objects
+
+from weakpan.basics.arrays import BoolMask, RGBImage
+from weakpan.basics.errors import ConfigError, DataError
+from weakpan.data.annotations import Box, ImageAnnotation
+from weakpan.data.formats.mat_candidates import SegmentCandidates, read_candidates
+from weakpan.masks.box_masks import BoxMaskResult, MaskSettings, masks_in_boxes
+from weakpan.masks.proposals import Proposal
+from weakpan.masks.region import Region
+from weakpan.masks.source import check_size
+
+
+@dataclass(frozen=True)
+class McgMasks:
+    """Masks from the pixels, as `GrabCutAndProposals`, with the candidates of MCG for segment proposals.
+
+    Attributes:
+        folder: of the MATLAB files, see `weakpan.data.formats.mat_candidates`.
+        template: file name in it, with `{id}` for the image id.
+        min_iou: least IoU of a candidate's bounding box with the box, 0..1; a box without such a candidate has no
+            segment proposal.
+        settings: the dials; those of our own proposals do nothing here.
+
+    Raises:
+        ConfigError: a template without `{id}`, or a `min_iou` outside its range.
+    """
+
+    folder: Path
+    template: str = "{id}.mat"
+    min_iou: float = 0.5
+    settings: MaskSettings = field(default_factory=MaskSettings)
+
+    def __post_init__(self) -> None:
+        """Refuse one file for all images, and an IoU that there is not."""
+        if "{id}" not in self.template:
+            raise ConfigError(f"template={self.template!r}: expected a file name with {{id}} in it, as in {{id}}.mat")
+        if not 0 <= self.min_iou <= 1:
+            raise ConfigError(f"min_iou={self.min_iou}: expected 0 to 1")
+
+    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:
+        """Masks in the boxes of one image.
+
+        Raises:
+            DataError: a photograph or candidates of another size than the annotation says, a box that does not lie in
+                the image, or a file that is missing or damaged.
+        """
+        path = self.folder / self.template.replace("{id}", annotation.image_id)
+        if not path.is_file():
+            raise DataError(
+                f"{path}: no such file; add the MCG candidates of image {annotation.image_id}, or take it out of the "
+                "list of training images"
+            )
+        candidates = read_candidates(path, (annotation.height, annotation.width))
+        pixels = image()
+        check_size(annotation, pixels)
+        return masks_in_boxes(
+            pixels, annotation.boxes, self.settings, proposer=BestCandidates(candidates, self.min_iou)
+        )
+
+
+class BestCandidates:
+    """Proposes for a box the candidate whose bounding box fits it best (Li, Arnab and Torr, 2018).
+
+    Args:
+        candidates: of the image.
+        min_iou: least IoU of the two boxes, 0..1.
+    """
+
+    def __init__(self, candidates: SegmentCandidates, min_iou: float) -> None:
+        self.candidates, self.min_iou = candidates, min_iou
+        self.extents = candidate_extents(candidates)
+        self.ids = int(candidates.superpixels.max()) + 1
+
+    def choose(self, box: Box) -> int | None:
+        """The candidate of the highest IoU, counted from 0; None if that is below the least one or 0.
+
+        Candidates of equal IoU are taken by score, then in their order.
+        """
+        if not len(self.candidates):
+            return None
+        top, bottom, left, right = self.extents.T
+        height = np.minimum(bottom, box.ymax + 1) - np.maximum(top, box.ymin)
+        width = np.minimum(right, box.xmax + 1) - np.maximum(left, box.xmin)
+        shared = np.maximum(height, 0) * np.maximum(width, 0)
+        iou = shared / ((bottom - top) * (right - left) + box.area - shared)
+        best = iou.max()
+        if best < self.min_iou or best == 0:
+            return None
+        equal = np.flatnonzero(iou == best)
+        return int(equal[self.candidates.scores[equal].argmax()])
+
+    def __call__(self, box: Box, region: Region, /) -> Proposal | None:
+        """The chosen candidate; None where there is none, or where it has no pixel in the box."""
+        chosen = self.choose(box)
+        if chosen is None:
+            return None
+        # Only what surrounds the box is drawn: masks of all candidates, at the size of the image, would be gigabytes.
+        rows, cols = region.surroundings(box)
+        members = np.zeros(self.ids, np.bool_)
+        members[self.candidates.superpixels_of(chosen)] = True
+        around: BoolMask = members[self.candidates.superpixels[rows, cols]]
+        inside = region.cut_to_box(around)
+        return Proposal(region.from_crop(around), inside) if inside.any() else None
+
+
+def candidate_extents(candidates: SegmentCandidates) -> npt.NDArray[np.int64]:
+    """(c, 4) first row, row after the last, first column, column after the last of every candidate, pixels.
+
+    They are joined from those of the superpixels; no candidate is drawn.
+    """
+    if not len(candidates):
+        return np.zeros((0, 4), np.int64)
+    # One row an id, 0 included; candidates name no id that is not in the image.
+    extents = np.zeros((int(candidates.superpixels.max()) + 1, 4), np.int64)
+    for number, found in enumerate(find_objects(candidates.superpixels), start=1):
+        if found is not None:
+            extents[number] = (found[0].start, found[0].stop, found[1].start, found[1].stop)
+    of_members = extents[candidates.members]
+    joined = np.empty((len(candidates), 4), np.int64)
+    joined[:, 0::2] = np.minimum.reduceat(of_members[:, 0::2], candidates.starts)
+    joined[:, 1::2] = np.maximum.reduceat(of_members[:, 1::2], candidates.starts)
+    return joined

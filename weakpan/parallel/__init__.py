@@ -1,0 +1,1 @@
+"""Ranks, worker processes, the lock on a folder."""

@@ -1,0 +1,1 @@
+"""Tensor tools that seeds and labels share."""

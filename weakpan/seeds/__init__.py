@@ -1,0 +1,1 @@
+"""First guesses from image tags: which pixels a tagged class has."""

@@ -1,0 +1,188 @@
+"""Stage `mask_net`: a mask network from photographs and boxes; it runs in this process, on a GPU if there is one."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from weakpan.basics.console import clock
+from weakpan.basics.errors import ConfigError, DataError, RunError
+from weakpan.config.masks import MaskNetConfig
+from weakpan.data.loaders.box_crops import BoxDataModule, BoxedImage, BoxWindows
+from weakpan.masks.network_predictor import FORMAT, read_mask_net, write_mask_net
+from weakpan.models.encoder import INIT_PRETRAINED, create_timm, load_matching
+from weakpan.models.mask_net import MaskNet
+from weakpan.parallel.sharing import SAY_EVERY
+from weakpan.stages.build import quieten_lightning
+from weakpan.storage.images import inspect_image, read_rgb
+from weakpan.tasks.claim import Claim
+from weakpan.tasks.weak_source import WeakSource
+from weakpan.training.mask_losses import MaskLossWeights
+from weakpan.training.mask_module import MaskModule
+from weakpan.training.settings import OptimiserSettings
+
+NAME = "mask_net.pt"
+"""The trained network, in the folder of the results."""
+
+
+class SayLosses(pl.Callback):
+    """Prints step, losses and time left now and then."""
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self._start = self._last = time.monotonic()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Say it if it is time."""
+        now = time.monotonic()
+        if now - self._last > SAY_EVERY or trainer.global_step == trainer.max_steps:
+            self._last = now
+            left = (now - self._start) / trainer.global_step * (trainer.max_steps - trainer.global_step)
+            losses = ", ".join(
+                f"{name.partition('/')[2]} {float(value):.3f}" for name, value in trainer.callback_metrics.items()
+            )
+            print(
+                f"mask_net: step {trainer.global_step}/{trainer.max_steps} [{clock(now - self._start)}, "
+                f"{clock(left)} left] {losses}",
+                flush=True,
+            )
+
+
+def make_mask_net(
+    weak: WeakSource, ids: Sequence[str], config: MaskNetConfig, out: Path, claim: Claim | None = None
+) -> None:
+    """Train a mask network on the boxes of all images and write it to `out`/mask_net.pt; one that is there is kept.
+
+    The same settings give the same network on the same processor with as many threads of torch, for any number of
+    loader processes; on a GPU, sums in another order may make a small difference. A training that was cut short begins
+    anew.
+
+    Raises:
+        ConfigError: an encoder that cannot be built, or batches of one window.
+        DataError: unreadable input or initial weights, or no box that is large enough to learn from.
+        RunError: the network that is there learned from other images or cannot be read, or this one's weights grew
+            beyond all bounds.
+    """
+    path, learned_from = out / NAME, f"{len(ids)} ids, crc32 {zlib.crc32(chr(10).join(ids).encode()):08x}"
+    if path.is_file():
+        _check_kept(path, learned_from)
+        print(f"mask_net: {path} was there", flush=True)
+        return
+    _check_encoder(config.encoder)
+    data = BoxWindows(_boxed_images(weak, ids), config.windows, config.seed)
+    if not len(data):
+        raise DataError(
+            f"none of the {len(ids)} images has an instance box of at least {config.windows.min_box} pixels on each "
+            "side; give other images, or lower masks.network.windows.min_box"
+        )
+    if min(config.windows.images, len(data)) * config.windows.a_image < 2:
+        raise ConfigError(
+            f"masks.network.windows.a_image={config.windows.a_image} with masks.network.windows.images="
+            f"{config.windows.images} and {len(data)} images to learn from: a batch would be one window, which "
+            "BatchNorm cannot learn from; give a larger masks.network.windows.a_image"
+        )
+    print(f"mask_net: {data.boxes} boxes in {len(data)} images", flush=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        network, made_with = _network(config)
+        module = MaskModule(
+            network,
+            OptimiserSettings(
+                learning_rate=config.learning_rate,
+                encoder_factor=config.encoder_factor,
+                weight_decay=config.weight_decay,
+            ),
+            MaskLossWeights(config.outside, config.projection, config.pairwise, config.looks),
+        )
+        _fit(module, BoxDataModule(data, config.loaders), config.steps)
+    if not all(torch.isfinite(values).all() for values in network.state_dict().values() if values.is_floating_point()):
+        raise RunError(
+            f"masks.network.learning_rate={config.learning_rate:g}: the weights grew beyond all bounds; lower it"
+        )
+    note = {"ids": learned_from, "images": len(data), "boxes": data.boxes, "settings": asdict(config)}
+    if claim is not None:
+        claim()
+    write_mask_net(path, network, made_with, config.windows.side, config.windows.shares, note)
+    print(f"mask_net: {path} written", flush=True)
+
+
+def _check_kept(path: Path, learned_from: str) -> None:
+    """Refuse a network that is damaged, or that learned from other images, which no setting would tell."""
+    try:
+        before = read_mask_net(path).note.get("ids", learned_from)
+    except DataError as error:
+        raise RunError(f"{path} is there and cannot be read; delete it, and it is made again ({error})") from error
+    if before != learned_from:
+        raise RunError(
+            f"{path} learned from other images ({before}; {learned_from} now); give another out, or the images that it "
+            "learned from"
+        )
+
+
+def _check_encoder(name: str) -> None:
+    """Refuse an encoder that cannot be built before any photograph is opened; raises ConfigError naming the key."""
+    with torch.random.fork_rng():
+        create_timm(name, None, "masks", features_only=True)
+
+
+def _boxed_images(weak: WeakSource, ids: Sequence[str]) -> list[BoxedImage]:
+    images = []
+    for image_id in ids:
+        path = weak.photograph(image_id)
+        annotation = weak.annotation(image_id, inspect_image(path), with_tags=False)
+        images.append(BoxedImage(partial(read_rgb, path), annotation.boxes))
+    return images
+
+
+def _network(config: MaskNetConfig) -> tuple[MaskNet, Mapping[str, Any]]:
+    """A network with its initial weights, and the arguments that it is made with."""
+    made_with = {"encoder": config.encoder, "channels": config.channels}
+    if config.init is None or config.init == INIT_PRETRAINED:
+        return MaskNet(config.encoder, config.init, config.channels), made_with
+    own = MaskNet(config.encoder, None, config.channels)
+    if not _is_mask_net(Path(config.init)):
+        load_matching(own.encoder.body, Path(config.init), "masks.network.init")
+        return own, made_with
+    network = read_mask_net(Path(config.init)).network
+    try:
+        own.load_state_dict(network.state_dict())
+    except RuntimeError as error:
+        raise DataError(
+            f"masks.network.init={config.init}: a mask network of another encoder or width than masks.network says; "
+            "give the encoder and channels that it was made with"
+        ) from error
+    return own, made_with
+
+
+def _is_mask_net(path: Path) -> bool:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # whatever it is, the reader of weights says what is wrong with it
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT
+
+
+def _fit(module: MaskModule, data: BoxDataModule, steps: int) -> None:
+    quieten_lightning()
+    trainer = pl.Trainer(
+        accelerator="auto",
+        devices=1,
+        max_steps=steps,
+        max_epochs=-1,
+        logger=False,
+        callbacks=[SayLosses()],
+        gradient_clip_val=5.0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        use_distributed_sampler=False,
+    )
+    trainer.fit(module, datamodule=data)

@@ -1,0 +1,161 @@
+"""What a run leaves behind: metrics.json, report.html, gallery/; and checks that its labels are worth training on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pytorch_lightning.utilities import rank_zero_only
+
+from weakpan.basics.arrays import IGNORE
+from weakpan.basics.errors import RunError
+from weakpan.parallel.ranks import gather_from_all_ranks, share_of_rank
+from weakpan.report.page import PanelRow, write_report
+from weakpan.report.panels import panel
+from weakpan.stages.experiment import Experiment
+from weakpan.stages.settings import config_text
+from weakpan.storage.files import write_text_atomically
+from weakpan.storage.images import write_png
+
+GALLERY_HEIGHT = 180
+"""Height of the pictures in the gallery folder, pixels."""
+
+MIN_LABELLED = 0.01
+"""Share of labelled pixels over all training images below which there is nothing to learn from."""
+
+
+def label_counts(experiment: Experiment, round_index: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """(256,) number of pixels with each value over all pseudo labels of a round; shared over ranks."""
+    store = experiment.labels(round_index)
+    counts = np.zeros(256, np.int64)
+    for image_id in share_of_rank(experiment.weak_ids):
+        counts += np.bincount(store.read(image_id).semantic.ravel(), minlength=256)
+    return sum(gather_from_all_ranks(counts), np.zeros(256, np.int64))
+
+
+def check_labels(experiment: Experiment, round_index: int) -> list[str]:
+    """Look at the labels of a round before anything is trained on them.
+
+    Returns:
+        A warning for each class that has tags and no labelled pixel in any image; they are printed, too.
+
+    Raises:
+        RunError: next to no pixel is labelled, and no image has real labels; the message names the share.
+        DataError: a label file that is missing, damaged or changed since it was written.
+    """
+    experiment.labels(round_index).verify(share_of_rank(experiment.weak_ids))
+    counts = label_counts(experiment, round_index)
+    labelled = 1 - counts[IGNORE] / max(1, counts.sum())
+    if labelled < MIN_LABELLED and not experiment.full_ids:
+        remedy = (
+            "train the classifier longer (classifier.epochs), start it from weights (classifier.init), or lower "
+            "cues.cam.threshold"
+            if round_index == 0
+            else "train longer (rounds.epochs) or lower labels.score_threshold"
+        )
+        raise RunError(
+            f"{experiment.layout.round(round_index).labels}: only {labelled:.2%} of the pixels have a label, at least "
+            f"{MIN_LABELLED:.0%} are needed; {remedy}"
+        )
+    weak = experiment.weak
+    tagged = frozenset().union(*(weak.images[i].image_tags for i in experiment.weak_ids))
+    warnings = [
+        f"round {round_index}: class {experiment.catalog.names[c]} has tags and no labelled pixel in any image; "
+        "the network cannot learn it"
+        for c in sorted(tagged)
+        if counts[c] == 0
+    ]
+    for warning in warnings:
+        rank_zero_only(print)(f"warning: {warning}", flush=True)
+    return warnings
+
+
+@rank_zero_only
+def _write(experiment: Experiment, metrics: Mapping[str, Any], panels: Sequence[PanelRow]) -> None:
+    for row in panels:
+        write_png(experiment.layout.gallery / f"{row.image_id}.png", panel(row.columns, GALLERY_HEIGHT))
+    write_report(experiment.layout.report, metrics, panels, experiment.catalog)
+    # Last: a run that has it is finished.
+    write_text_atomically(experiment.layout.metrics, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
+    print(f"finished; results are in {experiment.layout.report} and {experiment.layout.metrics}", flush=True)
+
+
+def write_results(
+    experiment: Experiment,
+    cues: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    warnings: Sequence[str],
+    stopped: str,
+    command: str,
+    panels: Sequence[PanelRow],
+) -> dict[str, Any]:
+    """Write metrics.json and report.html on rank 0.
+
+    Args:
+        experiment: of the run.
+        cues: `masks` and `classifier`, what their stages returned.
+        records: of the rounds.
+        warnings: for the report.
+        stopped: why there was no further round.
+        command: that started the run.
+        panels: pictures of the report.
+
+    Returns:
+        Content of metrics.json; its keys are documented in the README.
+    """
+    config_path = experiment.layout.config
+    metrics = {
+        "format": "weakpan-metrics",
+        "version": 1,
+        "dataset": experiment.config.data.name,
+        "supervision": experiment.config.supervision.value,
+        "supervision_used": experiment.supervision_used,
+        "classes": [{"name": c.name, "thing": c.is_thing} for c in experiment.catalog.classes],
+        "command": command,
+        "config_yaml": config_path.read_text(encoding="utf-8") if config_path.is_file() else None,
+        "warnings": list(warnings),
+        "stopped": stopped,
+        **cues,
+        "rounds": list(records),
+    }
+    _write(experiment, metrics, panels)
+    return metrics
+
+
+def finished_results(experiment: Experiment) -> dict[str, Any] | None:
+    """Content of metrics.json if this very run is finished and nothing is left to be made, which is said; else None.
+
+    Where anything is missing that a run looks for when it is started again, or the configuration asks for something
+    else than what the results were made with (other pictures, more rounds), there is work to do.
+    """
+    layout = experiment.layout
+    try:
+        metrics: dict[str, Any] = json.loads(layout.metrics.read_text(encoding="utf-8"))
+        rounds = [record["round"] for record in metrics["rounds"]]
+        same = metrics["config_yaml"] == config_text(experiment.config)
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+    made = [layout.report, layout.round(len(rounds) - 1).checkpoint, *(layout.round(r).manifest for r in rounds)]
+    if experiment.annotations is not None:
+        made += [experiment.masks.manifest_path, experiment.cams.manifest_path]
+        made += [experiment.labels(index).manifest_path for index in rounds]
+    if not same or not all(path.is_file() for path in made):
+        return None
+    print(
+        f"run folder {layout.folder} is finished ({metrics['stopped']}), nothing is done; results are in "
+        f"{layout.report} and {layout.metrics}\nanother run needs another run=FOLDER, or none; further rounds a larger "
+        "rounds.n; the report is made again if report.html is deleted",
+        flush=True,
+    )
+    return metrics
+
+
+def metric_named(name: str, metrics: Mapping[str, Any]) -> float | None:
+    """A figure of the last round, for sweeps: `val.pq`, `labels.miou`, `train_loss`; None if there was none."""
+    value: Any = metrics["rounds"][-1]
+    for part in name.split("."):
+        if value is not None:
+            value = value[part]
+    return None if value is None else float(value)

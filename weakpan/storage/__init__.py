@@ -1,0 +1,1 @@
+"""Files, images, checkpoints, manifests and where everything lies."""

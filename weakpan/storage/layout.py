@@ -1,0 +1,150 @@
+"""Path rules: where everything of a run lies, and which image ids may become names of files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from weakpan.basics.errors import DataError
+
+
+def checked_id(image_id: str, where: object = "", remedy: str = "rename the image") -> str:
+    """The id itself, which comes from a list or file of the user's and must not lead out of a folder, on any system.
+
+    Args:
+        image_id: to check.
+        where: it was found, in front of the message.
+        remedy: what to do about it.
+
+    Raises:
+        DataError: it is no plain file name.
+    """
+    if not image_id or image_id in {".", ".."} or any(c in image_id for c in "/\\\0"):
+        found = f"{where}: " if where else ""
+        raise DataError(f"{found}image id {image_id!r} is no plain file name; {remedy}")
+    return image_id
+
+
+@dataclass(frozen=True)
+class RoundLayout:
+    """Files of one round: the labels that it is trained on, its weights, its record."""
+
+    folder: Path
+
+    @property
+    def labels(self) -> Path:
+        """Folder of the pseudo labels that this round's segmenter is trained on."""
+        return self.folder / "labels"
+
+    @property
+    def label_source(self) -> Path:
+        """Checksum of the weights that made these labels; none for round 0."""
+        return self.folder / "labels_from.json"
+
+    @property
+    def resume(self) -> Path:
+        """Checkpoint of a training under way; kept until the round is finished."""
+        return self.folder / "resume.ckpt"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Weights after training, and what is needed to build the network again."""
+        return self.folder / "last.ckpt"
+
+    @property
+    def manifest(self) -> Path:
+        """Record of the finished round, written last."""
+        return self.folder / "manifest.json"
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """Files of one run."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration that the run was last started with and that was accepted."""
+        return self.folder / "config.yaml"
+
+    @property
+    def settings(self) -> Path:
+        """The settings that the folder stands for; a run with others is refused."""
+        return self.folder / "settings.json"
+
+    @property
+    def hydra(self) -> Path:
+        """Hydra's own record, which tells where the command was started."""
+        return self.folder / ".hydra" / "hydra.yaml"
+
+    @property
+    def weak_annotations(self) -> Path:
+        """Boxes and tags of the training split."""
+        return self.folder / "weak_annotations.json"
+
+    @property
+    def masks(self) -> Path:
+        """Masks in boxes, one map an image."""
+        return self.folder / "masks"
+
+    @property
+    def mask_counts(self) -> Path:
+        """What became of the boxes of each image: the figures of a stage that was interrupted are summed up from it."""
+        return self.masks / "counts"
+
+    @property
+    def classifier(self) -> Path:
+        """Folder of the crop classifier's checkpoints."""
+        return self.folder / "classifier"
+
+    @property
+    def cams(self) -> Path:
+        """CAM label maps, one an image."""
+        return self.folder / "cams"
+
+    @property
+    def cam_heatmaps(self) -> Path:
+        """Heatmaps that the CAM label maps were cut from, one file an image, where they are kept."""
+        return self.cams / "heatmaps"
+
+    @property
+    def cam_source(self) -> Path:
+        """Which classifier the CAM label maps are of; written before the first of them."""
+        return self.cams / "classifier.json"
+
+    def round(self, index: int) -> RoundLayout:
+        """Folder of a round, counted from 0."""
+        return RoundLayout(self.folder / f"round_{index:02d}")
+
+    def rounds(self) -> list[int]:
+        """Rounds that are finished, ascending and without gaps."""
+        finished: list[int] = []
+        while self.round(len(finished)).manifest.is_file():
+            finished.append(len(finished))
+        return finished
+
+    @property
+    def logs(self) -> Path:
+        """CSV logs of every stage."""
+        return self.folder / "logs"
+
+    @property
+    def wandb_id(self) -> Path:
+        """Id of the run at Weights & Biases, the same for every start of the job."""
+        return self.folder / "wandb_id.txt"
+
+    @property
+    def metrics(self) -> Path:
+        """All numbers of the run."""
+        return self.folder / "metrics.json"
+
+    @property
+    def gallery(self) -> Path:
+        """The pictures of the report, one file an image."""
+        return self.folder / "gallery"
+
+    @property
+    def report(self) -> Path:
+        """All numbers and pictures of the run on one page."""
+        return self.folder / "report.html"

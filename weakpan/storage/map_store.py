@@ -1,0 +1,149 @@
+"""A folder of 8-bit maps, one an image, sealed by a manifest that is written last.
+
+`ID.png` for each image, and `manifest.json`: {"format": "weakpan-maps", "version": 1, "ids": [...], "crc32": {ID: of
+the file's bytes, ...}, "settings": {...}, ...}. The settings are what the maps were made with; a folder made with
+others is refused rather than mixed.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weakpan.basics.arrays import SemanticMap
+from weakpan.basics.errors import DataError, RunError
+from weakpan.storage.files import write_text_atomically, write_text_once
+from weakpan.storage.images import read_map, write_png
+from weakpan.storage.layout import checked_id
+
+FORMAT = "weakpan-maps"
+VERSION = 1
+
+
+class MapStore:
+    """Reads and writes the folder described at the top of this module."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest_path = folder / "manifest.json"
+
+    def path(self, image_id: str) -> Path:
+        """File of one image; raises DataError for an id that is no plain file name."""
+        return self.folder / f"{checked_id(image_id)}.png"
+
+    def has(self, image_id: str) -> bool:
+        """Whether the map of an image is there."""
+        return self.path(image_id).is_file()
+
+    def read(self, image_id: str) -> SemanticMap:
+        """(H, W) uint8; raises DataError if the file is missing, damaged or of another depth."""
+        values = read_map(self.path(image_id))
+        if values.dtype != np.uint8:
+            raise DataError(f"{self.path(image_id)}: expected 8 bits, found {values.dtype}; make the maps again")
+        return values.astype(np.uint8, copy=False)
+
+    def write(self, image_id: str, values: SemanticMap) -> None:
+        """Write one map, atomically."""
+        write_png(self.path(image_id), values)
+
+    def is_sealed(self) -> bool:
+        """Whether the manifest is there."""
+        return self.manifest_path.is_file()
+
+    def seal(self, ids: Iterable[str], settings: Mapping[str, Any], **more: Any) -> None:
+        """Declare the folder complete.
+
+        Raises:
+            RunError: a map that the manifest would name is missing.
+        """
+        names = list(ids)
+        missing = [image_id for image_id in names if not self.has(image_id)]
+        if missing:
+            raise RunError(f"{self.folder}: no map of {missing[0]} ({len(missing)} are missing); run the stage again")
+        content = {"format": FORMAT, "ids": names, "settings": dict(settings), **more}
+        checksums = {image_id: zlib.crc32(self.path(image_id).read_bytes()) for image_id in names}
+        write_manifest(self.manifest_path, {**content, "crc32": checksums})
+
+    def verify(self, ids: Iterable[str]) -> None:
+        """Hold the files of some images against the manifest, before anything is made from them.
+
+        Raises:
+            DataError: an image that the manifest lacks, or a file that is missing or was changed since the folder was
+                sealed; the message names it.
+        """
+        checksums = read_manifest(self.manifest_path).get("crc32")
+        if checksums is None:
+            # Sealed before there were checksums.
+            return
+        for image_id in ids:
+            path = self.path(image_id)
+            if image_id not in checksums:
+                raise DataError(f"{self.manifest_path}: no map of {image_id}; delete {self.folder} to make all again")
+            if not path.is_file() or zlib.crc32(path.read_bytes()) != checksums[image_id]:
+                raise DataError(
+                    f"{path}: missing, or changed since it was sealed; delete it and {self.manifest_path}, and the "
+                    "same command makes it again"
+                )
+
+
+def write_manifest(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a manifest, atomically and after everything that it speaks of."""
+    write_text_atomically(path, _manifest_text(content))
+
+
+def write_manifest_once(path: Path, content: Mapping[str, Any]) -> bool:
+    """Write a manifest unless it is there; of several processes one writes, and this says whether it was this one."""
+    return write_text_once(path, _manifest_text(content))
+
+
+def _manifest_text(content: Mapping[str, Any]) -> str:
+    return json.dumps({"version": VERSION, **content}, indent=1, sort_keys=True) + "\n"
+
+
+def read_manifest(path: Path, remedy: str = "delete its folder to make the stage again") -> dict[str, Any]:
+    """Read a manifest; raises DataError, with a remedy, if it is missing, damaged or of another version."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such manifest; the stage was not finished") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable ({error}); {remedy}") from error
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        raise DataError(f"{path}: not a manifest of version {VERSION}; {remedy}")
+    return content
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The `settings` of a manifest; raises DataError as `read_manifest` does, and for one without them."""
+    settings = read_manifest(path, "restore it from a copy, or use a new folder").get("settings")
+    if not isinstance(settings, dict):
+        raise DataError(f"{path}: no settings in it, so it is of another version of weakpan; use a new folder")
+    return settings
+
+
+def refuse_changed_settings(path: Path, sealed: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Compare the settings of a sealed stage with those of this run.
+
+    Raises:
+        RunError: they differ; the message names the keys with both values.
+    """
+    plain = json.loads(json.dumps(dict(settings)))
+    keys = sorted(set(sealed) | set(plain))
+    # Null is what a key stands for before somebody sets it; those that one version of weakpan lacks are told apart.
+    changed = [key for key in keys if sealed.get(key) != plain.get(key)]
+    if not changed:
+        return
+    named = "; ".join(f"{key}: {_value(sealed, key)} then, {_value(plain, key)} now" for key in changed[:6])
+    remedy = "use a new folder, or give the settings that it was made with"
+    if any(key not in sealed or key not in plain for key in changed):
+        remedy += "; where a setting is not known to this version, or was not to that one, only that version goes on"
+    raise RunError(f"{path.parent} was made with other settings ({named}); {remedy}")
+
+
+def _value(settings: Mapping[str, Any], key: str) -> str:
+    return repr(settings[key]) if key in settings else "not known"

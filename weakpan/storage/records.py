@@ -1,0 +1,89 @@
+"""What a stage notes about each image: a small JSON file an image, versioned, whole or not there."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weakpan.basics.errors import DataError
+from weakpan.storage.files import write_text_atomically
+from weakpan.storage.layout import checked_id
+
+
+@dataclass(frozen=True)
+class JsonRecords:
+    """Reads and writes the files of one folder; several processes may write different images at the same time.
+
+    Attributes:
+        folder: made by the first write.
+        kind: of the records, stands in every file.
+        stage: that makes them, for messages.
+        version: of their keys.
+    """
+
+    folder: Path
+    kind: str
+    stage: str
+    version: int = 1
+
+    def path(self, image_id: str) -> Path:
+        """File of an image; raises DataError for an id that is no plain file name."""
+        return self.folder / f"{checked_id(image_id)}.json"
+
+    def write(self, image_id: str, content: Mapping[str, Any]) -> None:
+        """Write the record of an image, atomically.
+
+        Args:
+            image_id: of the image.
+            content: what JSON can hold.
+        """
+        head = {"format": self.kind, "version": self.version, "id": image_id}
+        text = json.dumps({**head, **content}, separators=(",", ":"), allow_nan=False)
+        write_text_atomically(self.path(image_id), text + "\n")
+
+    def read(self, image_id: str) -> dict[str, Any]:
+        """The record of an image.
+
+        Raises:
+            DataError: it is missing, damaged, of another kind, version or image.
+        """
+        path = self.path(image_id)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(f"{path}: no such record; run stage={self.stage} again") from None
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: not readable ({error}); run stage={self.stage} again") from error
+        expected = {"format": self.kind, "version": self.version, "id": image_id}
+        found = {key: content.get(key) for key in expected} if isinstance(content, dict) else content
+        if found != expected:
+            raise DataError(f"{path}: begins with {found}, expected {expected}; run stage={self.stage} again")
+        return dict(content)
+
+    def has(self, image_id: str) -> bool:
+        """Whether the record of an image is there and whole."""
+        try:
+            self.read(image_id)
+        except DataError:
+            return False
+        return True
+
+    def says(self, image_id: str, content: Mapping[str, Any]) -> bool:
+        """Whether the record of an image is there and whole and has these values."""
+        try:
+            found = self.read(image_id)
+        except DataError:
+            return False
+        return all(found.get(key) == value for key, value in content.items())
+
+
+def checksum(path: Path) -> int | None:
+    """CRC-32 of the bytes of a file, or None if it is not there: tells whether a record speaks of this very file."""
+    try:
+        return zlib.crc32(path.read_bytes())
+    except OSError:
+        return None

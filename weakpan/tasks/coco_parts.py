@@ -1,0 +1,88 @@
+"""What `coco=true` adds to the stage `labels`: the same labels as COCO panoptic.
+
+`OUT/panoptic/ID.png` and `OUT/panoptic/ID.json` for each image, and `OUT/panoptic.json` once all are there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError
+from weakpan.data.formats.coco import category_records, write_panoptic_png
+from weakpan.data.formats.coco_weak import labels_to_coco
+from weakpan.labels.pipeline import PseudoLabels
+from weakpan.storage.files import replacing, write_text_atomically
+from weakpan.storage.images import is_whole
+
+
+@dataclass(frozen=True)
+class CocoParts:
+    """Writes the PNG and the segments of each image, and joins the segments of all.
+
+    Attributes:
+        folder: of the parts; `panoptic.json` lies beside it.
+        photograph: file name of an image's photograph, with `{id}`.
+    """
+
+    folder: Path
+    photograph: str = "{id}_leftImg8bit.png"
+
+    def has(self, image_id: str) -> bool:
+        """Whether both files of an image are there and whole."""
+        try:
+            self._record(image_id)
+        except DataError:
+            return False
+        return is_whole(self.folder / f"{image_id}.png")
+
+    def write(self, image_id: str, labels: PseudoLabels, catalog: Catalog) -> None:
+        """Write both files of an image."""
+        panoptic, record = labels_to_coco(
+            image_id, self.photograph.replace("{id}", image_id), labels.semantic, labels.instances, catalog
+        )
+        write_panoptic_png(self.folder / f"{image_id}.png", panoptic)
+        write_text_atomically(self._path(image_id), json.dumps(asdict(record)) + "\n")
+
+    def join(self, ids: Sequence[str], catalog: Catalog) -> None:
+        """Write panoptic.json, atomically, holding the segments of one image at a time.
+
+        Raises:
+            DataError: the segments of an image are missing or damaged.
+        """
+        head = {"info": {"description": "pseudo labels of weakpan"}, "categories": category_records(catalog)}
+        path = self.folder.with_suffix(".json")
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(head)[:-1])
+            for key, keep in (("images", ("id", "file_name", "height", "width")),
+                              ("annotations", ("image_id", "file_name", "segments_info"))):  # fmt: skip
+                file.write(f',\n"{key}": [')
+                for position, image_id in enumerate(ids):
+                    record = self._record(image_id)
+                    if key == "annotations":
+                        record["file_name"] = f"{image_id}.png"
+                    file.write(("," if position else "") + "\n" + json.dumps({k: record[k] for k in keep}))
+                file.write("]")
+            file.write("}\n")
+        print(f"make_gt: {path} holds the segments of {len(ids)} images", flush=True)
+
+    def _record(self, image_id: str) -> dict[str, Any]:
+        """What the file says of an image, under the names of both lists; raises DataError."""
+        try:
+            part = json.loads(self._path(image_id).read_text(encoding="utf-8"))
+            return {
+                "id": part["image_id"],
+                "segments_info": part["segments"],
+                **{key: part[key] for key in ("image_id", "file_name", "height", "width")},
+            }
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{self._path(image_id)}: not readable ({error}); delete it and run stage=labels again"
+            ) from error
+
+    def _path(self, image_id: str) -> Path:
+        return self.folder / f"{image_id}.json"
