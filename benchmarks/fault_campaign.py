@@ -34,7 +34,7 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = (
-    "debug=fast", "trainer=ddp", "trainer.accelerator=cpu", "cues.workers=1", "rounds.n=2", "rounds.epochs=3",
+    "debug=fast", "trainer=ddp", "trainer.accelerator=cpu", "workers=1", "rounds.n=2", "rounds.epochs=3",
     "classifier.epochs=2", "data.toy.height=64", "data.toy.width=96", "data.toy.train=6", "data.toy.val=3",
     "data.crop.height=40", "data.crop.width=60", "segmenter.views.crop_height=48", "segmenter.views.crop_width=48",
     "segmenter.views.batch_size=2", "classifier.crops.images_per_batch=1",

@@ -46,7 +46,7 @@ def test_the_defaults_compose(monkeypatch):
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=[f"{g}={o}" for g, o in OPTIONS])
 def test_every_option_composes(group, option):
-    key = "cam@cues.cam" if group == "cam" else group
+    key = "cam@seeds" if group == "cam" else group
     config = to_train_config(composed(f"{key}={option}", *ALWAYS))
     load_catalog(config.data.classes)
 
@@ -75,9 +75,7 @@ def test_predict_composes():
 def test_options_say_what_they_promise():
     published = to_train_config(composed("labels=published", *ALWAYS)).labels
     assert (published.score_threshold, published.fill_threshold, published.mask_rounds) == (0.99, 0.5, 5)
-    cams = {
-        option: to_train_config(composed(f"cues={option}", *ALWAYS)).cues.cam for option in ("default", "published")
-    }
+    cams = {option: to_train_config(composed(f"cues={option}", *ALWAYS)).seeds for option in ("default", "published")}
     assert cams["default"] == CamSettings()
     assert (cams["published"].rule, cams["published"].scales, cams["published"].flip) == ("published", [1.0], False)
     for option, cam in cams.items():
@@ -158,7 +156,7 @@ def test_the_published_network_keeps_the_batch_norm_of_its_encoder():
 @pytest.mark.parametrize("option", sorted(p.stem for p in (CONF / "classifier").glob("*.yaml")))
 def test_classifiers_build_and_run(option):
     config = to_train_config(composed(f"classifier={option}", "classifier.init=null", *ALWAYS))
-    module = build_classifier(config.classifier, config.cues.cam, TOY_CITY).eval()
+    module = build_classifier(config.classifier, config.seeds, TOY_CITY).eval()
     with torch.no_grad():
         features = module.network.features(torch.rand(2, 3, 64, 96))
         assert features.shape[-2:] == (4, 6)

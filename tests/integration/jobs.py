@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import psutil
-from loop_in_process import ROOT, TINY, without_times
-from scripts import Script, environment
+
+from tests.integration.loop_in_process import ROOT, TINY, without_times
+from tests.integration.scripts import Script, environment
 
 ALONE = tuple(o for o in TINY if not o.startswith("trainer="))
 """What both one process and several are given; the settings that the run folder stands for are the same."""

@@ -18,7 +18,7 @@ import tempfile
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 
-from weakpan import loading
+from weakpan.basics import console
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,7 +98,7 @@ class _Execute:
         foreign = {"", str(ROOT), *(p for p in sys.path if Path(p).is_relative_to(ROOT / "tests"))}
         sys.path[:] = [str(ROOT), *(p for p in sys.path if p not in foreign)]
         # What a user is told while libraries are imported is told here, too.
-        loading._AWAITED = "nothing of this name"
+        console._AWAITED = "nothing of this name"
         try:
             runpy.run_path(script, run_name="__main__")
         finally:

@@ -7,9 +7,9 @@ import cv2
 import pytest
 import timm
 import torch
-from loop_in_process import TINY, tiny_config, tiny_experiment
-from scripts import run_script
 
+from tests.integration.loop_in_process import TINY, tiny_config, tiny_experiment
+from tests.integration.scripts import run_script
 from weakpan.basics.errors import ConfigError, DataError
 from weakpan.stages.experiment import prepare
 from weakpan.stages.settings import claim_run_folder

@@ -6,14 +6,14 @@ import shutil
 
 import pytest
 import torch
-from loop_in_process import assert_same_maps, tiny_experiment
 
+from tests.integration.loop_in_process import assert_same_maps, tiny_experiment
 from weakpan.stages.build import quieten_lightning
 from weakpan.stages.cams import run_cams
 from weakpan.stages.settings import claim_run_folder
 from weakpan.training.classifier_module import ClassifierModule
 
-KEEP = "cues.cam.keep_heatmaps=true"
+KEEP = "seeds.keep_heatmaps=true"
 
 
 def go_on(run, city, *overrides):

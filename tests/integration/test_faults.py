@@ -12,17 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from jobs import GO_ON, Job, command, metrics_of, run_job
-from loop_in_process import (
+
+import weakpan.job.run
+import weakpan.rounds
+from tests.integration.jobs import GO_ON, Job, command, metrics_of, run_job
+from tests.integration.loop_in_process import (
     ROOT,
     assert_same_maps,
     assert_same_weights,
     run_tiny,
     tiny_config,
 )
-
-import weakpan.job.run
-import weakpan.rounds
 from weakpan.basics.errors import WeakpanError
 
 

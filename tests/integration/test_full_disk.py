@@ -7,9 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from jobs import command, run_job
-from loop_in_process import ROOT, assert_same_maps, assert_same_weights
-from scripts import environment
+
+from tests.integration.jobs import command, run_job
+from tests.integration.loop_in_process import ROOT, assert_same_maps, assert_same_weights
+from tests.integration.scripts import environment
 
 ROOM = 16
 """Megabytes of the file system: more than the tiny run needs."""

@@ -10,7 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from loop_in_process import (
+
+import weakpan.rounds
+import weakpan.stages.fit
+import weakpan.stages.settings
+from tests.integration.loop_in_process import (
     ROOT,
     assert_same_maps,
     assert_same_weights,
@@ -21,11 +25,7 @@ from loop_in_process import (
     weights_of,
     without_times,
 )
-from scripts import environment
-
-import weakpan.rounds
-import weakpan.stages.fit
-import weakpan.stages.settings
+from tests.integration.scripts import environment
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import RunError, WeakpanError
 from weakpan.callbacks.write_labels import WriteLabels
@@ -244,7 +244,7 @@ def test_a_training_killed_between_epochs_goes_on(tmp_path, monkeypatch, city):
 @pytest.mark.parametrize(
     "change",
     [
-        "labels.score_threshold=0.7", "cues.cam.threshold=0.4", "cues.masks.dials.core=0.5", "seed=3",
+        "labels.score_threshold=0.7", "seeds.threshold=0.4", "masks.dials.core=0.5", "seed=3",
         "rounds.candidates=false", "segmenter.optimiser.learning_rate=0.1", "classifier.crops.flip=false",
         "data.classes=cityscapes",
     ],
@@ -385,7 +385,7 @@ def test_semi_supervision_uses_the_masks_of_the_list(tmp_path, city, count):
 
 def test_labels_of_nothing_are_refused(tmp_path, city):
     with pytest.raises(RunError, match=r"round_00/labels: only 0\.\d\d% of the pixels .*at least 1%.*cues\.cam\.thr"):
-        run_tiny(tmp_path / "run", city, "labels.steps=[]", "cues.cam.threshold=1")
+        run_tiny(tmp_path / "run", city, "labels.steps=[]", "seeds.threshold=1")
     assert not (tmp_path / "run" / "round_00" / "last.ckpt").exists()
 
 

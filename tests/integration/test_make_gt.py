@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from make_gt_in_process import finished, results, run, script, times
 from PIL import Image
 
 import weakpan.parallel.sharing
+from tests.integration.make_gt_in_process import finished, results, run, script, times
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import RunError
 from weakpan.data.annotations import BoxKind, read_weak_annotations

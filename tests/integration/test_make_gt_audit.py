@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from make_gt_in_process import results, run, settings, times
 from PIL import Image
 
 import weakpan.parallel.sharing
+from tests.integration.make_gt_in_process import results, run, settings, times
 from weakpan.audit.cue_audit import cue_audit
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError, DataError

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from make_gt_in_process import finished, run, script
-from released_files import GRID, SUFFIX, random_frame, save, write_tree, write_truth
 
+from tests.integration.make_gt_in_process import finished, run, script
+from tests.integration.released_files import GRID, SUFFIX, random_frame, save, write_tree, write_truth
 from weakpan.basics.catalog import CITYSCAPES
 from weakpan.basics.errors import ConfigError, DataError, RunError
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from loop_in_process import tiny_experiment
-from make_gt_in_process import results, run, times
 from PIL import Image
 
+from tests.integration.loop_in_process import tiny_experiment
+from tests.integration.make_gt_in_process import results, run, times
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError, DataError, RunError, WeakpanError
 from weakpan.seeds.heatmaps import HeatmapFolder
@@ -131,7 +131,7 @@ def kept(city, trained, tmp_path_factory):
     """Results of the stage with heatmaps kept."""
     out = tmp_path_factory.mktemp("kept") / "out"
     run("stage=cams", "data=toy_city", f"data.root={city}", "data.crop.height=40", "data.crop.width=60",
-        f"source.checkpoint={trained / 'classifier/last.ckpt'}", f"out={out}", "cam.keep_heatmaps=true")  # fmt: skip
+        f"source.checkpoint={trained / 'classifier/last.ckpt'}", f"out={out}", "seeds.keep_heatmaps=true")  # fmt: skip
     return out
 
 
@@ -162,7 +162,7 @@ class TestHeatmaps:
 
     def test_other_rules_and_thresholds_are_those_of_the_network(self, told, recut, tmp_path):
         for index, options in enumerate(
-            [("cam.threshold=0.7", "cam.diffusion.steps=0"), ("cam.rule=published", "cam.threshold=0.9")]
+            [("seeds.threshold=0.7", "cam.diffusion.steps=0"), ("seeds.rule=published", "seeds.threshold=0.9")]
         ):
             run(*told, *options, f"out={tmp_path / f'network{index}'}")
             run(*recut, *options, f"out={tmp_path / f'recut{index}'}")
@@ -176,13 +176,13 @@ class TestHeatmaps:
         expected, before = results(tmp_path / "out"), times(tmp_path / "out")
         (tmp_path / f"out/cam/train/{IDS[1]}_leftImg8bit.png").write_bytes(b"half")
         # Scales are those of the heatmaps, so that they make no other labels.
-        run(*recut, "cam.scales=[1.0]")
+        run(*recut, "seeds.scales=[1.0]")
         assert results(tmp_path / "out") == expected
         after = times(tmp_path / "out")
         again = [f"cam/train/{IDS[1]}_leftImg8bit.png", f"cam_sources/train/{IDS[1]}.json"]
         assert [name for name in before if before[name] != after[name]] == again
         with pytest.raises(RunError, match=r"cam\.threshold: 0\.5 then, 0\.6 now"):
-            run(*recut, "cam.threshold=0.6")
+            run(*recut, "seeds.threshold=0.6")
 
     def test_maps_of_heatmaps_that_have_changed_are_cut_again(self, kept, recut, tmp_path):
         shutil.copytree(kept / "cam_heatmaps/train", tmp_path / "copy")
@@ -201,7 +201,7 @@ class TestHeatmaps:
         part = rf"{IDS[0]}\.npz: made with crops of 40 x 60 pixels .* are 40 x 48; give .* data\.crop\.width=60"
         for rule in ("competing", "published"):
             with pytest.raises(DataError, match=part):
-                run(*recut, "data.crop.width=48", f"cam.rule={rule}")
+                run(*recut, "data.crop.width=48", f"seeds.rule={rule}")
         shutil.copytree(kept / "cam_heatmaps/train", tmp_path / "copy")
         folder = HeatmapFolder(tmp_path / "copy", TOY_CITY)
         heatmaps = folder.read(IDS[2])
@@ -221,7 +221,7 @@ class TestHeatmaps:
         failures = run(*recut, folder, "on_error=skip")
         assert [image_id for image_id, _ in failures] == [IDS[2]]
         before = times(tmp_path / "copy")
-        assert run(*told, "cam.keep_heatmaps=true", f"out={tmp_path / 'copy'}") == []
+        assert run(*told, "seeds.keep_heatmaps=true", f"out={tmp_path / 'copy'}") == []
         assert results(tmp_path / "copy") == results(kept)
         after = times(tmp_path / "copy")
         names = {f"cam/train/{IDS[2]}_leftImg8bit.png", f"cam_heatmaps/train/{IDS[2]}.npz"}
@@ -238,7 +238,7 @@ class TestHeatmaps:
         ("options", "part"),
         [
             (("source.checkpoint=x",), r"with source\.checkpoint=.*: heatmaps are either read or made"),
-            (("cam.keep_heatmaps=true",), r"with cam\.keep_heatmaps=true: heatmaps are either read or made"),
+            (("seeds.keep_heatmaps=true",), r"with cam\.keep_heatmaps=true: heatmaps are either read or made"),
             (
                 ("source.heatmaps=null",),
                 r"give source\.checkpoint=RUN/classifier/last\.ckpt, or source\.heatmaps=FOLDER",

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from make_gt_in_process import run, settings
 from PIL import Image
-from released_files import (
+
+from tests.integration.make_gt_in_process import run, settings
+from tests.integration.released_files import (
     GRID,
     SUFFIX,
     Frame,
@@ -21,7 +22,6 @@ from released_files import (
     write_table,
     write_tree,
 )
-
 from weakpan.basics.catalog import CITYSCAPES
 
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))

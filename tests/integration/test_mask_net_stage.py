@@ -6,8 +6,8 @@ import hashlib
 
 import pytest
 import torch
-from make_gt_in_process import results, run, settings
 
+from tests.integration.make_gt_in_process import results, run, settings
 from weakpan.basics.errors import ConfigError, DataError, RunError
 from weakpan.masks.network_predictor import read_mask_net
 from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from make_gt_in_process import results, run, settings
 
+from tests.integration.make_gt_in_process import results, run, settings
 from tests.unit.data.tiny_tree import CAR, ROAD, SKY, write_frame
 from weakpan.basics.catalog import CITYSCAPES
 from weakpan.basics.errors import ConfigError, DataError

@@ -17,8 +17,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from PIL import Image
-from scripts import ROOT, Script, environment, run_script
 
+from tests.integration.scripts import ROOT, Script, environment, run_script
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError, DataError, DiskFullError, RunError, one_line
 from weakpan.config.predict import PredictConfig, to_predict_config

@@ -5,9 +5,10 @@ import shutil
 import signal
 
 import pytest
-from jobs import GO_ON, Job, command, metrics_of, run_job
-from loop_in_process import assert_same_maps, assert_same_weights, maps_of, run_tiny
 from omegaconf import OmegaConf
+
+from tests.integration.jobs import GO_ON, Job, command, metrics_of, run_job
+from tests.integration.loop_in_process import assert_same_maps, assert_same_weights, maps_of, run_tiny
 
 SETTINGS = ("rounds.epochs=4", "report.train_images=1", "report.val_images=1")
 """Epochs enough to be killed between two; one picture, so that a rank has none to predict."""

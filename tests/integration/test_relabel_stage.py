@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 import torch
-from loop_in_process import assert_same_maps, run_tiny
 
+from tests.integration.loop_in_process import assert_same_maps, run_tiny
 from weakpan.training.segmenter_module import SegmenterModule
 
 

@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-from loop_in_process import tiny_experiment, toy_city
-from make_gt_in_process import results, run
 
+from tests.integration.loop_in_process import tiny_experiment, toy_city
+from tests.integration.make_gt_in_process import results, run
 from tests.unit.masks.tiny_sam import save_sam
 from weakpan.basics.arrays import NO_THING
 from weakpan.basics.errors import ConfigError, RunError
@@ -85,7 +85,7 @@ def test_weights_that_change_during_the_stage_end_it(tmp_path, told, model, monk
 
 
 def test_the_loop_seals_no_masks_of_other_weights_than_it_began_with(tmp_path, model):
-    asked = (toy_city(tmp_path / "data"), "cues.masks.kind=sam", f"cues.masks.path={model}")
+    asked = (toy_city(tmp_path / "data"), "masks.kind=sam", f"masks.path={model}")
     experiment = tiny_experiment(tmp_path / "run", *asked)
     save_sam(model, seed=5)
     with pytest.raises(RunError, match=r"masks: files changed .*cues\.masks\.path content: 'crc32 \w+' then, 'crc32"):
@@ -95,14 +95,14 @@ def test_the_loop_seals_no_masks_of_other_weights_than_it_began_with(tmp_path, m
 
 def test_the_loop_takes_them_and_notices_other_weights(tmp_path, model):
     data, folder = toy_city(tmp_path / "data"), tmp_path / "run"
-    asked = (folder, data, "cues.masks.kind=sam", f"cues.masks.path={model}", "cues.masks.dials.min_cover=0")
+    asked = (folder, data, "masks.kind=sam", f"masks.path={model}", "masks.dials.min_cover=0")
     experiment = tiny_experiment(*asked)
     assert any("foundation model that others trained" in what for what in experiment.supervision_used)
     claim_run_folder(experiment)
     summary = run_masks(experiment)
     assert summary["boxes"] > 0
     assert summary["fallback"]["small mask"] < summary["boxes"]
-    dials = experiment.config.cues.masks.dials
+    dials = experiment.config.masks.dials
     painted = 0
     for image_id in experiment.weak_ids:
         image = partial(read_rgb, experiment.train.image_path(image_id))

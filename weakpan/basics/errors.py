@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import NoReturn
+from enum import Enum
+from pathlib import Path
+from typing import NoReturn, Self
 
 STATUS_USER = 2
 """Exit status of the three scripts after an error that the user can mend."""
@@ -13,12 +15,61 @@ STATUS_SKIPPED = 3
 """Exit status of make_gt.py and predict.py where images were left out, as on_error=skip asks for."""
 
 
+class _Nothing(Enum):
+    nothing = 0
+
+
+_NOTHING = _Nothing.nothing
+"""Stands for no value where None is one. An enumeration keeps its identity when it travels to another process."""
+
+
 class WeakpanError(Exception):
     """Something outside the program is wrong and the user can put it right.
 
     The message names the file or the configuration key, what was found, what was expected and what to do. The three
     scripts print it without a traceback and exit with `STATUS_USER`.
+
+    Args:
+        what: what is wrong, or what was expected; alone, without the others, the whole message.
+        path: file or folder that it is about.
+        key: configuration key that it is about, as it is typed.
+        found: value of the key.
+        remedy: what to do.
     """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        path: Path | str | None = None,
+        key: str | None = None,
+        found: object = _NOTHING,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what, self.path, self.key, self.found, self.remedy = what, path, key, found, remedy
+
+    def __str__(self) -> str:
+        subject = "" if self.key is None else self.key if self.found is _NOTHING else f"{self.key}={self.found}"
+        parts = (subject, "" if self.path is None else str(self.path), self.what)
+        return ": ".join(filter(None, parts)) + (f"; {self.remedy}" if self.remedy else "")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _again, (type(self), self.what, self.path, self.key, self.found, self.remedy)
+
+    def below(self, place: str) -> Self:
+        """The same error of settings that stand at a place of the configuration, so that the key is the full one."""
+        key = place if self.key is None else f"{place}.{self.key}" if place else self.key
+        error = type(self)(self.what, path=self.path, key=key, found=self.found, remedy=self.remedy)
+        error.__cause__ = self.__cause__
+        return error
+
+
+def _again(
+    kind: type[WeakpanError], what: str, path: Path | str | None, key: str | None, found: object, remedy: str | None
+) -> WeakpanError:
+    """Make an error anew that came from another process."""
+    return kind(what, path=path, key=key, found=found, remedy=remedy)
 
 
 class ConfigError(WeakpanError):

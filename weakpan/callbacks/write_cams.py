@@ -21,7 +21,7 @@ from weakpan.seeds.settings import PUBLISHED, CamSettings
 class WriteCams(EachPrediction):
     """Writes one CAM label map an image while `ClassifierModule` predicts.
 
-    The loop adds it to the prediction stage of the classifier; its settings are the group `cues.cam`:
+    The loop adds it to the prediction stage of the classifier; its settings are the group `seeds`:
 
         cues:
           cam: {rule: competing, threshold: 0.5, scales: [1.0, 1.5], flip: true, keep_heatmaps: false}

@@ -1,7 +1,7 @@
 """Errors that name a setting as it is typed for the command that was given.
 
 Settings check themselves, and know the key that they have in make_gt.py: `masks.dials.core`. In train.py the same
-settings stand at `cues.masks`, and those of a flow of probabilities at two places.
+settings stand at `masks`, and those of a flow of probabilities at two places.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ def in_full(message: str, path: str, names: Iterable[str]) -> str:
     """A message in which keys of some settings begin with the place of these.
 
     Args:
-        message: may name keys of the settings by the end of their place, `masks.kind` at the place `cues.masks`.
-        path: place of the settings, `cues.masks` for instance; empty for the configuration itself.
+        message: may name keys of the settings by the end of their place, `masks.kind` at the place `masks`.
+        path: place of the settings, `masks` for instance; empty for the configuration itself.
         names: keys of the settings; what merely looks like one, as the file `masks.json`, stays as it is.
     """
     if not path:

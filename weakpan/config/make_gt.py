@@ -120,7 +120,7 @@ class MakeGtConfig:
         data: data set.
         source: what labels are made from.
         masks: where masks in boxes come from (stage masks), and how a mask network is trained (stage mask_net).
-        cam: how heatmaps become labels (stage cams).
+        seeds: how heatmaps become labels (stage cams).
         labels: rules of label making (stage labels).
     """
 
@@ -137,7 +137,7 @@ class MakeGtConfig:
     data: SplitConfig = field(default_factory=SplitConfig)
     source: SourceConfig = field(default_factory=SourceConfig)
     masks: MasksConfig = field(default_factory=MasksConfig)
-    cam: CamSettings = field(default_factory=CamSettings)
+    seeds: CamSettings = field(default_factory=CamSettings)
     labels: LabelSettings = field(default_factory=LabelSettings)
 
     @property
@@ -176,8 +176,10 @@ def _check_cams(config: MakeGtConfig) -> None:
             "stage=cams needs a trained crop classifier or its heatmaps; give source.checkpoint="
             "RUN/classifier/last.ckpt, or source.heatmaps=FOLDER where they were kept"
         )
-    if source.heatmaps is not None and (source.checkpoint is not None or config.cam.keep_heatmaps):
-        other = f"source.checkpoint={source.checkpoint}" if source.checkpoint is not None else "cam.keep_heatmaps=true"
+    if source.heatmaps is not None and (source.checkpoint is not None or config.seeds.keep_heatmaps):
+        other = (
+            f"source.checkpoint={source.checkpoint}" if source.checkpoint is not None else "seeds.keep_heatmaps=true"
+        )
         raise ConfigError(
             f"source.heatmaps={source.heatmaps} with {other}: heatmaps are either read or made; leave one of them out"
         )

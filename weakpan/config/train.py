@@ -17,6 +17,7 @@ from weakpan.config.masks import MasksConfig
 from weakpan.data.loaders.settings import CropSettings, ViewSettings
 from weakpan.labels.settings import LabelSettings
 from weakpan.models.decode_settings import DecodeSettings
+from weakpan.parallel.cores import available_cores
 from weakpan.refinement.settings import DiffusionSettings
 from weakpan.seeds.settings import CamSettings
 from weakpan.training.settings import LossWeights, OptimiserSettings
@@ -28,21 +29,6 @@ class Supervision(Enum):
     weak = "weak"
     full = "full"
     semi = "semi"
-
-
-@dataclass
-class CuesConfig:
-    """Group `cues`: what boxes and tags tell about pixels.
-
-    Attributes:
-        cam: heatmaps to labels.
-        masks: where masks in boxes come from.
-        workers: processes that look for masks in boxes.
-    """
-
-    cam: CamSettings = field(default_factory=CamSettings)
-    masks: MasksConfig = field(default_factory=MasksConfig)
-    workers: int = 2
 
 
 @dataclass
@@ -167,8 +153,10 @@ class TrainConfig:
     supervision: Supervision = Supervision.weak
     full_list: str | None = None
     metric: str = "val.pq"
+    workers: int | None = None
     data: DataConfig = field(default_factory=DataConfig)
-    cues: CuesConfig = field(default_factory=CuesConfig)
+    masks: MasksConfig = field(default_factory=MasksConfig)
+    seeds: CamSettings = field(default_factory=CamSettings)
     labels: LabelSettings = field(default_factory=LabelSettings)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
@@ -177,3 +165,8 @@ class TrainConfig:
     trainer: dict[str, Any] = field(default_factory=dict)
     callbacks: dict[str, Any] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def processes(self) -> int:
+        """Number of worker processes."""
+        return self.workers or available_cores()

@@ -87,7 +87,7 @@ def _check_ranges(config: TrainConfig) -> None:
         "segmenter.network.channels": config.segmenter.network.channels,
         "data.crop.height": config.data.crop.height,
         "data.crop.width": config.data.crop.width,
-        "cues.workers": config.cues.workers,
+        "workers": 1 if config.workers is None else config.workers,
         "classifier.crops.height": 1 if classifier.crops.height is None else classifier.crops.height,
         "classifier.crops.width": 1 if classifier.crops.width is None else classifier.crops.width,
         "segmenter.network.bins": min(config.segmenter.network.bins, default=0),

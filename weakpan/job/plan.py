@@ -42,8 +42,8 @@ def _cues(experiment: Experiment) -> Iterator[tuple[str, float]]:
         yield "masks in boxes: finished already", 0.0
     else:
         boxes = sum(b.kind is BoxKind.INSTANCE for i in experiment.weak_ids for b in experiment.weak.images[i].boxes)
-        seconds = boxes * _MASK_SECONDS / config.cues.workers
-        if config.cues.masks.kind == "sam":
+        seconds = boxes * _MASK_SECONDS / config.processes
+        if config.masks.kind == "sam":
             # A second to minutes an image, by the size of the model.
             yield f"masks in boxes: {boxes} boxes, in a time that depends on the model and is not counted", 0.0
         else:
@@ -51,7 +51,7 @@ def _cues(experiment: Experiment) -> Iterator[tuple[str, float]]:
     if experiment.cams.is_sealed():
         yield "classifier and CAMs: finished already", 0.0
     else:
-        cam = config.cues.cam
+        cam = config.seeds
         # Looking takes about a third of a training step, and the square of the scale.
         looks = (1 + cam.flip) * sum(scale**2 for scale in cam.scales) / 3
         seconds = (config.classifier.epochs + looks) * images * _classifier_seconds(experiment)
@@ -130,7 +130,7 @@ def _segmenter_seconds(experiment: Experiment) -> tuple[float, float]:
 def _classifier_seconds(experiment: Experiment) -> float:
     """Seconds of a training step for each image in it."""
     config, device = experiment.config.classifier, _device(experiment)
-    module = build_classifier(config, experiment.config.cues.cam, experiment.catalog).to(device)
+    module = build_classifier(config, experiment.config.seeds, experiment.catalog).to(device)
     scales = module.scales
     grid = experiment.weak.grid
     tiles = len(grid.tiles(*experiment.train.image_size(experiment.train.ids[0])))

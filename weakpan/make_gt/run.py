@@ -89,7 +89,7 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
         from weakpan.make_gt.cams import CheckCamInput, make_cams
 
         assert isinstance(task, CheckCamInput)
-        outcome = make_cams(task, part, Path(str(config.source.checkpoint)), config.cam, workers, skip)
+        outcome = make_cams(task, part, Path(str(config.source.checkpoint)), config.seeds, workers, skip)
     else:
         outcome = share(task, part, workers, config.stage.value, skip)
     if audit is not None:
@@ -179,12 +179,12 @@ def _cam_task(config: MakeGtConfig, weak: WeakSource, results: ReleasedTree, cla
         if not Path(folder).is_dir():
             raise DataError(f"source.heatmaps={folder}: no such folder; it holds ID.npz of each image")
         sources = JsonRecords(results.root / "cam_sources" / results.split, "weakpan-cam-sources", "cams")
-        return RecutCams(weak, HeatmapFolder(Path(folder), catalog), results, sources, config.cam, claim)
+        return RecutCams(weak, HeatmapFolder(Path(folder), catalog), results, sources, config.seeds, claim)
     # A network takes seconds to import.
     say_loading()
     from weakpan.make_gt.cams import CheckCamInput
 
-    kept = HeatmapFolder(results.heatmaps_folder, catalog) if config.cam.keep_heatmaps else None
+    kept = HeatmapFolder(results.heatmaps_folder, catalog) if config.seeds.keep_heatmaps else None
     return CheckCamInput(weak, photographs(config, catalog), results, kept, claim)
 
 

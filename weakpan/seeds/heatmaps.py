@@ -161,7 +161,7 @@ class HeatmapFolder:
             with np.load(path, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
         except FileNotFoundError:
-            raise DataError(f"{path}: no such heatmaps; make them with cam.keep_heatmaps=true") from None
+            raise DataError(f"{path}: no such heatmaps; make them with seeds.keep_heatmaps=true") from None
         except Exception as error:  # numpy and zipfile raise half a dozen types for a damaged file
             raise DataError(f"{path}: not readable ({error}); delete it and make it again") from error
         try:

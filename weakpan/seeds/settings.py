@@ -44,11 +44,11 @@ class CamSettings:
     def __post_init__(self) -> None:
         """Check the choices."""
         if self.rule not in (PUBLISHED, COMPETING):
-            raise ConfigError(f"cam.rule={self.rule}: expected published or competing")
+            raise ConfigError(f"seeds.rule={self.rule}: expected published or competing")
         for name in ("threshold", "least_spread"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise ConfigError(f"cam.{name}={value}: expected 0 to 1")
         if not 0 < self.temperature <= 100:
-            raise ConfigError(f"cam.temperature={self.temperature}: expected above 0, at most 100")
+            raise ConfigError(f"seeds.temperature={self.temperature}: expected above 0, at most 100")
         if not self.scales or not all(0.1 <= scale <= 10 for scale in self.scales):
-            raise ConfigError(f"cam.scales={list(self.scales)}: expected one or more factors from 0.1 to 10")
+            raise ConfigError(f"seeds.scales={list(self.scales)}: expected one or more factors from 0.1 to 10")

@@ -42,7 +42,7 @@ def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
         return dict(read_manifest(store.manifest_path)["summary"])
     start = time.monotonic()
     pl.seed_everything(config.seed, workers=True, verbose=False)
-    module = build_classifier(config.classifier, config.cues.cam, experiment.catalog)
+    module = build_classifier(config.classifier, config.seeds, experiment.catalog)
     data = CropDataModule(experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed)
     loss = _fit(experiment, module, data, loggers)
     found = _score(experiment, module, loggers)
@@ -61,10 +61,10 @@ def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
 def _write_maps(experiment: Experiment, module: ClassifierModule, loggers: list[Logger]) -> None:
     """Write the maps that are not there, each on one rank."""
     config, layout, store = experiment.config, experiment.layout, experiment.cams
-    heatmaps = HeatmapFolder(layout.cam_heatmaps, experiment.catalog) if config.cues.cam.keep_heatmaps else None
+    heatmaps = HeatmapFolder(layout.cam_heatmaps, experiment.catalog) if config.seeds.keep_heatmaps else None
     from_rank_zero(lambda: _forget_other_weights(experiment))
     todo = left_to_do(experiment.train.ids, lambda i: is_whole(store, i) and (heatmaps is None or heatmaps.has(i)))
-    writer = WriteCams(store.write, None if heatmaps is None else heatmaps.write, experiment.weak.grid, config.cues.cam)
+    writer = WriteCams(store.write, None if heatmaps is None else heatmaps.write, experiment.weak.grid, config.seeds)
     data = CropDataModule(
         experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed, todo
     )
@@ -87,9 +87,9 @@ def _say_what_is_not_kept(experiment: Experiment) -> None:
     """What is sealed is not made again, not even for heatmaps that were not asked for in time."""
     layout = experiment.layout
     heatmaps = HeatmapFolder(layout.cam_heatmaps, experiment.catalog)
-    if experiment.config.cues.cam.keep_heatmaps and not all(heatmaps.path(i).is_file() for i in experiment.train.ids):
+    if experiment.config.seeds.keep_heatmaps and not all(heatmaps.path(i).is_file() for i in experiment.train.ids):
         print(
-            "warning: cues.cam.keep_heatmaps=true, but the CAMs of this run are finished and their heatmaps were not "
+            "warning: seeds.keep_heatmaps=true, but the CAMs of this run are finished and their heatmaps were not "
             f"kept; delete {experiment.cams.manifest_path} and {layout.cam_source} and start the same command again: "
             "it makes the maps anew with the same classifier, and the heatmaps with them",
             flush=True,
@@ -101,7 +101,7 @@ def _score(experiment: Experiment, module: ClassifierModule, loggers: list[Logge
     config, val = experiment.config, experiment.val
     if val is None:
         return None
-    annotations = from_rank_zero(lambda: derive_annotations(val, experiment.weak.grid, config.cues.workers))
+    annotations = from_rank_zero(lambda: derive_annotations(val, experiment.weak.grid, config.processes))
     data = CropDataModule(
         val, annotations, config.classifier.crops, config.data.workers, config.seed, with_pixels=False
     )

@@ -100,7 +100,7 @@ class Experiment:
             f"{kinds.count(BoxKind.INSTANCE)} boxes and {kinds.count(BoxKind.GROUP)} group boxes of things in "
             f"{len(self.weak_ids)} training images",
             f"tags of {tiles} crops of {weak.grid.height} x {weak.grid.width} pixels of {len(self.train.ids)} images",
-            config.cues.masks.supervision,
+            config.masks.supervision,
         ]
         if self.full_ids:
             used.append(f"pixel masks of {len(self.full_ids)} further training images")
@@ -163,7 +163,7 @@ def _check_networks(experiment: Experiment) -> None:
     config = experiment.config
     build_segmenter(config.segmenter, experiment.catalog)
     if config.supervision is not Supervision.full and not (experiment.layout.classifier / "last.ckpt").is_file():
-        build_classifier(config.classifier, config.cues.cam, experiment.catalog)
+        build_classifier(config.classifier, config.seeds, experiment.catalog)
 
 
 def mask_contents(config: TrainConfig, layout: RunLayout) -> dict[str, str]:
@@ -174,10 +174,10 @@ def mask_contents(config: TrainConfig, layout: RunLayout) -> dict[str, str]:
     Raises:
         WeakpanError: they are gone, or cannot be read, and masks are not sealed.
     """
-    masks, ending = "cues.masks.", " content"
+    masks, ending = "masks.", " content"
     try:
-        with masks_at("cues.masks"):
-            return {f"{masks}{key}{ending}": digest for key, digest in config.cues.masks.contents().items()}
+        with masks_at("masks"):
+            return {f"{masks}{key}{ending}": digest for key, digest in config.masks.contents().items()}
     except WeakpanError:
         if not (MapStore(layout.masks).is_sealed() and layout.settings.is_file()):
             raise
@@ -218,6 +218,6 @@ def _annotations(config: TrainConfig, layout: RunLayout, train: CityscapesSplit)
         annotations = read_weak_annotations(Path(config.data.weak_annotations), train.catalog)
     else:
         grid = CropGrid(config.data.crop.height, config.data.crop.width)
-        annotations = derive_annotations(train, grid, config.cues.workers)
+        annotations = derive_annotations(train, grid, config.processes)
     check_annotations(annotations, train)
     return annotations

@@ -28,16 +28,16 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
         RunError: what masks are made with has changed since the run began.
     """
     enter_stage("masks")
-    store, weak, config = experiment.masks, experiment.weak, experiment.config.cues
+    store, weak, config = experiment.masks, experiment.weak, experiment.config
     ids = experiment.weak_ids
     if from_rank_zero(store.is_sealed):
         store.verify(share_of_rank(ids))
         return dict(read_manifest(store.manifest_path)["summary"])
     name = "masks" if world() == 1 else f"masks of rank {rank()}"
-    with masks_at("cues.masks"):
+    with masks_at("masks"):
         source = config.masks.source(experiment.catalog)
         task = WriteMasks(experiment.train, weak.images, source, store, experiment.layout.mask_counts)
-        seconds = share(task, share_of_rank(ids), config.workers, name).seconds
+        seconds = share(task, share_of_rank(ids), config.processes, name).seconds
     slowest = max(gather_from_all_ranks(seconds))
 
     def seal() -> dict[str, Any]:

@@ -49,7 +49,7 @@ def score_labels(experiment: Experiment, round_index: int) -> dict[str, Any] | N
     ids = share_of_rank(with_truth)
     parts = [ids[start::8] for start in range(8)]
     quality = LabelQuality(experiment.catalog)
-    workers = experiment.config.cues.workers
+    workers = experiment.config.processes
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         jobs = [
             pool.submit(score_stored_labels, [weak.images[i] for i in part], experiment.train, store)

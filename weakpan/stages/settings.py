@@ -29,7 +29,7 @@ _FREE = (
     "data.root",
     "data.val",
     "segmenter.decode",
-    "cues.cam.keep_heatmaps",
+    "seeds.keep_heatmaps",
     # Paths; what the files say is compared instead.
     "data.train_list",
     "data.weak_annotations",
@@ -39,7 +39,9 @@ _OF_TRAINER = ("precision", "gradient_clip_val", "gradient_clip_algorithm", "acc
 
 
 def _of_config(config: TrainConfig) -> dict[str, Any]:
-    groups = settings_of(config, "seed", "supervision", "data", "cues", "labels", "classifier", "segmenter", "rounds")
+    groups = settings_of(
+        config, "seed", "supervision", "data", "masks", "seeds", "labels", "classifier", "segmenter", "rounds"
+    )
     settings = {key: value for key, value in groups.items() if not key.startswith(_FREE)}
     for key in _OF_TRAINER:
         settings[f"trainer.{key}"] = config.trainer.get(key)

@@ -94,7 +94,7 @@ def stage_settings(config: MakeGtConfig) -> dict[str, Any]:
     if config.stage is Stage.cams:
         # Kept heatmaps make no other labels; labels that are cut from some cannot choose how those are made.
         unused = ["keep_heatmaps"] if config.source.heatmaps is None else ["keep_heatmaps", "scales", "flip"]
-        groups["cam"] = {k: v for k, v in asdict(config.cam).items() if k not in unused}
+        groups["cam"] = {k: v for k, v in asdict(config.seeds).items() if k not in unused}
     if config.stage is Stage.labels:
         groups |= {"labels": asdict(config.labels), "round": config.round}
     return dict(_flat(groups))

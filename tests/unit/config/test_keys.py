@@ -21,7 +21,7 @@ COMMANDS = {
     "make_gt": (MakeGtConfig, ["stage=masks", "out=o", "data.root=d"], to_make_gt_config),
 }
 SETTINGS = [
-    ("train", "cues.cam", 9), ("train", "cues.masks", 45), ("train", "rounds.diffusion", 4), ("train", "labels", 5),
+    ("train", "seeds", 9), ("train", "masks", 45), ("train", "rounds.diffusion", 4), ("train", "labels", 5),
     ("make_gt", "cam", 9), ("make_gt", "masks", 45), ("make_gt", "labels", 5),
 ]  # fmt: skip
 """Command, place, and how many keys at least can be wrong there."""
@@ -63,12 +63,12 @@ def test_every_value_out_of_range_is_named_by_its_key(command, place, least):
     [
         (
             "masks.kind=ids: give masks.path",
-            "cues.masks",
+            "masks",
             ["kind", "path"],
-            "cues.masks.kind=ids: give cues.masks.path",
+            "masks.kind=ids: give masks.path",
         ),
-        ("cues.masks.kind=ids", "cues.masks", ["kind"], "cues.masks.kind=ids"),
-        ("masks.path=masks.json, /a/masks.path", "cues.masks", ["path"], "cues.masks.path=masks.json, /a/masks.path"),
+        ("masks.kind=ids", "masks", ["kind"], "masks.kind=ids"),
+        ("masks.path=masks.json, /a/masks.path", "masks", ["path"], "masks.path=masks.json, /a/masks.path"),
         ("a.b.c=1: above b.c", "x.a.b", ["c"], "x.a.b.c=1: above b.c"),
         ("masks.kind=ids", "", ["kind"], "masks.kind=ids"),
     ],
@@ -79,10 +79,8 @@ def test_keys_are_completed_and_nothing_else(message, path, names, full):
 
 def test_files_that_are_looked_for_later_are_named_by_the_key_too(tmp_path):
     masks = MasksConfig(kind="coco", path=str(tmp_path / "masks.json"))
-    with pytest.raises(ConfigError) as caught, masks_at("cues.masks"):
+    with pytest.raises(ConfigError) as caught, masks_at("masks"):
         masks.contents()
-    assert str(caught.value) == (
-        f"cues.masks.path={tmp_path / 'masks.json'}: no such file; cues.masks.kind=coco reads one"
-    )
-    with pytest.raises(DataError, match=r"^a file$"), masks_at("cues.masks"):
+    assert str(caught.value) == (f"masks.path={tmp_path / 'masks.json'}: no such file; masks.kind=coco reads one")
+    with pytest.raises(DataError, match=r"^a file$"), masks_at("masks"):
         raise DataError("a file")

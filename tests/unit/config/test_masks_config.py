@@ -23,10 +23,10 @@ COMPLETE = (
 
 def masks_of(*changes):
     composed = OmegaConf.merge(
-        OmegaConf.structured(TrainConfig), OmegaConf.from_dotlist([*COMPLETE, *(f"cues.masks.{c}" for c in changes)])
+        OmegaConf.structured(TrainConfig), OmegaConf.from_dotlist([*COMPLETE, *(f"masks.{c}" for c in changes)])
     )
     config = to_train_config(composed)
-    return config.cues.masks, settings_of(config, "cues")
+    return config.masks, settings_of(config, "cues")
 
 
 def test_train_takes_candidates_of_mcg(tmp_path):
@@ -35,7 +35,7 @@ def test_train_takes_candidates_of_mcg(tmp_path):
     assert isinstance(source, McgMasks)
     assert (source.folder, source.template, source.min_iou) == (tmp_path, "{id}.mat", 0)
     assert source.settings.combine == "both"
-    assert (settings["cues.masks.kind"], settings["cues.masks.path"]) == ("mcg", str(tmp_path))
+    assert (settings["masks.kind"], settings["masks.path"]) == ("mcg", str(tmp_path))
     assert (
         masks_of("kind=mcg", f"path={tmp_path}", "template='{id}_mcg'")[0].source(CITYSCAPES).template == "{id}_mcg.mat"
     )
@@ -111,10 +111,10 @@ def test_contents_of_a_folder_are_those_of_weights_and_settings(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (("kind=sam",), "cues.masks.kind=sam with cues.masks.path=None: give its folder, cues.masks.path=PATH"),
+        (("kind=sam",), "masks.kind=sam with masks.path=None: give its folder, masks.path=PATH"),
         (
             ("kind=sam", "path=a", "dials.combine=both"),
-            "cues.masks.kind=sam with cues.masks.dials.combine=both: a network is asked",
+            "masks.kind=sam with masks.dials.combine=both: a network is asked",
         ),
         (("kind=network", "path=a", "dials.combine=both"), "a network is heard in a vote only"),
         (("kind=sam", "path=a", "dials.contours=a.Edges"), "contours belong to our own segment proposals"),

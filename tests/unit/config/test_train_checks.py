@@ -55,13 +55,13 @@ OUT_OF_RANGE = {
     "segmenter.optimiser.weight_decay=-1": "segmenter.optimiser.weight_decay=-1",
     "segmenter.decode.centre_window=4": "segmenter.decode.centre_window=4: must be odd",
     "segmenter.decode.centre_window=-1": "segmenter.decode.centre_window=-1",
-    "cues.cam.threshold=1.2": "cam.threshold=1.2: expected 0 to 1",
-    "cues.workers=0": "cues.workers=0",
-    "cues.masks.dials.core=2": "masks.dials.core=2.*expected 0.0 to 1.0",
-    "cues.masks.dials.iterations=0": "masks.dials.iterations=0",
-    "cues.masks.dials.rule=best": "masks.dials.rule='best'",
-    "cues.masks.kind=guess": "masks.kind=guess: choose one of",
-    "cues.masks.kind=coco": "cues.masks.kind=coco with cues.masks.path=None",
+    "seeds.threshold=1.2": "seeds.threshold=1.2: expected 0 to 1",
+    "workers=0": "workers=0",
+    "masks.dials.core=2": "masks.dials.core=2.*expected 0.0 to 1.0",
+    "masks.dials.iterations=0": "masks.dials.iterations=0",
+    "masks.dials.rule=best": "masks.dials.rule='best'",
+    "masks.kind=guess": "masks.kind=guess: choose one of",
+    "masks.kind=coco": "masks.kind=coco with masks.path=None",
     "labels.score_threshold=1.1": "labels.score_threshold=1.1",
     "labels.fill_threshold=-0.1": "labels.fill_threshold=-0.1",
     "labels.mask_rounds=-1": "labels.mask_rounds=-1",
@@ -84,7 +84,7 @@ def test_a_value_out_of_range_names_its_key(change, message):
 
 @pytest.mark.parametrize(
     "change",
-    ["rounds.min_loss_drop=1", "segmenter.network.dropout=0", "cues.cam.threshold=0", "data.workers=0",
+    ["rounds.min_loss_drop=1", "segmenter.network.dropout=0", "seeds.threshold=0", "data.workers=0",
      "classifier.network.output_stride=null", "labels.steps=[]", "segmenter.losses.candidates=0", "seed=0"],
 )  # fmt: skip
 def test_the_ends_of_ranges_are_allowed(change):

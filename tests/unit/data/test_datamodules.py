@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from tiny_tree import street, write_frame
 from torch.utils.data import DataLoader
 
+from tests.unit.data.tiny_tree import street, write_frame
 from weakpan.basics.catalog import CITYSCAPES
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_annotations

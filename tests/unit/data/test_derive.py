@@ -5,8 +5,8 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-from tiny_tree import street, write_frame
 
+from tests.unit.data.tiny_tree import street, write_frame
 from weakpan.basics.catalog import CITYSCAPES
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import BoxKind, WeakAnnotations

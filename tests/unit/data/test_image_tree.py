@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 import pytest
-from tiny_tree import CAR, PERSON, ROAD, SKY, street, write_frame
 
+from tests.unit.data.tiny_tree import CAR, PERSON, ROAD, SKY, street, write_frame
 from weakpan.basics.catalog import CITYSCAPES, TOY_CITY
 from weakpan.basics.errors import DataError
 from weakpan.data.image_tree import CityscapesSplit, FileTemplates, read_id_list

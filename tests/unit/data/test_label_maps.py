@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tiny_tree import CAR, PERSON, ROAD, SKY, street, write_frame
 
+from tests.unit.data.tiny_tree import CAR, PERSON, ROAD, SKY, street, write_frame
 from weakpan.basics.catalog import CAMVID, CITYSCAPES, Catalog, ClassInfo
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import Box, BoxKind

@@ -13,9 +13,9 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
-from sharing_tasks import Claimed, Dies, FullDisk, Touch
 
 import weakpan.parallel.sharing
+from tests.unit.parallel.sharing_tasks import Claimed, Dies, FullDisk, Touch
 from weakpan.basics.errors import DataError, MachineError, RunError
 from weakpan.parallel.sharing import clock, shard_of, share
 
@@ -247,12 +247,13 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     """Nobody could give them work any more."""
     here = Path(__file__).parent
     code = (
-        "from pathlib import Path\nfrom sharing_tasks import KeepsPid\nfrom weakpan.parallel.sharing import share\n"
+        "from pathlib import Path\nfrom tests.unit.parallel.sharing_tasks import KeepsPid\n"
+        "from weakpan.parallel.sharing import share\n"
         f"if __name__ == '__main__':\n    share(KeepsPid(Path({str(tmp_path)!r})), {IDS!r}, 2, 'touch')\n"
     )
     script = tmp_path.with_suffix(".py")
     script.write_text(code)
-    paths = os.pathsep.join([str(here), str(here.parents[1])])
+    paths = str(here.parents[2])
     parent = subprocess.Popen([sys.executable, str(script)], env={**os.environ, "PYTHONPATH": paths})
     try:
         until(lambda: len(files(tmp_path)) == 2 and all(p.read_text() for p in tmp_path.iterdir()))

@@ -1,8 +1,8 @@
 """Work in bands of rows, and probabilities shared among the classes that a pixel can have."""
 
 import torch
-from weakpan.cues import bands
 
+from weakpan.refinement import bands
 from weakpan.refinement.bands import row_bands, share_among
 
 

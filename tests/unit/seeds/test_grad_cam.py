@@ -2,9 +2,9 @@
 
 import torch
 from torch import nn
-from weakpan.cues import grad_cam as module_of_grad_cam
 
 from weakpan.data.crops import CropGrid, Tile
+from weakpan.seeds import grad_cam as module_of_grad_cam
 from weakpan.seeds.grad_cam import grad_cam, stitch_cams
 
 

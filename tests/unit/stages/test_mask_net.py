@@ -11,8 +11,8 @@ from weakpan.config.masks import MaskNetConfig
 from weakpan.data.annotations import Box
 from weakpan.data.loaders.box_crops import BoxedImage
 from weakpan.data.loaders.box_window import WindowSettings
-from weakpan.make_gt import mask_net
 from weakpan.masks.network_predictor import read_mask_net
+from weakpan.stages import mask_net
 from weakpan.stages.mask_net import NAME, make_mask_net
 
 IDS = ("town_a", "town_b")

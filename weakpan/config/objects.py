@@ -1,0 +1,188 @@
+"""Objects that the configuration names by `_target_`: checked before anything is written, then built by Hydra.
+
+A node is a mapping with `_target_`, the arguments of that class or function, and nodes among them:
+
+    optimizer: {_target_: torch.optim.AdamW, _partial_: true, lr: 1e-3}
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, TypeVar
+
+import hydra.utils
+from hydra.errors import InstantiationException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from weakpan.basics.errors import ConfigError, WeakpanError, one_line
+from weakpan.basics.settings import check_settings, nearest
+
+TARGET = "_target_"
+_HYDRAS = (TARGET, "_partial_", "_args_", "_recursive_", "_convert_")
+_MOST_SAID = 300
+"""Characters that are quoted of an error of a library."""
+
+Object = TypeVar("Object")
+
+
+def is_node(value: object) -> bool:
+    """Whether a value of the configuration names an object."""
+    return isinstance(value, Mapping) and TARGET in value
+
+
+def check_object(node: object, place: str, given: Iterable[str] = (), expected: type | None = None) -> None:
+    """Check that a node names something that is there and takes its arguments, and so every node within it.
+
+    Dataclasses are held to the types and ranges of their fields; the others to their signature.
+
+    Args:
+        node: of the configuration, plain containers.
+        place: its full key.
+        given: names of arguments that are added when the object is built.
+        expected: base class, where the target is a class.
+
+    Raises:
+        ConfigError: with the full key: no target, an argument that it does not take or lacks, a value that does not
+            fit.
+    """
+    if not isinstance(node, Mapping):
+        raise ConfigError(f"expected an object, a mapping with {TARGET}", key=place, found=node)
+    if TARGET not in node:
+        raise ConfigError(f"no {TARGET}", key=place, remedy=f"name a class with {place}.{TARGET}=package.module.Class")
+    target = locate(str(node[TARGET]), f"{place}.{TARGET}")
+    if expected is not None and inspect.isclass(target) and not issubclass(target, expected):
+        raise ConfigError(
+            f"expected a {expected.__module__}.{expected.__name__} or a subclass",
+            key=f"{place}.{TARGET}",
+            found=node[TARGET],
+        )
+    arguments = {str(key): value for key, value in node.items() if key not in _HYDRAS}
+    _check_names(target, arguments, tuple(given), node, place)
+    for name, value in arguments.items():
+        _check_within(value, f"{place}.{name}")
+    if is_dataclass(target) and isinstance(target, type):
+        _check_types(target, arguments, place)
+
+
+def _check_within(value: object, place: str) -> None:
+    if is_node(value):
+        check_object(value, place, given=_ANYTHING)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_within(inner, f"{place}.{key}")
+
+
+_ANYTHING = ("*",)
+"""Given arguments of nodes within others, which their owner may build with more: only unknown names are refused."""
+
+
+def _check_names(
+    target: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    given: tuple[str, ...],
+    node: Mapping[str, Any],
+    place: str,
+) -> None:
+    try:
+        parameters = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):
+        # Some classes written in C do not tell.
+        return
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        for name in arguments:
+            if name not in named:
+                raise ConfigError(f"no such key; {nearest(name, named)}", key=f"{place}.{name}")
+    if given == _ANYTHING or node.get("_partial_") or "_args_" in node:
+        return
+    needed = [p.name for p in parameters if p.default is p.empty and p.name in named]
+    lacking = [name for name in needed if name not in arguments and name not in given]
+    if lacking:
+        raise ConfigError(f"no value for {', '.join(lacking)}, which {node[TARGET]} needs", key=place)
+
+
+def _check_types(target: type, arguments: Mapping[str, Any], place: str) -> None:
+    """Hold the arguments of a dataclass to the types and ranges of its fields."""
+    plain = {k: v for k, v in arguments.items() if not _holds_nodes(v)}
+    for name, value in plain.items():
+        if value == "???":
+            raise ConfigError("no value", key=f"{place}.{name}", remedy=f"give {place}.{name}=VALUE")
+    try:
+        typed = OmegaConf.merge(OmegaConf.structured(target), plain)
+    except OmegaConfBaseException as error:
+        key = f"{place}.{error.full_key}" if error.full_key else place
+        raise ConfigError(_first_line(str(error.msg or error)), key=key, found=getattr(error, "value", None)) from error
+    except ValueError:
+        # A field of a type that OmegaConf does not know; the object checks itself.
+        return
+    known = {f.name for f in fields(target) if f.default is not MISSING or f.default_factory is not MISSING}
+    if known | set(plain) >= {f.name for f in fields(target)}:
+        try:
+            check_settings(OmegaConf.to_object(typed))
+        except WeakpanError as error:
+            raise error.below(place) from error
+        except OmegaConfBaseException as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, WeakpanError):
+                cause = cause.__cause__ or cause.__context__
+            if cause is not None:
+                raise cause.below(place) from error
+            raise ConfigError(_first_line(str(error)), key=place) from error
+
+
+def _holds_nodes(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return TARGET in value or any(map(_holds_nodes, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_nodes, value))
+
+
+def locate(name: str, place: str) -> Any:
+    """The class or function of a dotted name; raises ConfigError, with the place, where there is none."""
+    try:
+        return hydra.utils.get_object(name)
+    except Exception as error:  # whatever the import of somebody's module raises
+        raise ConfigError(f"cannot be imported ({_cause_of(error)})", key=place, found=name) from error
+
+
+def build(expected: type[Object], node: Mapping[str, Any], place: str, **given: Any) -> Object:
+    """Build the object of a node.
+
+    Args:
+        expected: base class of what comes out.
+        node: of the configuration, plain containers.
+        place: its full key, for messages.
+        given: arguments that the configuration does not hold.
+
+    Raises:
+        ConfigError: it cannot be built, or is something else; with the full key.
+        WeakpanError: what the object itself raises, with the full key where it names one of its settings.
+    """
+    check_object(node, place, given)
+    try:
+        made = hydra.utils.instantiate(dict(node), _convert_="all", **given)
+    except InstantiationException as error:
+        inner = str(error).rpartition("full_key: ")[2].strip() if "full_key: " in str(error) else ""
+        at = ".".join(filter(None, (place, inner)))
+        cause: BaseException | None = error.__cause__
+        if isinstance(cause, WeakpanError):
+            raise (cause if cause.key is None else cause.below(at)) from error
+        raise ConfigError(f"cannot be built: {_cause_of(error)}", key=at, found=node[TARGET]) from error
+    if not isinstance(made, expected):
+        raise ConfigError(
+            f"makes a {type(made).__name__}, expected a {expected.__name__}", key=place, found=node[TARGET]
+        )
+    return made
+
+
+def _cause_of(error: BaseException) -> str:
+    deepest = error
+    while deepest.__cause__ is not None:
+        deepest = deepest.__cause__
+    return one_line(f"{type(deepest).__name__}: {deepest}")[:_MOST_SAID]
+
+
+def _first_line(message: str) -> str:
+    return message.strip().partition("\n")[0]
