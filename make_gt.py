@@ -33,9 +33,8 @@ if __name__ == "__main__":
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.make_gt import MakeGtConfig
-    from weakpan.config.scripts import Script
 
     register("make_gt_schema", MakeGtConfig)
-    run_command(main, Script(Path(__file__)))
+    run_command(main)
     if SKIPPED:
         sys.exit(STATUS_SKIPPED)

@@ -52,9 +52,8 @@ if __name__ == "__main__":
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.predict import PredictConfig
-    from weakpan.config.scripts import Script
 
     register("predict_schema", PredictConfig)
-    run_command(main, Script(Path(__file__)))
+    run_command(main)
     if SKIPPED:
         sys.exit(STATUS_SKIPPED)

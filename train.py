@@ -37,10 +37,9 @@ if __name__ == "__main__":
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.run_name import job_stamp
-    from weakpan.config.scripts import Script
     from weakpan.config.train import TrainConfig
 
     # One run folder for all processes of a job, which compose the configuration each for itself.
     os.environ.setdefault("WEAKPAN_STAMP", job_stamp())
     register("train_schema", TrainConfig)
-    run_command(main, Script(Path(__file__)))
+    run_command(main)

@@ -10,8 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from weakpan.basics.errors import ConfigError, WeakpanError
-from weakpan.config.command_line import describe
-from weakpan.config.keys import in_full, refusing_settings
+from weakpan.basics.settings import check_settings
+from weakpan.config.command_line import config_error
 from weakpan.config.sweeps import register_resolvers
 
 Schema = TypeVar("Schema")
@@ -27,48 +27,34 @@ def register(name: str, schema: type[object]) -> None:
 
 
 def to_object(schema: type[Schema], given: DictConfig) -> Schema:
-    """A composed configuration as an object of the schema.
+    """A composed configuration as an object of the schema, its values in their ranges.
 
     Raises:
-        ConfigError: a missing value, an unknown key, a wrong type, an interpolation that leads nowhere, or a value that
-            settings refuse themselves.
+        ConfigError: a missing value, an unknown key, a wrong type, an interpolation that leads nowhere, or a value out
+            of its range.
     """
     try:
         # As plain values: a node of a schema may hold keys that were added to it (`+KEY=VALUE`), and merges unchecked.
         composed = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.to_container(given))
-        # What time it is was asked before: for the folder that Hydra made.
+        # The time of day was asked for before: for the folder that Hydra made.
         OmegaConf.copy_cache(given, composed)
-        missing = OmegaConf.missing_keys(composed)
-    except Exception as error:
-        raise ConfigError(describe(error) if isinstance(error, OmegaConfBaseException) else str(error)) from error
-    if missing:
-        raise ConfigError(f"no value for {', '.join(sorted(missing))}; give one as KEY=VALUE on the command line")
-    try:
+        missing = sorted(OmegaConf.missing_keys(composed))
+        if missing:
+            raise ConfigError(f"no value for {', '.join(missing)}", remedy="give one as KEY=VALUE on the command line")
         config = OmegaConf.to_object(composed)
-    except Exception as error:
+    except OmegaConfBaseException as error:
         # Settings that check themselves raise inside OmegaConf, which may wrap what they said.
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, WeakpanError):
             cause = cause.__cause__ or cause.__context__
-        if cause is not None:
-            assert isinstance(composed, DictConfig)
-            raise ConfigError(in_full(str(cause), *refusing_settings(composed))) from error
-        raise ConfigError(describe(error) if isinstance(error, OmegaConfBaseException) else str(error)) from error
+        raise (cause or config_error(error)) from error
     assert isinstance(config, schema)
+    check_settings(config)
     return config
 
 
 def check_values(values: Mapping[str, float], valid: Callable[[float], bool], expected: str) -> None:
-    """Refuse values out of range.
-
-    Args:
-        values: by full key.
-        valid: tells whether a value may be used.
-        expected: what it accepts, in words.
-
-    Raises:
-        ConfigError: naming the first key whose value is not valid.
-    """
+    """Refuse values out of range; raises ConfigError naming the first key whose value is not valid."""
     for key, value in values.items():
         if not valid(value):
-            raise ConfigError(f"{key}={value}: expected {expected}")
+            raise ConfigError(f"expected {expected}", key=key, found=value)
