@@ -5,10 +5,9 @@ Outside a process group everything here works at once, as for a group of one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
-
-import torch.distributed as dist
 
 Value = TypeVar("Value")
 
@@ -34,23 +33,28 @@ def whereabouts() -> str:
     return f"{of_rank}stage '{_Here.stage}'"
 
 
-def _grouped() -> bool:
-    return dist.is_available() and dist.is_initialized()
+def _group() -> Any:
+    """torch.distributed where there is a process group; None where there is none, nobody having imported torch."""
+    dist = sys.modules.get("torch.distributed")
+    return dist if dist is not None and dist.is_available() and dist.is_initialized() else None
 
 
 def rank() -> int:
     """Number of this process in its job, from 0."""
-    return dist.get_rank() if _grouped() else 0
+    dist = _group()
+    return int(dist.get_rank()) if dist is not None else 0
 
 
 def world() -> int:
     """Number of processes of the job."""
-    return dist.get_world_size() if _grouped() else 1
+    dist = _group()
+    return int(dist.get_world_size()) if dist is not None else 1
 
 
 def wait_for_all_ranks() -> None:
     """Block until every rank is here."""
-    if _grouped():
+    dist = _group()
+    if dist is not None:
         dist.barrier()
 
 
@@ -72,7 +76,8 @@ def from_rank_zero(make: Callable[[], Value]) -> Value:
         Exception: on rank 0, whatever `make` raises.
         ToldByRankZero: on the other ranks, when `make` failed.
     """
-    if not _grouped():
+    dist = _group()
+    if dist is None:
         return make()
     told: list[Any] = [None, None]
     failure: Exception | None = None
@@ -95,7 +100,8 @@ def gather_from_all_ranks(value: Value) -> list[Value]:
 
     Not for hooks of a prediction: Lightning skips those on a rank that has no image.
     """
-    if not _grouped():
+    dist = _group()
+    if dist is None:
         return [value]
     gathered: list[Any] = [None] * world()
     dist.all_gather_object(gathered, value)
