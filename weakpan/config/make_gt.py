@@ -1,4 +1,4 @@
-"""What make_gt.py may be told."""
+"""What make_gt.py may be told: what train.py may, and which stage of it is to be made."""
 
 from __future__ import annotations
 
@@ -10,135 +10,67 @@ from pathlib import Path
 from omegaconf import MISSING, DictConfig
 
 from weakpan.basics.errors import ConfigError
-from weakpan.config.compose import check_values, to_object
-from weakpan.config.data import GridConfig, OnError
-from weakpan.config.masks import MasksConfig
-from weakpan.data.image_tree import FileTemplates
-from weakpan.labels.settings import LabelSettings
-from weakpan.seeds.settings import CamSettings
-from weakpan.toy_city.city import ToyCitySpec
+from weakpan.basics.settings import at_least, setting
+from weakpan.config.compose import to_object
+from weakpan.config.data import OnError
+from weakpan.config.train import RunConfig
+from weakpan.config.train_checks import check_run
 
 
 class Stage(Enum):
-    """What is made."""
+    """A stage that can be made alone."""
 
-    boxes = "boxes"
-    tags = "tags"
+    annotations = "annotations"
     mask_net = "mask_net"
     masks = "masks"
-    cams = "cams"
+    classifier = "classifier"
+    seeds = "seeds"
     labels = "labels"
+    segmenter = "segmenter"
+    scores = "scores"
 
 
-class BoxSource(Enum):
-    """Where boxes are read from."""
+RELEASED = (Stage.annotations, Stage.mask_net, Stage.masks, Stage.seeds, Stage.labels)
+"""Stages whose results the released layout has a place for."""
 
-    maps = "maps"
-    mat = "mat"
-    coco = "coco"
-    annotations = "annotations"
-
-
-class TagSource(Enum):
-    """Where tags are read from."""
-
-    maps = "maps"
-    coco = "coco"
-    annotations = "annotations"
+_AUDITED = (Stage.masks, Stage.seeds, Stage.labels)
 
 
 @dataclass
-class SplitConfig:
-    """Group `data`: one split of a data set.
+class LayoutConfig:
+    """Group `layout`: where results lie.
 
     Attributes:
-        name: as it appears in reports.
-        root: folder of the data set; relative to where the command is started.
-        classes: built-in class table, or the path of a JSON file.
-        split: folder name of the split.
-        list: file with the ids to work on, one a line; null for all that have a photograph or label map.
-        files: file-name templates.
-        crop: tile of the crop grid that tags belong to.
-        toy: settings of the generated data set, which is made by train.py; not used here.
+        released: as the authors released theirs, instead of in a run folder of train.py.
+        inputs: folder of the released layout with the seeds, masks, predictions and scores that labels are made from;
+            null for the folder that results are written to.
     """
 
-    name: str = MISSING
-    root: str = MISSING
-    classes: str = MISSING
-    split: str = "train"
-    list: str | None = None
-    files: FileTemplates = field(default_factory=FileTemplates)
-    crop: GridConfig = field(default_factory=GridConfig)
-    toy: ToyCitySpec | None = None
+    released: bool = False
+    inputs: str | None = None
 
 
 @dataclass
-class SourceConfig:
-    """Group `source`: what labels are made from.
-
-    Attributes:
-        root: folder with CAM maps, masks in boxes, predictions and scores, laid out as the authors released theirs;
-            null for the folder that results are written to, so that stages build on each other.
-        boxes: `maps`: instance maps of the data set; `mat`: the authors' MATLAB files; `coco`: a COCO panoptic file;
-            `annotations`: a weak-annotation file.
-        tags: `maps`: label maps of the data set; `coco` and `annotations` as for boxes.
-        mat: where the MATLAB file of an image lies below data.root.
-        coco: COCO panoptic JSON; the PNGs lie in the folder beside it that is called like it without `.json`.
-        annotations: weak-annotation file.
-        checkpoint: last.ckpt of a trained crop classifier in its run folder, for CAMs.
-        heatmaps: instead of `checkpoint`, a folder of heatmaps that `cam.keep_heatmaps` has kept, `ID.npz` each; their
-            scales and mirror images stay as they are.
-    """
-
-    # Missing here, or a file of the group could not ask for it: `???` does not replace a value.
-    root: str | None = MISSING
-    boxes: BoxSource = BoxSource.maps
-    tags: TagSource = TagSource.maps
-    mat: str = "gtFine_bboxes/{split}/panoptic/{id}_leftImg8bit.mat"
-    coco: str | None = None
-    annotations: str | None = None
-    checkpoint: str | None = None
-    heatmaps: str | None = None
-
-
-@dataclass
-class MakeGtConfig:
+class MakeGtConfig(RunConfig):
     """Everything that make_gt.py can be told.
 
     Attributes:
-        stage: what is made.
-        out: folder that results are written to.
-        round: of the labels: 0 starts from CAM maps, r >= 1 from the predictions of the r-th trained network.
-        workers: processes; null for one a core.
+        stage: that is made.
+        layout: where results lie.
+        round: of labels, segmenter and scores, counted from 0.
         shard: `k/n` does the k-th of n parts of the images, counted from 0; null for all.
         on_error: stop at the first image that cannot be done, or skip it, do the rest and list it at the end.
-        audit: also write which rule decided each pixel, tables of changes and pictures (stage labels), or scores of
-            what is made against real labels, with pictures of the worst (stages masks and cams).
-        pictures: when auditing, number of images that pictures are made of; of the worst boxes and images ten at most.
-        mat: also write the boxes as the authors' MATLAB files (stage boxes).
+        mat: also write the boxes as the authors' MATLAB files (stage annotations).
         coco: also write the labels as COCO panoptic (stage labels).
-        data: data set.
-        source: what labels are made from.
-        masks: where masks in boxes come from (stage masks), and how a mask network is trained (stage mask_net).
-        seeds: how heatmaps become labels (stage cams).
-        labels: rules of label making (stage labels).
     """
 
     stage: Stage = MISSING
-    out: str = MISSING
-    round: int = 0
-    workers: int | None = None
+    layout: LayoutConfig = field(default_factory=LayoutConfig)
+    round: int = setting(0, at_least(0))
     shard: str | None = None
     on_error: OnError = OnError.stop
-    audit: bool = False
-    pictures: int = 20
     mat: bool = False
     coco: bool = False
-    data: SplitConfig = field(default_factory=SplitConfig)
-    source: SourceConfig = field(default_factory=SourceConfig)
-    masks: MasksConfig = field(default_factory=MasksConfig)
-    seeds: CamSettings = field(default_factory=CamSettings)
-    labels: LabelSettings = field(default_factory=LabelSettings)
 
     @property
     def part(self) -> tuple[int, int]:
@@ -149,72 +81,35 @@ class MakeGtConfig:
         return int(index), int(count)
 
 
-def _check_templates(config: MakeGtConfig) -> None:
-    """Refuse file names that are the same for every image, or that nobody can fill in; raises ConfigError."""
-    templates: dict[str, tuple[str, tuple[str, ...]]] = {"source.mat": (config.source.mat, ("split", "id"))}
-    for name, text in vars(config.data.files).items():
-        templates[f"data.files.{name}"] = text, ("split", "group", "id")
-    for key, (text, parts) in templates.items():
-        known = ", ".join(f"{{{part}}}" for part in parts)
-        try:
-            text.format(**dict.fromkeys(parts, ""))
-        except (AttributeError, IndexError, LookupError, ValueError) as error:
-            raise ConfigError(f"{key}={text}: expected a file name in which {known} stand for parts of it") from error
-        if key == "source.mat" and config.mat and (Path(text).is_absolute() or ".." in Path(text).parts):
-            raise ConfigError(f"{key}={text}: with mat=true files are written there, so it must stay in out")
-        if "{id}" not in text:
-            raise ConfigError(f"{key}={text}: must hold {{id}}, which stands for the image id; it may hold {known}")
-
-
-def _check_cams(config: MakeGtConfig) -> None:
-    """Refuse a stage `cams` that has no heatmaps to cut, or two kinds of them; raises ConfigError."""
-    source = config.source
-    if config.stage is not Stage.cams:
-        return
-    if source.checkpoint is None and source.heatmaps is None:
-        raise ConfigError(
-            "stage=cams needs a trained crop classifier or its heatmaps; give source.checkpoint="
-            "RUN/classifier/last.ckpt, or source.heatmaps=FOLDER where they were kept"
-        )
-    if source.heatmaps is not None and (source.checkpoint is not None or config.seeds.keep_heatmaps):
-        other = (
-            f"source.checkpoint={source.checkpoint}" if source.checkpoint is not None else "seeds.keep_heatmaps=true"
-        )
-        raise ConfigError(
-            f"source.heatmaps={source.heatmaps} with {other}: heatmaps are either read or made; leave one of them out"
-        )
-
-
 def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
     """The composed configuration as typed objects, checked; raises ConfigError."""
     config = to_object(MakeGtConfig, composed)
-    check_values({"round": config.round, "pictures": config.pictures}, lambda v: v >= 0, "0 or more")
-    check_values(
-        {
-            "workers": 1 if config.workers is None else config.workers,
-            "data.crop.height": config.data.crop.height,
-            "data.crop.width": config.data.crop.width,
-        },
-        lambda v: v >= 1,
-        "1 or more",
-    )
+    check_run(config)
     if config.shard is not None and re.fullmatch(r"\d+/[1-9]\d*", config.shard) is None:
-        raise ConfigError(f"shard={config.shard}: expected k/n, for instance 0/4 for the first of four parts")
+        raise ConfigError("expected k/n, for instance 0/4 for the first of four parts", key="shard", found=config.shard)
     index, count = config.part
     if index >= count:
-        raise ConfigError(f"shard={config.shard}: parts count from 0, so the last one is {count - 1}/{count}")
-    _check_templates(config)
-    source = config.source
-    for key, used in (("boxes", source.boxes.value), ("tags", source.tags.value)):
-        for file in ("coco", "annotations"):
-            if used == file and getattr(source, file) is None:
-                raise ConfigError(f"source.{key}={used}: no file to read them from; give source.{file}=FILE")
-    _check_cams(config)
-    if config.stage is Stage.mask_net and config.shard is not None:
-        raise ConfigError(f"stage=mask_net with shard={config.shard}: one network learns from all images; leave it out")
-    audited = (Stage.masks, Stage.cams, Stage.labels)
-    for key, stages in (("audit", audited), ("mat", (Stage.boxes,)), ("coco", (Stage.labels,))):
+        raise ConfigError(
+            f"parts count from 0, so the last one is {count - 1}/{count}", key="shard", found=config.shard
+        )
+    stage = config.stage.value
+    if config.layout.released and config.stage not in RELEASED:
+        known = ", ".join(s.value for s in RELEASED)
+        raise ConfigError(
+            f"layout=released has no place for it; it has {known}", key="stage", found=stage, remedy="take layout=run"
+        )
+    if config.layout.inputs is not None and not Path(config.layout.inputs).is_dir():
+        raise ConfigError("no such folder", key="layout.inputs", found=config.layout.inputs)
+    if config.shard is not None and config.stage in (Stage.mask_net, Stage.classifier, Stage.segmenter):
+        raise ConfigError(f"stage={stage} learns from all images", key="shard", found=config.shard, remedy="leave it out")
+    for key, stages in (("audit", _AUDITED), ("mat", (Stage.annotations,)), ("coco", (Stage.labels,))):
         if getattr(config, key) and config.stage not in stages:
-            fitting = ", ".join(stage.value for stage in stages)
-            raise ConfigError(f"{key}=true belongs to stage={fitting}, not to stage={config.stage.value}")
+            fitting = ", ".join(s.value for s in stages)
+            raise ConfigError(f"belongs to stage={fitting}, not to stage={stage}", key=key, found=True)
+    if config.mat and (Path(config.data.mat).is_absolute() or ".." in Path(config.data.mat).parts):
+        raise ConfigError(
+            "with mat=true files are written there, so it must stay in the run folder",
+            key="data.mat",
+            found=config.data.mat,
+        )
     return config

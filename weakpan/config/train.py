@@ -12,6 +12,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from weakpan.basics.settings import at_least, between, setting
 from weakpan.config.data import DataConfig
 from weakpan.config.masks import MasksConfig
 from weakpan.data.loaders.settings import CropSettings, ViewSettings
@@ -126,12 +127,12 @@ class RoundsConfig:
             `diffusion.steps=0` leaves them as the network gives them. Only with `candidates`.
     """
 
-    n: int = 3
-    epochs: int = 8
+    n: int = setting(3, at_least(1))
+    epochs: int = setting(8, at_least(1))
     from_classifier: bool = True
     warm_start: bool = True
     stop_on_loss: bool = True
-    min_loss_drop: float = 0.0
+    min_loss_drop: float = setting(0.0, between(0, 1))
     candidates: bool = True
     diffusion: DiffusionSettings = field(default_factory=lambda: DiffusionSettings(steps=6, side=120))
 
@@ -140,20 +141,37 @@ class RoundsConfig:
 class ReportConfig:
     """Group `report`: pictures in report.html; the number of training and of validation images shown."""
 
-    train_images: int = 4
-    val_images: int = 6
+    train_images: int = setting(4, at_least(0))
+    val_images: int = setting(6, at_least(0))
 
 
 @dataclass
-class TrainConfig:
-    """Everything that train.py can be told."""
+class RunConfig:
+    """Everything that train.py and make_gt.py have in common.
+
+    Attributes:
+        run: folder of the run.
+        seed: of everything that is random.
+        supervision: whose labels the segmenter is trained on.
+        full_list: file with the ids of the images whose ground truth is used; with `supervision=semi`.
+        labels_from: labels to begin with, made elsewhere.
+        classifier_from: checkpoint of a classifier trained elsewhere.
+        heatmaps_from: folder of heatmaps that were kept.
+        workers: processes of each rank that share the work on single images; null for one a core.
+        audit: tell how labels came about, and how good results are where there is ground truth.
+        pictures: number of images that an audit draws; of the worst ones ten at most.
+    """
 
     run: str = MISSING
-    seed: int = 0
+    seed: int = setting(0, at_least(0))
     supervision: Supervision = Supervision.weak
     full_list: str | None = None
-    metric: str = "val.pq"
-    workers: int | None = None
+    labels_from: str | None = None
+    classifier_from: str | None = None
+    heatmaps_from: str | None = None
+    workers: int | None = setting(None, at_least(1))
+    audit: bool = False
+    pictures: int = setting(20, at_least(0))
     data: DataConfig = field(default_factory=DataConfig)
     masks: MasksConfig = field(default_factory=MasksConfig)
     seeds: CamSettings = field(default_factory=CamSettings)
@@ -170,3 +188,14 @@ class TrainConfig:
     def processes(self) -> int:
         """Number of worker processes."""
         return self.workers or available_cores()
+
+
+@dataclass
+class TrainConfig(RunConfig):
+    """Everything that train.py can be told.
+
+    Attributes:
+        metric: figure of the last round that a sweep optimises.
+    """
+
+    metric: str = "val.pq"

@@ -1,4 +1,4 @@
-"""The record of a stage in a folder: the settings that its results stand for, and the seal that says that all are there.
+"""The record of a stage in a folder: the settings that its results stand for, and the seal that all of them are there.
 
 `settings.json` is written when the first result is, `manifest.json` last:
 
