@@ -9,7 +9,6 @@ from omegaconf import MISSING
 
 from weakpan.basics.errors import ConfigError
 from weakpan.basics.settings import at_least, setting
-
 from weakpan.data.image_tree import FileTemplates
 from weakpan.toy_city.city import ToyCitySpec
 
@@ -104,7 +103,9 @@ def check_data(data: DataConfig) -> None:
                 f"expected a file name in which {known} stand for parts of it", key=key, found=text
             ) from error
         if "{id}" not in text:
-            raise ConfigError(f"must hold {{id}}, which stands for the image id; it may hold {known}", key=key, found=text)
+            raise ConfigError(
+                f"must hold {{id}}, which stands for the image id; it may hold {known}", key=key, found=text
+            )
     for key, source in (("data.boxes", data.boxes), ("data.tags", data.tags)):
         if source.value == "coco" and data.coco is None:
             raise ConfigError("no file to read from", key=key, found="coco", remedy="give data.coco=FILE")

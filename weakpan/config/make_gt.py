@@ -101,7 +101,9 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
     if config.layout.inputs is not None and not Path(config.layout.inputs).is_dir():
         raise ConfigError("no such folder", key="layout.inputs", found=config.layout.inputs)
     if config.shard is not None and config.stage in (Stage.mask_net, Stage.classifier, Stage.segmenter):
-        raise ConfigError(f"stage={stage} learns from all images", key="shard", found=config.shard, remedy="leave it out")
+        raise ConfigError(
+            f"stage={stage} learns from all images", key="shard", found=config.shard, remedy="leave it out"
+        )
     for key, stages in (("audit", _AUDITED), ("mat", (Stage.annotations,)), ("coco", (Stage.labels,))):
         if getattr(config, key) and config.stage not in stages:
             fitting = ", ".join(s.value for s in stages)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
 
-from weakpan.basics.errors import DataError
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError, one_line
 from weakpan.storage.files import replacing
 
 
@@ -83,3 +85,88 @@ def resume_point(path: Path) -> Path | None:
         path.unlink()
         return None
     return path
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network with everything that is needed to build and use it, wherever the file lies.
+
+    Attributes:
+        kind: `segmenter` or `crop classifier`.
+        module: the LightningModule as the configuration had it, a node with `_target_`, in plain containers.
+        catalog: class table.
+        data: group `data` of the configuration.
+        supervision: kinds of supervision that stand behind the weights, in words.
+        figures: of the training: `round`, `loss`, ...
+        state: weights by name.
+    """
+
+    kind: str
+    module: Mapping[str, Any]
+    catalog: Catalog
+    data: Mapping[str, Any]
+    supervision: Sequence[str]
+    figures: Mapping[str, Any]
+    state: Mapping[str, torch.Tensor]
+
+    def write(self, path: Path) -> None:
+        """Write the file, atomically; plain containers and tensors on the CPU only."""
+        about = {
+            "format": FORMAT,
+            "version": VERSION,
+            "kind": self.kind,
+            "module": dict(self.module),
+            "classes": self.catalog.to_dict(),
+            "data": dict(self.data),
+            "supervision": list(self.supervision),
+            "figures": dict(self.figures),
+        }
+        state = {name: value.detach().cpu() for name, value in self.state.items()}
+        save_whole({"state_dict": state, "weakpan": about}, path)
+
+
+FORMAT = "weakpan-checkpoint"
+VERSION = 1
+
+
+def read_checkpoint(
+    path: Path, kind: str, remedy: str = "delete it to train again, or fetch it from a backup"
+) -> Checkpoint:
+    """Read a checkpoint; it is data, and nothing that it names is built or run here.
+
+    Args:
+        path: of the file, anywhere.
+        kind: that is expected.
+        remedy: for a damaged one.
+
+    Raises:
+        DataError: a missing or damaged file, one of another program or version, or of another kind.
+    """
+    refuse_damaged(path, remedy)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        about, state = dict(content["weakpan"]), dict(content["state_dict"])
+    except Exception as error:  # torch raises half a dozen types for what is not its own
+        what = one_line(f"{type(error).__name__}: {error}")[:300]
+        raise DataError(f"whole, but not a checkpoint of weakpan ({what})", path=path) from error
+    found = about.get("format"), about.get("version")
+    if found != (FORMAT, VERSION):
+        raise DataError(
+            f"a checkpoint of {found[0]} version {found[1]}; this weakpan reads {FORMAT} version {VERSION}",
+            path=path,
+            remedy="train again, or use the version of weakpan that wrote it",
+        )
+    if about.get("kind") != kind:
+        raise DataError(f"holds a {about.get('kind')}, expected a {kind}", path=path)
+    try:
+        return Checkpoint(
+            kind,
+            dict(about["module"]),
+            Catalog.from_dict(about["classes"], str(path)),
+            dict(about["data"]),
+            [str(line) for line in about["supervision"]],
+            dict(about["figures"]),
+            state,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"damaged head ({type(error).__name__}: {error})", path=path, remedy=remedy) from error

@@ -1,0 +1,264 @@
+"""Where the results of every stage lie: in a run folder, or in the layout that the authors released theirs in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from weakpan.basics.arrays import SemanticMap
+from weakpan.data.formats.released import ReleasedTree
+from weakpan.labels.encode import to_png16, to_released_8bit
+from weakpan.labels.pipeline import PseudoLabels
+from weakpan.labels.store import LabelStore
+from weakpan.storage.images import is_whole
+from weakpan.storage.layout import RunLayout
+from weakpan.storage.map_store import MapStore
+from weakpan.storage.records import JsonRecords
+from weakpan.storage.stage_record import StageRecord
+from weakpan.tasks.mask_records import FORMAT as MASK_RECORDS
+
+LARGEST_8BIT = 254
+"""Instance ids up to this one fit the 8 bits of the released format."""
+
+
+class Maps(Protocol):
+    """A label map an image: (H, W) uint8."""
+
+    def path(self, image_id: str, /) -> Path:
+        """File of an image."""
+        ...
+
+    def read(self, image_id: str, /) -> SemanticMap:
+        """The map of an image; raises DataError for a file that is missing or damaged."""
+        ...
+
+    def write(self, image_id: str, values: SemanticMap, /) -> None:
+        """Write the map of an image, atomically."""
+        ...
+
+
+class Labels(Protocol):
+    """Pseudo labels of an image."""
+
+    def files(self, image_id: str, /) -> tuple[Path, ...]:
+        """Files of an image."""
+        ...
+
+    def is_whole(self, image_id: str, /) -> bool:
+        """Whether all files of an image are there and whole."""
+        ...
+
+    def write(self, image_id: str, labels: PseudoLabels, /) -> None:
+        """Write the labels of an image, atomically."""
+        ...
+
+
+class Stores(Protocol):
+    """Where results lie."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of everything."""
+        ...
+
+    @property
+    def masks(self) -> Maps:
+        """Masks in boxes: train ids of things, 254 no thing here, 255 undecided."""
+        ...
+
+    @property
+    def mask_records(self) -> JsonRecords:
+        """Outcome of each box."""
+        ...
+
+    @property
+    def seeds(self) -> Maps:
+        """Label maps that tags give: train ids, 255 undecided."""
+        ...
+
+    @property
+    def heatmaps(self) -> Path:
+        """Folder of the heatmaps that seeds were made from, where they are kept."""
+        ...
+
+    def labels(self, round_index: int, /) -> Labels:
+        """Pseudo labels of a round."""
+        ...
+
+    def audit(self, stage: str, round_index: int = 0) -> Path:
+        """Folder of the audit of a stage."""
+        ...
+
+    def record(
+        self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str] | None = None, round_index: int = 0
+    ) -> StageRecord:
+        """Settings and seal of a stage."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunStores:
+    """Stores of a run folder of train.py.
+
+    Attributes:
+        layout: of the folder.
+    """
+
+    layout: RunLayout
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.layout.folder
+
+    @property
+    def masks(self) -> MapStore:
+        """Masks in boxes."""
+        return MapStore(self.layout.masks)
+
+    @property
+    def mask_records(self) -> JsonRecords:
+        """Outcome of each box."""
+        return JsonRecords(self.layout.mask_records, MASK_RECORDS, "masks")
+
+    @property
+    def seeds(self) -> MapStore:
+        """Label maps that tags give."""
+        return MapStore(self.layout.seeds)
+
+    @property
+    def heatmaps(self) -> Path:
+        """Folder of kept heatmaps."""
+        return self.layout.heatmaps
+
+    def labels(self, round_index: int) -> LabelStore:
+        """Pseudo labels of a round."""
+        return LabelStore(self.layout.round(round_index).labels)
+
+    def audit(self, stage: str, round_index: int = 0) -> Path:
+        """Folder of the audit of a stage."""
+        return self.layout.round(round_index).folder / "audit" if stage == "labels" else self.layout.audit / stage
+
+    def record(
+        self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str] | None = None, round_index: int = 0
+    ) -> StageRecord:
+        """Settings and seal of a stage, in the folder of its results."""
+        folder = self.layout.stage(stage, round_index)
+        return StageRecord(stage, folder / "settings.json", folder / "manifest.json", settings, inputs or {})
+
+
+@dataclass(frozen=True)
+class ReleasedMaps:
+    """Maps of one kind in the released layout.
+
+    Attributes:
+        tree: with all kinds.
+        kind: `cam`, `masks` or `prediction`.
+    """
+
+    tree: ReleasedTree
+    kind: str
+
+    def path(self, image_id: str) -> Path:
+        """File of an image."""
+        path: Path = getattr(self.tree, f"{self.kind}_path")(image_id)
+        return path
+
+    def read(self, image_id: str) -> SemanticMap:
+        """The map of an image: (H, W) uint8."""
+        values: SemanticMap = getattr(self.tree, self.kind)(image_id)
+        return values
+
+    def write(self, image_id: str, values: SemanticMap) -> None:
+        """Write the map of an image."""
+        getattr(self.tree, f"write_{self.kind}")(image_id, values)
+
+
+@dataclass(frozen=True)
+class ReleasedLabels:
+    """Pseudo labels in the released layout: `pred_sem_clean` and, where they are made, `pred_ins_clean`.
+
+    Attributes:
+        tree: of the results.
+        instances: whether instance maps are made.
+    """
+
+    tree: ReleasedTree
+    instances: bool
+
+    def files(self, image_id: str) -> tuple[Path, ...]:
+        """Files of an image."""
+        semantic = self.tree.semantic_path(image_id)
+        return (semantic, self.tree.instances_path(image_id)) if self.instances else (semantic,)
+
+    def is_whole(self, image_id: str) -> bool:
+        """Whether all files of an image are there and whole."""
+        return all(map(is_whole, self.files(image_id)))
+
+    def write(self, image_id: str, labels: PseudoLabels) -> None:
+        """Write the labels of an image; more instances than 8 bits hold take 16."""
+        if self.instances:
+            fits = labels.instances.max(initial=0) <= LARGEST_8BIT
+            encode = to_released_8bit if fits else to_png16
+            self.tree.write_instances(image_id, encode(labels.instances))
+        self.tree.write_semantic(image_id, labels.semantic)
+
+
+@dataclass(frozen=True)
+class ReleasedStores:
+    """Stores in the layout that the authors released theirs in.
+
+    Attributes:
+        tree: with all maps.
+        instances: whether label making makes instance maps.
+    """
+
+    tree: ReleasedTree
+    instances: bool = True
+
+    @property
+    def folder(self) -> Path:
+        """Root of the tree."""
+        return self.tree.root
+
+    @property
+    def masks(self) -> ReleasedMaps:
+        """Masks in boxes."""
+        return ReleasedMaps(self.tree, "masks")
+
+    @property
+    def mask_records(self) -> JsonRecords:
+        """Outcome of each box."""
+        folder = self.folder / "mcg_and_grabcut_records" / self.tree.split
+        return JsonRecords(folder, MASK_RECORDS, "masks")
+
+    @property
+    def seeds(self) -> ReleasedMaps:
+        """CAM label maps."""
+        return ReleasedMaps(self.tree, "cam")
+
+    @property
+    def heatmaps(self) -> Path:
+        """Folder of kept heatmaps."""
+        return self.tree.heatmaps_folder
+
+    def labels(self, round_index: int) -> ReleasedLabels:  # noqa: ARG002 - a folder holds the labels of one round
+        """Pseudo labels."""
+        return ReleasedLabels(self.tree, self.instances)
+
+    def audit(self, stage: str, round_index: int = 0) -> Path:  # noqa: ARG002
+        """Folder of the audit of a stage."""
+        return self.folder / "audit" / stage
+
+    def record(
+        self,
+        stage: str,
+        settings: Mapping[str, Any],
+        inputs: Mapping[str, str] | None = None,
+        round_index: int = 0,  # noqa: ARG002
+    ) -> StageRecord:
+        """Settings and seal of a stage, in the root of the tree: its folders hold nothing but images."""
+        root = self.folder
+        return StageRecord(stage, root / f"{stage}.settings.json", root / f"{stage}.json", settings, inputs or {})
