@@ -28,7 +28,7 @@ from weakpan.predict.photographs import open_source
 from weakpan.predict.result_folder import ResultFolder
 from weakpan.predict.run import predict as predict_alone
 from weakpan.predict.trained import find_round
-from weakpan.training.segmenter_module import Prediction
+from weakpan.training.prediction import Prediction
 
 
 def settings(**values: Any) -> PredictConfig:

@@ -11,7 +11,7 @@ from weakpan.data.image_tree import CityscapesSplit
 from weakpan.evaluation.scorer import PanopticScorer
 from weakpan.evaluation.tag_scores import TagScores
 from weakpan.parallel.ranks import gather_from_all_ranks
-from weakpan.training.segmenter_module import Prediction
+from weakpan.training.prediction import Prediction
 
 
 class ScorePredictions(EachPrediction):

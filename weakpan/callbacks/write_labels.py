@@ -2,73 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytorch_lightning as pl
+import torch
 
+from weakpan.basics.arrays import SemanticMap
 from weakpan.callbacks.background import Background, gains_time
 from weakpan.callbacks.prediction_callback import EachPrediction
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.labels.inputs import LabelInput
-from weakpan.labels.pipeline import make_labels
-from weakpan.labels.settings import LabelSettings
-from weakpan.labels.store import LabelStore
+from weakpan.labels.pipeline import LabelRules, PseudoLabels, make_labels, refine_probabilities
+from weakpan.labels.rule import MASKS, SCORE, ProbabilityContext
+from weakpan.labels.trail import AuditTrail
 from weakpan.parallel.sharing import naming_image
-from weakpan.storage.map_store import MapStore
-from weakpan.training.segmenter_module import PendingPrediction, Prediction, SegmenterModule
+from weakpan.training.prediction import Prediction, most_likely
+
+Write = Callable[[LabelInput, PseudoLabels, AuditTrail | None], Any]
+"""Takes input, labels and, where labels are audited, the record of how they came about."""
 
 
 class WriteLabels(EachPrediction):
-    """Cleans each prediction on a training image into labels for the next round and writes them.
+    """Makes labels for the next round of each prediction on a training image, by the rules of the group `labels`.
 
-    The loop adds it to the prediction stage at the end of a round; its settings are the group `labels`:
-
-        labels: {score_threshold: 0.99, fill_threshold: 0.5, fill_over_things: false, mask_rounds: 5}
-
-    Where a core or an accelerator is free for it, a thread chooses classes, cleans and writes while the network sees
-    the next images; scores may then differ in their last bits from those that several threads of torch compute. All is
-    written when `Trainer.predict` returns; an error of the thread is raised by it. Other callbacks see a
-    `PendingPrediction`, which is this one's to finish.
+    Where a core or an accelerator is free for it, a thread applies the rules and writes while the network sees the next
+    images; scores may then differ in their last bits from those that several threads of torch compute. All is written
+    when `Trainer.predict` returns; an error of the thread is raised by it.
 
     Args:
-        store: of the next round's labels; every rank writes its own images, the loop seals it.
-        masks: masks in boxes.
+        write: called for each image, by any thread; every rank writes its own images, the stage seals them.
+        rules: between a prediction and a label.
+        masks: reads the masks in boxes of an image.
         annotations: boxes, tags and class table.
-        settings: of the cleaning rules.
         round_index: of the labels that are made, at least 1.
+        audit: keep the record of how each image's labels came about.
     """
 
     def __init__(
         self,
-        store: LabelStore,
-        masks: MapStore,
+        write: Write,
+        rules: LabelRules,
+        masks: Callable[[str], SemanticMap],
         annotations: WeakAnnotations,
-        settings: LabelSettings,
         round_index: int,
+        audit: bool = False,
     ) -> None:
         super().__init__()
-        self.store, self.masks, self.annotations = store, masks, annotations
-        self.settings, self.round_index = settings, round_index
+        self.write, self.rules, self.masks, self.annotations = write, rules, masks, annotations
+        self.round_index, self.audit = round_index, audit
         self._background: Background | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Called by Lightning."""
         super().setup(trainer, pl_module, stage)
-        assert isinstance(pl_module, SegmenterModule)
-        pl_module.deferred = True
         self._background = Background() if gains_time(trainer) else None
 
-    def take(self, prediction: Prediction | PendingPrediction) -> None:
-        """Clean and write one image, or have it done."""
+    def take(self, prediction: Prediction) -> None:
+        """Make and write the labels of one image, or have it done."""
         if self._background is None:
-            self._write(prediction)
+            self._make(prediction)
         else:
-            self._background.submit(partial(self._write, prediction))
+            self._background.submit(partial(self._make, prediction))
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:  # noqa: ARG002
         """Called by Lightning; waits until the labels of all images are written."""
-        assert isinstance(pl_module, SegmenterModule)
-        pl_module.deferred = False
         if self._background is not None:
             self._background.finish()
 
@@ -77,17 +76,33 @@ class WriteLabels(EachPrediction):
         if self._background is not None:
             self._background.drop()
 
-    def _write(self, pending: Prediction | PendingPrediction) -> None:
-        image_id = pending.image_id
-        with naming_image(image_id):
-            # A module of one's own may have finished it.
-            prediction = pending.finish() if isinstance(pending, PendingPrediction) else pending
-            needs_masks = "mask_merge" in self.settings.steps_in_round(self.round_index)
-            inp = LabelInput(
-                prediction=prediction.semantic,
-                score=prediction.score,
-                masks=self.masks.read(image_id) if needs_masks else None,
-                annotation=self.annotations.images[image_id],
-            )
-            labels = make_labels(inp, self.settings, self.annotations.catalog, self.annotations.grid, self.round_index)
-            self.store.write(image_id, labels)
+    def _make(self, prediction: Prediction) -> None:
+        with naming_image(prediction.image_id):
+            self.write(*self._labels(prediction))
+
+    # Whether gradients are kept is a matter of the thread.
+    @torch.inference_mode()
+    def _labels(self, prediction: Prediction) -> tuple[LabelInput, PseudoLabels, AuditTrail | None]:
+        weak, needs = self.annotations, self.rules.needs(self.round_index)
+        annotation = weak.images[prediction.image_id]
+        probabilities = prediction.probabilities()
+        trail = AuditTrail(most_likely(probabilities)[0], self.rules) if self.audit else None
+        context = ProbabilityContext(annotation, weak.catalog, prediction.image, prediction.allowed())
+        probabilities = refine_probabilities(
+            probabilities,
+            self.rules,
+            context,
+            self.round_index,
+            None if trail is None else lambda name, refined: trail(name, most_likely(refined)[0]),
+        )
+        semantic, score = most_likely(probabilities)
+        inp = LabelInput(
+            prediction=semantic,
+            score=score if SCORE in needs else None,
+            masks=self.masks(prediction.image_id) if MASKS in needs else None,
+            annotation=annotation,
+        )
+        labels = make_labels(inp, self.rules, weak.catalog, weak.grid, self.round_index, trail)
+        if trail is not None and self.rules.instances:
+            trail.add_instances(labels.instances)
+        return inp, labels, trail

@@ -16,10 +16,8 @@ from weakpan.basics.settings import at_least, between, setting
 from weakpan.config.data import DataConfig
 from weakpan.config.masks import MasksConfig
 from weakpan.data.loaders.settings import CropSettings, ViewSettings
-from weakpan.labels.settings import LabelSettings
 from weakpan.models.decode_settings import DecodeSettings
 from weakpan.parallel.cores import available_cores
-from weakpan.refinement.settings import DiffusionSettings
 from weakpan.seeds.settings import CamSettings
 from weakpan.training.settings import LossWeights, OptimiserSettings
 
@@ -121,10 +119,6 @@ class RoundsConfig:
         warm_start: begin a round with the weights of the one before.
         stop_on_loss: stop when the training loss no longer falls.
         min_loss_drop: share of the loss before by which it must fall to go on, 0..1.
-        candidates: relabel with the most likely class among those that tags and boxes leave to a pixel. False is the
-            published scheme, in which a class that they rule out becomes 255.
-        diffusion: how far the probabilities of the candidates flow between pixels of like colour before that;
-            `diffusion.steps=0` leaves them as the network gives them. Only with `candidates`.
     """
 
     n: int = setting(3, at_least(1))
@@ -133,8 +127,6 @@ class RoundsConfig:
     warm_start: bool = True
     stop_on_loss: bool = True
     min_loss_drop: float = setting(0.0, between(0, 1))
-    candidates: bool = True
-    diffusion: DiffusionSettings = field(default_factory=lambda: DiffusionSettings(steps=6, side=120))
 
 
 @dataclass
@@ -175,7 +167,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     masks: MasksConfig = field(default_factory=MasksConfig)
     seeds: CamSettings = field(default_factory=CamSettings)
-    labels: LabelSettings = field(default_factory=LabelSettings)
+    labels: dict[str, Any] = field(default_factory=dict)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     rounds: RoundsConfig = field(default_factory=RoundsConfig)

@@ -1,1 +1,24 @@
-"""Pseudo ground truth: one cleaning rule a file, and the pipeline that orders them."""
+"""Pseudo ground truth: label rules that `labels.rules` can name, and the pipeline that applies them in order."""
+
+from weakpan.labels.box_prior import BoxPrior
+from weakpan.labels.candidate_classes import CandidateClasses
+from weakpan.labels.diffusion import Diffusion
+from weakpan.labels.low_iou_fill import LowIouFill
+from weakpan.labels.mask_merge import MaskMerge
+from weakpan.labels.rule import MapContext, MapRule, ProbabilityContext, ProbabilityRule
+from weakpan.labels.score_threshold import ScoreThreshold
+from weakpan.labels.tag_check import TagCheck
+
+__all__ = [
+    "BoxPrior",
+    "CandidateClasses",
+    "Diffusion",
+    "LowIouFill",
+    "MapContext",
+    "MapRule",
+    "MaskMerge",
+    "ProbabilityContext",
+    "ProbabilityRule",
+    "ScoreThreshold",
+    "TagCheck",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,18 @@ import numpy.typing as npt
 from weakpan.basics.arrays import SemanticMap
 from weakpan.data.annotations import Box
 from weakpan.labels.pixels import ignored_where, table_marking, translate
+from weakpan.labels.rule import MapContext, MapRule
+
+
+@dataclass(frozen=True)
+class BoxPrior(MapRule):
+    """Ignores things outside the boxes of their class."""
+
+    color = (213, 94, 0)
+
+    def __call__(self, semantic: SemanticMap, context: MapContext) -> SemanticMap:
+        """A new map, see `drop_things_outside_boxes`."""
+        return drop_things_outside_boxes(semantic, context.annotation.boxes, context.catalog.is_thing)
 
 
 def drop_things_outside_boxes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from weakpan.basics.errors import DataError
 from weakpan.data.annotations import BoxKind, ImageAnnotation
 from weakpan.data.crops import Tile
 from weakpan.labels.pixels import table_marking, translate
+from weakpan.labels.rule import MASKS, SCORE, TAGS
 
 _Map = TypeVar("_Map", SemanticMap, FloatMap)
 
@@ -37,8 +38,8 @@ class LabelInput:
     annotation: ImageAnnotation
 
 
-def check_input(inp: LabelInput, steps: Sequence[str], catalog: Catalog, tiles: Sequence[Tile]) -> None:
-    """Refuse input that the given steps cannot work on; what no step reads is not looked at.
+def check_input(inp: LabelInput, needs: Collection[str], catalog: Catalog, tiles: Sequence[Tile]) -> None:
+    """Refuse input that rules cannot work on; what no rule needs is not looked at.
 
     Raises:
         DataError: a missing map, a wrong shape or dtype, a value that is no class, a box outside the image or of the
@@ -50,14 +51,14 @@ def check_input(inp: LabelInput, steps: Sequence[str], catalog: Catalog, tiles: 
     is_class = np.arange(256) < catalog.num_classes
     is_class[IGNORE] = True
     _check_values(f"{where}: prediction", inp.prediction, is_class, f"train ids below {catalog.num_classes} and 255")
-    if "score_threshold" in steps:
+    if SCORE in needs:
         _check_map(f"{where}: score", inp.score, annotation, np.float32)
-    if "mask_merge" in steps:
+    if MASKS in needs:
         masks = _check_map(f"{where}: masks", inp.masks, annotation, np.uint8)
         is_mask_value = catalog.is_thing.copy()
         is_mask_value[[NO_THING, IGNORE]] = True
         _check_values(f"{where}: masks", masks, is_mask_value, f"train ids of things, {NO_THING} (no thing) and 255")
-    if "tag_check" in steps and len(annotation.tags) != len(tiles):
+    if TAGS in needs and len(annotation.tags) != len(tiles):
         raise DataError(
             f"{where}: {len(annotation.tags)} lists of tags, but the crop grid has {len(tiles)} tiles on "
             f"{annotation.height} x {annotation.width}; use the grid that the weak annotations were made with"
@@ -67,7 +68,7 @@ def check_input(inp: LabelInput, steps: Sequence[str], catalog: Catalog, tiles: 
 
 def _check_map(what: str, values: _Map | None, annotation: ImageAnnotation, dtype: type[np.generic]) -> _Map:
     if values is None:
-        raise DataError(f"{what} is missing; provide it, or leave the step that needs it out of labels.steps")
+        raise DataError(f"{what} is missing; provide it, or switch the rule off that needs it (labels.rules)")
     if values.shape != (annotation.height, annotation.width):
         raise DataError(f"{what} has shape {values.shape}; the annotation says {annotation.height, annotation.width}")
     if values.dtype != dtype:

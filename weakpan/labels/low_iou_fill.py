@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from weakpan.basics.arrays import SemanticMap
+from weakpan.basics.settings import between, setting
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.labels.pixels import table_marking, translate
+from weakpan.labels.rule import MapContext, MapRule
+
+
+@dataclass(frozen=True)
+class LowIouFill(MapRule):
+    """Fills boxes that hardly hold their class.
+
+    Attributes:
+        threshold: boxes labelled to less than this fraction are filled, 0..1; 0.5 is the published setting.
+        over_things: let the fill overwrite other things too, not only stuff and 255.
+    """
+
+    threshold: float = setting(0.5, between(0, 1))
+    over_things: bool = False
+
+    color = (0, 114, 178)
+
+    def __call__(self, semantic: SemanticMap, context: MapContext) -> SemanticMap:
+        """A new map, see `fill_sparse_boxes`."""
+        return fill_sparse_boxes(
+            semantic, context.annotation.boxes, context.catalog.is_thing, self.threshold, self.over_things
+        )
 
 
 def fill_sparse_boxes(

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from weakpan.basics.arrays import SemanticMap
+from weakpan.basics.settings import at_least, setting
 from weakpan.labels.pixels import table_dropping, table_marking, translate
+from weakpan.labels.rule import MASKS, MapContext, MapRule
+
+
+@dataclass(frozen=True)
+class MaskMerge(MapRule):
+    """Takes things from the masks in boxes.
+
+    Attributes:
+        last_round: in which it applies; from then on the network knows better. The published setting is 5.
+    """
+
+    last_round: int = setting(5, at_least(0))
+
+    needs = frozenset({MASKS})
+    color = (0, 158, 115)
+
+    def applies_in(self, round_index: int) -> bool:
+        """Up to the last round."""
+        return round_index <= self.last_round
+
+    def __call__(self, semantic: SemanticMap, context: MapContext) -> SemanticMap:
+        """A new map, see `merge_masks`."""
+        assert context.masks is not None
+        return merge_masks(semantic, context.masks, context.catalog.is_thing)
 
 
 def merge_masks(semantic: SemanticMap, masks: SemanticMap, is_thing: npt.NDArray[np.bool_]) -> SemanticMap:

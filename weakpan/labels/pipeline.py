@@ -2,24 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from weakpan.basics.arrays import InstanceMap, SemanticMap
 from weakpan.basics.catalog import Catalog
-from weakpan.data.crops import CropGrid, Tile
-from weakpan.labels.box_prior import drop_things_outside_boxes
+from weakpan.basics.errors import ConfigError
+from weakpan.data.crops import CropGrid
+from weakpan.labels.box_prior import BoxPrior
 from weakpan.labels.inputs import LabelInput, check_input
 from weakpan.labels.instances import UNLABELLED, label_instances
-from weakpan.labels.low_iou_fill import fill_sparse_boxes
-from weakpan.labels.mask_merge import merge_masks
-from weakpan.labels.score_threshold import drop_low_scores
-from weakpan.labels.settings import LabelSettings
-from weakpan.labels.tag_check import drop_untagged
+from weakpan.labels.low_iou_fill import LowIouFill
+from weakpan.labels.mask_merge import MaskMerge
+from weakpan.labels.rule import MapContext, MapRule, ProbabilityContext, ProbabilityRule, Rule
+from weakpan.labels.score_threshold import ScoreThreshold
+from weakpan.labels.tag_check import TagCheck
 
-__all__ = ["LabelInput", "LabelSettings", "PseudoLabels", "make_labels"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Trace = Callable[[str, SemanticMap], None]
+"""Called with the name of a rule and the (H, W) map after it, which must not be changed."""
+
+
+def published_rules() -> dict[str, Rule]:
+    """The rules of the authors' released code, in its order and with its settings."""
+    return {
+        "score_threshold": ScoreThreshold(),
+        "tag_check": TagCheck(),
+        "mask_merge": MaskMerge(),
+        "box_prior": BoxPrior(),
+        "low_iou_fill": LowIouFill(),
+    }
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """How pseudo labels are made: everything between a prediction and a label.
+
+    Attributes:
+        rules: by name, in the order in which they apply; those on probabilities come first.
+        instances: make instance maps; else they are -1 everywhere.
+
+    Raises:
+        ConfigError: a rule on probabilities behind one on label maps.
+    """
+
+    rules: Mapping[str, Rule] = field(default_factory=published_rules)
+    instances: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the order."""
+        on_maps = ""
+        for name, rule in self.rules.items():
+            if isinstance(rule, MapRule):
+                on_maps = name
+            elif on_maps:
+                raise ConfigError(
+                    f"works on probabilities, and {on_maps} before it on label maps",
+                    key=f"rules.{name}",
+                    remedy="put rules on probabilities first",
+                )
+
+    def in_round(self, round_index: int) -> dict[str, Rule]:
+        """The rules that apply to the labels of a round, in their order."""
+        return {name: rule for name, rule in self.rules.items() if rule.applies_in(round_index)}
+
+    def on_maps(self, round_index: int) -> dict[str, MapRule]:
+        """Those of them that work on label maps."""
+        return {name: rule for name, rule in self.in_round(round_index).items() if isinstance(rule, MapRule)}
+
+    def on_probabilities(self, round_index: int) -> dict[str, ProbabilityRule]:
+        """Those of them that work on probabilities."""
+        return {name: rule for name, rule in self.in_round(round_index).items() if isinstance(rule, ProbabilityRule)}
+
+    def needs(self, round_index: int) -> frozenset[str]:
+        """Inputs that the rules of a round read."""
+        return frozenset[str]().union(*(rule.needs for rule in self.in_round(round_index).values()))
 
 
 @dataclass(frozen=True)
@@ -37,24 +99,17 @@ class PseudoLabels:
 
 
 def make_labels(
-    inp: LabelInput,
-    settings: LabelSettings,
-    catalog: Catalog,
-    grid: CropGrid,
-    round_index: int,
-    trace: Callable[[str, SemanticMap], None] | None = None,
+    inp: LabelInput, rules: LabelRules, catalog: Catalog, grid: CropGrid, round_index: int, trace: Trace | None = None
 ) -> PseudoLabels:
     """Make the pseudo labels of one image for one round of training.
 
     Args:
         inp: prediction, scores, masks in boxes and weak annotation; none of it is changed.
-        settings: which steps, and their thresholds.
+        rules: those on label maps apply.
         catalog: the class table that all train ids belong to.
         grid: the crop grid that the annotation's tags belong to.
-        round_index: 0 when the prediction comes from CAMs (then no score threshold applies), r >= 1 when it comes from
-            the r-th trained network.
-        trace: called with the name of each step and the (H, W) map after it, in order, for pictures. A step that does
-            not apply in this round is not reported. The maps must not be changed.
+        round_index: 0 when the prediction comes from seeds, r >= 1 when it comes from the r-th trained network.
+        trace: called after each rule that applies, in order, for audits.
 
     Returns:
         Labels of the image's size, in new arrays.
@@ -65,43 +120,41 @@ def make_labels(
     """
     if round_index < 0:
         raise ValueError(f"round_index={round_index}: rounds count from 0")
-    steps = settings.steps_in_round(round_index)
     tiles = grid.tiles(inp.annotation.height, inp.annotation.width)
-    check_input(inp, steps, catalog, tiles)
+    check_input(inp, rules.needs(round_index), catalog, tiles)
+    context = MapContext(inp.annotation, catalog, tiles, inp.score, inp.masks)
     semantic = inp.prediction
-    for step in steps:
-        semantic = _apply(step, semantic, inp, settings, catalog, tiles)
+    for name, rule in rules.on_maps(round_index).items():
+        semantic = rule(semantic, context)
         if trace is not None:
-            trace(step, semantic)
+            trace(name, semantic)
     if semantic is inp.prediction:
         semantic = semantic.copy()
-    if settings.instances:
+    if rules.instances:
         instances = label_instances(semantic, inp.annotation.boxes)
     else:
         instances = np.full(semantic.shape, UNLABELLED, np.int32)
     return PseudoLabels(semantic, instances)
 
 
-def _apply(
-    step: str,
-    semantic: SemanticMap,
-    inp: LabelInput,
-    settings: LabelSettings,
-    catalog: Catalog,
-    tiles: tuple[Tile, ...],
-) -> SemanticMap:
-    boxes = inp.annotation.boxes
-    match step:
-        case "score_threshold" if inp.score is not None:
-            return drop_low_scores(semantic, inp.score, settings.score_threshold, settings.kept_share)
-        case "tag_check":
-            return drop_untagged(semantic, tiles, inp.annotation.tags)
-        case "mask_merge" if inp.masks is not None:
-            return merge_masks(semantic, inp.masks, catalog.is_thing)
-        case "box_prior":
-            return drop_things_outside_boxes(semantic, boxes, catalog.is_thing)
-        case "low_iou_fill":
-            return fill_sparse_boxes(
-                semantic, boxes, catalog.is_thing, settings.fill_threshold, settings.fill_over_things
-            )
-    raise AssertionError(f"step {step} has no rule or no input; settings and input are checked before")
+def refine_probabilities(
+    probabilities: Tensor,
+    rules: LabelRules,
+    context: ProbabilityContext,
+    round_index: int,
+    trace: Callable[[str, Tensor], None] | None = None,
+) -> Tensor:
+    """Apply the rules on probabilities.
+
+    Args:
+        probabilities: (C, H, W) float32, 0..1, of a network; may be changed.
+        rules: those on probabilities apply.
+        context: what else is known of the image.
+        round_index: of the labels that are made.
+        trace: called with the name of each rule and the probabilities after it, for audits.
+    """
+    for name, rule in rules.on_probabilities(round_index).items():
+        probabilities = rule(probabilities, context)
+        if trace is not None:
+            trace(name, probabilities)
+    return probabilities

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from weakpan.basics.arrays import IGNORE, FloatMap, SemanticMap
+from weakpan.basics.settings import between, setting
 from weakpan.labels.pixels import ignored_where
+from weakpan.labels.rule import SCORE, MapContext, MapRule
 
 _LEVELS = 1024
 """Steps in which the scores of a class are ranked; a power of two, so that dividing by it is exact."""
@@ -17,6 +21,32 @@ _STRIP = 64
 
 _FIRST_CELL = ((np.arange(256) + 1) % 256 * (_LEVELS + 1)).astype(np.int32)
 """Where the levels of each class start among all that are counted; 255 comes first, so that the others need few."""
+
+
+@dataclass(frozen=True)
+class ScoreThreshold(MapRule):
+    """Ignores what the network is unsure of.
+
+    Attributes:
+        minimum: predictions that score below become 255, 0..1.
+        kept_share: of the pixels of each class in an image, at least this share survives, 0..1; 0 is the published
+            rule.
+    """
+
+    minimum: float = setting(0.99, between(0, 1))
+    kept_share: float = setting(0.0, between(0, 1))
+
+    needs = frozenset({SCORE})
+    color = (240, 228, 66)
+
+    def applies_in(self, round_index: int) -> bool:
+        """Not in round 0: seeds have no scores."""
+        return round_index > 0
+
+    def __call__(self, semantic: SemanticMap, context: MapContext) -> SemanticMap:
+        """A new map, see `drop_low_scores`."""
+        assert context.score is not None
+        return drop_low_scores(semantic, context.score, self.minimum, self.kept_share)
 
 
 def drop_low_scores(semantic: SemanticMap, score: FloatMap, threshold: float, kept_share: float = 0.0) -> SemanticMap:

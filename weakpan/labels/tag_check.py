@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 
 from weakpan.basics.arrays import SemanticMap
 from weakpan.data.crops import Tile
 from weakpan.labels.pixels import table_keeping
+from weakpan.labels.rule import TAGS, MapContext, MapRule
+
+
+@dataclass(frozen=True)
+class TagCheck(MapRule):
+    """Ignores classes in crops that are not tagged with them."""
+
+    needs = frozenset({TAGS})
+    color = (230, 159, 0)
+
+    def __call__(self, semantic: SemanticMap, context: MapContext) -> SemanticMap:
+        """A new map, see `drop_untagged`."""
+        return drop_untagged(semantic, context.tiles, context.annotation.tags)
 
 
 def drop_untagged(semantic: SemanticMap, tiles: Sequence[Tile], tags: Sequence[frozenset[int]]) -> SemanticMap:

@@ -13,8 +13,7 @@ from weakpan.basics.catalog import Catalog, ClassInfo
 from weakpan.data.crops import CropGrid
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.instances import UNLABELLED
-from weakpan.labels.pipeline import PseudoLabels, make_labels
-from weakpan.labels.settings import STEPS, LabelSettings
+from weakpan.labels.pipeline import LabelRules, PseudoLabels, make_labels
 
 INPUT = "input"
 """Decided a pixel that no rule has changed: the prediction, or the CAM."""
@@ -22,25 +21,22 @@ INPUT = "input"
 INSTANCES = "instances"
 """Decided a labelled pixel that several boxes of its class claim, so that its instance is unknown."""
 
-RULES = (INPUT, *STEPS, INSTANCES)
-"""Whatever may decide a pixel; its position is its code in every map of rules, whichever steps were switched on."""
-
 NO_LABEL = "(no label)"
 """Stands for 255 where classes are named; in brackets, lest a class be called so."""
 
-_COLORS = {
-    # The palette of Okabe and Ito, which stays readable with any colour vision; grey for what nobody touched.
-    INPUT: (150, 150, 150),
-    "score_threshold": (240, 228, 66),
-    "tag_check": (230, 159, 0),
-    "mask_merge": (0, 158, 115),
-    "box_prior": (213, 94, 0),
-    "low_iou_fill": (0, 114, 178),
-    INSTANCES: (204, 121, 167),
-}
+# From the palette of Okabe and Ito, which stays readable with any colour vision; grey for what nobody touched.
+_INPUT_COLOR = (150, 150, 150)
+_INSTANCES_COLOR = (204, 121, 167)
 
-RULE_TABLE = Catalog("rules", tuple(ClassInfo(rule, code, _COLORS[rule], False) for code, rule in enumerate(RULES)))
-"""Names and colours of maps of rules, by code, in the form in which those of classes are kept."""
+
+def rule_table(rules: LabelRules) -> Catalog:
+    """Names and colours of whatever may decide a pixel; its position is its code in maps of rules.
+
+    First the input, then all rules in their order, those that do not apply in a round included, then the instances.
+    """
+    named = [(INPUT, _INPUT_COLOR), *((name, rule.color) for name, rule in rules.rules.items())]
+    named.append((INSTANCES, _INSTANCES_COLOR))
+    return Catalog("rules", tuple(ClassInfo(name, code, color, False) for code, (name, color) in enumerate(named)))
 
 
 class Change(NamedTuple):
@@ -68,26 +64,28 @@ class AuditTrail:
 
     Args:
         prediction: (H, W) uint8 train ids, 255 ignored; the map that the first rule gets.
+        rules: all of them.
 
     Attributes:
         prediction: that map.
-        steps: name of each step that applied and the (H, W) uint8 map after it, in order.
+        table: of the rules, see `rule_table`.
+        steps: name of each rule that applied and the (H, W) uint8 map after it, in order.
         contested: (H, W), True on labelled pixels that several boxes of their class claim; see `add_instances`.
     """
 
-    def __init__(self, prediction: SemanticMap) -> None:
-        self.prediction = prediction.copy()
+    def __init__(self, prediction: SemanticMap, rules: LabelRules) -> None:
+        self.prediction, self.table = prediction.copy(), rule_table(rules)
         self.steps: list[tuple[str, SemanticMap]] = []
         self.contested: BoolMask = np.zeros(prediction.shape, bool)
 
     def __call__(self, step: str, semantic: SemanticMap) -> None:
-        """Record the map after a step.
+        """Record the map after a rule.
 
         Raises:
-            ValueError: a name that is not in `STEPS`, or a map of another size.
+            ValueError: a name that no rule has, or a map of another size.
         """
-        if step not in STEPS:
-            raise ValueError(f"no step is called {step!r}; steps are {', '.join(STEPS)}")
+        if step not in self.table.names[1:-1]:
+            raise ValueError(f"no rule is called {step!r}; rules are {', '.join(self.table.names[1:-1])}")
         if semantic.shape != self.prediction.shape:
             raise ValueError(f"{step}: a map of {semantic.shape} after one of {self.prediction.shape}")
         self.steps.append((step, semantic.copy()))
@@ -108,24 +106,24 @@ class AuditTrail:
         return self.steps[-1][1] if self.steps else self.prediction
 
     def deciding_rule(self) -> SemanticMap:
-        """Which rule was the last to decide about each pixel.
+        """The rule that was the last to decide about each pixel.
 
         Returns:
-            (H, W) uint8 positions in `RULES`: 0 where no rule changed the class that came in, k where the k-th of
-            `STEPS` (counted from 1, in the published order and whatever the order in the settings) was the last to
-            change it, and the last code where the instance is unknown. That one comes on top of the others because
-            such a pixel teaches its class, whichever rule gave it, but no instance.
+            (H, W) uint8 positions in `table`: 0 where no rule changed the class that came in, k where the k-th rule
+            was the last to change it, and the last code where the instance is unknown. That one comes on top of the
+            others because such a pixel teaches its class, whichever rule gave it, but no instance.
         """
+        names = self.table.names
         deciding = np.zeros(self.prediction.shape, np.uint8)
         before = self.prediction
         for step, after in self.steps:
-            np.copyto(deciding, np.uint8(RULES.index(step)), where=before != after)
+            np.copyto(deciding, np.uint8(names.index(step)), where=before != after)
             before = after
-        np.copyto(deciding, np.uint8(RULES.index(INSTANCES)), where=self.contested)
+        np.copyto(deciding, np.uint8(names.index(INSTANCES)), where=self.contested)
         return deciding
 
     def changes(self, catalog: Catalog) -> list[Change]:
-        """What every rule did, by class.
+        """The changes that every rule made, by class.
 
         Adding `after` and taking away `before` of the rows of a step turns the pixel counts of the classes before the
         step into those after it; the `input` rows are the counts to begin with.
@@ -146,12 +144,12 @@ class AuditTrail:
 
 
 def make_audited_labels(
-    inp: LabelInput, settings: LabelSettings, catalog: Catalog, grid: CropGrid, round_index: int
+    inp: LabelInput, rules: LabelRules, catalog: Catalog, grid: CropGrid, round_index: int
 ) -> tuple[PseudoLabels, AuditTrail]:
     """`make_labels` and the record of how they came about; takes and raises what that does."""
-    trail = AuditTrail(inp.prediction)
-    labels = make_labels(inp, settings, catalog, grid, round_index, trail)
-    if settings.instances:
+    trail = AuditTrail(inp.prediction, rules)
+    labels = make_labels(inp, rules, catalog, grid, round_index, trail)
+    if rules.instances:
         trail.add_instances(labels.instances)
     return labels, trail
 

@@ -1,7 +1,7 @@
 """What decided the pixels of a set of pseudo labels, on disk.
 
 A folder with two files an image: `ID_rules.png`, an indexed PNG with a colour a rule, whose indices are positions in
-`audit.RULES`, and `ID_changes.csv`:
+`trail.rule_table`, and `ID_changes.csv`:
 
     step,from,to,pixels
     input,road,road,512034                   so many pixels of each class before the first rule
@@ -24,7 +24,7 @@ import numpy as np
 from weakpan.basics.arrays import SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
-from weakpan.labels.trail import RULE_TABLE, RULES, AuditTrail, Change, Totals, total
+from weakpan.labels.trail import AuditTrail, Change, Totals, total
 from weakpan.storage.files import replacing, write_text_atomically
 from weakpan.storage.images import read_map, write_indexed_png
 from weakpan.storage.layout import checked_id
@@ -67,18 +67,14 @@ class AuditStore:
         rows = csv.writer(text, lineterminator="\n")
         rows.writerows([COLUMNS, *trail.changes(catalog)])
         write_text_atomically(self.changes_path(image_id), text.getvalue())
-        write_indexed_png(self.rules_path(image_id), trail.deciding_rule(), RULE_TABLE.palette)
+        write_indexed_png(self.rules_path(image_id), trail.deciding_rule(), trail.table.palette)
 
     def read_rules(self, image_id: str) -> SemanticMap:
-        """Positions in `audit.RULES`, (H, W) uint8.
-
-        Raises:
-            DataError: a file that is missing, damaged, or holds another value.
-        """
+        """Positions in the table of rules, (H, W) uint8; raises DataError for a file that is missing or damaged."""
         path = self.rules_path(image_id)
         values = read_map(path)
-        if values.dtype != np.uint8 or values.max(initial=0) >= len(RULES):
-            raise DataError(f"{path}: expected 8 bits, 0 to {len(RULES) - 1}; not a map of rules, make it again")
+        if values.dtype != np.uint8:
+            raise DataError("expected 8 bits; not a map of rules", path=path, remedy="make it again")
         return values.astype(np.uint8, copy=False)
 
     def read_changes(self, image_id: str) -> list[Change]:

@@ -36,7 +36,7 @@ from weakpan.storage.claim import FolderClaim
 from weakpan.storage.files import is_temporary, write_text_atomically
 from weakpan.storage.images import inspect_image, read_rgb
 from weakpan.storage.map_store import MapStore
-from weakpan.training.segmenter_module import Prediction
+from weakpan.training.prediction import Prediction
 
 SETTINGS = "predict.settings.json"
 """File of the settings that the folder stands for."""

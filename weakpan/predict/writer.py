@@ -10,7 +10,7 @@ from weakpan.parallel.ranks import gather_from_all_ranks
 from weakpan.parallel.sharing import naming_image
 from weakpan.predict.photographs import Source, Stamp
 from weakpan.predict.result_folder import ResultFolder
-from weakpan.training.segmenter_module import Prediction
+from weakpan.training.prediction import Prediction
 
 
 class WritePanoptic(EachPrediction):

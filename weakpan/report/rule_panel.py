@@ -12,7 +12,7 @@ from weakpan.basics.arrays import IGNORE, BoolMask, RGBImage, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import BoxKind, ImageAnnotation
 from weakpan.labels.pipeline import PseudoLabels
-from weakpan.labels.trail import INPUT, RULE_TABLE, RULES, AuditTrail
+from weakpan.labels.trail import INPUT, AuditTrail
 from weakpan.report.panels import legend, panel, text_picture
 from weakpan.report.pictures import (
     HATCH_COLORS,
@@ -78,7 +78,11 @@ def rule_pictures(
     if trail.contested.any():
         caption += f", {_percent(trail.contested.mean())} in several boxes"
     final = draw_boundaries(color_instances(labels.semantic, labels.instances, catalog), labels.instances)
-    return [*pictures, (caption, final), ("decided last by", color_rules(trail.deciding_rule(), labels.semantic))]
+    return [
+        *pictures,
+        (caption, final),
+        ("decided last by", color_rules(trail.deciding_rule(), labels.semantic, trail.table)),
+    ]
 
 
 def rule_panel(
@@ -142,20 +146,21 @@ def color_change(before: SemanticMap, after: SemanticMap, catalog: Catalog) -> R
     return picture
 
 
-def color_rules(deciding: SemanticMap, semantic: SemanticMap) -> RGBImage:
+def color_rules(deciding: SemanticMap, semantic: SemanticMap, table: Catalog) -> RGBImage:
     """Colour a map of rules.
 
     Args:
-        deciding: (H, W) uint8 positions in `audit.RULES`.
+        deciding: (H, W) uint8 positions in `table`.
         semantic: (H, W) train ids of the labels, 255 where there is none.
+        table: of the rules, see `weakpan.labels.trail.rule_table`.
 
     Returns:
         (H, W, 3) uint8 RGB: the colour of the rule; stripes of it where the rule left no label; where there never was
         one, the pattern for "no label".
     """
-    picture = color_semantic(deciding, RULE_TABLE)
+    picture = color_semantic(deciding, table)
     unlabelled = semantic == IGNORE
-    dropped = unlabelled & (deciding != RULES.index(INPUT))
+    dropped = unlabelled & (deciding != table.names.index(INPUT))
     picture[dropped] = _striped(picture[dropped], dropped)
     never = unlabelled & ~dropped
     picture[never] = hatch(*never.shape)[never]
@@ -185,10 +190,10 @@ def _legends(
     deciding: SemanticMap, trail: AuditTrail, annotation: ImageAnnotation, catalog: Catalog, width: int, size: int
 ) -> list[RGBImage]:
     """The rules with their share of the pixels, and the classes that occur in any of the pictures."""
-    shares = np.bincount(deciding.ravel(), minlength=len(RULES)) / deciding.size
-    named = zip(RULE_TABLE.classes, shares, strict=True)
+    shares = np.bincount(deciding.ravel(), minlength=trail.table.num_classes) / deciding.size
+    named = zip(trail.table.classes, shares, strict=True)
     rules = tuple(replace(rule, name=f"{rule.name} {_percent(share)}") for rule, share in named)
-    tables = [("decided last by", replace(RULE_TABLE, classes=rules))]
+    tables = [("decided last by", replace(trail.table, classes=rules))]
     present = {int(v) for m in (trail.prediction, *(m for _, m in trail.steps)) for v in np.unique(m)}
     present = (present | {box.class_id for box in annotation.boxes}) - {IGNORE}
     if present:

@@ -18,7 +18,8 @@ from weakpan.report.pictures import color_instances, color_masks, color_panoptic
 from weakpan.report.pictures import color_semantic as color
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
-from weakpan.training.segmenter_module import Prediction, SegmenterModule
+from weakpan.training.prediction import Prediction
+from weakpan.training.segmenter_module import SegmenterModule
 
 
 def make_gallery(

@@ -12,7 +12,7 @@ from weakpan.basics.errors import DataError
 from weakpan.data.label_maps import LabelMaps
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import PseudoLabels
-from weakpan.labels.trail import INPUT, INSTANCES, RULES, AuditTrail
+from weakpan.labels.trail import INPUT, INSTANCES, AuditTrail
 from weakpan.labels.trail_store import AuditStore
 from weakpan.storage.images import is_whole, read_rgb, write_png
 
@@ -63,7 +63,7 @@ class LabelAudit:
         totals = self.store.merge(ids)
         pixels = sum(n for (step, _, _), n in totals.items() if step == INPUT)
         print(f"audit: {self.store.table_path} holds the changes of {len(ids)} images; share of all pixels changed by")
-        for rule in RULES[1:]:
+        for rule in dict.fromkeys(step for step, _, _ in totals if step != INPUT):
             rows = Counter({(before, after): n for (step, before, after), n in totals.items() if step == rule})
             if not rows:
                 continue

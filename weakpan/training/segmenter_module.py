@@ -2,64 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.basics.arrays import IGNORE, FloatMap, SemanticMap
+from weakpan.basics.arrays import IGNORE
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.panoptic import PanopticMap
 from weakpan.models.decode import decode_panoptic
 from weakpan.models.decode_settings import DecodeSettings
 from weakpan.models.encoder import freeze_batch_norm
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
-from weakpan.refinement.bands import row_bands, share_among
-from weakpan.refinement.pixel_adaptive import diffuse
-from weakpan.refinement.settings import DiffusionSettings
 from weakpan.training.losses import class_weights, segmenter_losses
 from weakpan.training.optimisers import configure
+from weakpan.training.prediction import Prediction
 from weakpan.training.settings import LossWeights, OptimiserSettings
 
 SHARE_UPDATE = 0.05
 """How much of the running class shares a training step replaces."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the segmenter says of one image, at the photograph's size.
-
-    Attributes:
-        image_id: of the image.
-        semantic: (H, W) uint8 train ids; where candidate sets were given, the most likely class of each pixel's set.
-        score: (H, W) float32, probability of that class, 0..1; among the pixel's candidates where sets were given.
-        panoptic: without overlaps; from the network alone, never from candidate sets. None where not asked for.
-    """
-
-    image_id: str
-    semantic: SemanticMap
-    score: FloatMap
-    panoptic: PanopticMap | None
-
-
-@dataclass(frozen=True)
-class PendingPrediction:
-    """What is left of a prediction when the network has been run; may be finished in another thread.
-
-    Attributes:
-        image_id: of the image.
-        finish: enlarges, chooses classes and copies to the CPU; to be called once.
-    """
-
-    image_id: str
-    finish: Callable[[], Prediction]
 
 
 class SegmenterModule(pl.LightningModule):
@@ -93,8 +59,6 @@ class SegmenterModule(pl.LightningModule):
         self.losses, self.decode = losses, decode
         self.frozen_batch_norm, self.flip_average = frozen_batch_norm, flip_average
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.decode_panoptic, self.deferred = True, False
-        self.diffusion: DiffusionSettings | None = None
         self.register_buffer("class_share", torch.full((catalog.num_classes,), 1 / catalog.num_classes))
         if frozen_batch_norm:
             freeze_batch_norm(network.encoder)
@@ -149,53 +113,23 @@ class SegmenterModule(pl.LightningModule):
             self.class_share.lerp_(counts / labelled.numel(), SHARE_UPDATE)
         return class_weights(self.class_share, self.losses.class_balance)
 
-    def predict_step(
-        self,
-        batch: Mapping[str, Any],
-        batch_idx: int,  # noqa: ARG002
-    ) -> Prediction | PendingPrediction:
-        """Predict one photograph of any size; a pending prediction where `deferred` is set.
+    def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> Prediction:  # noqa: ARG002
+        """Predict one image of any size, as an item of `WholeImages`; maps are made when they are asked for.
 
-        With `set_index` and `set_table` in the batch the classes of a pixel are chosen among its candidates, after
-        their probabilities have flowed as `diffusion` says.
+        With `semantic_only` in the batch the network is spared what only a panoptic map needs.
         """
-        with self._classes_only():
-            maps = self._predict_maps(batch["image"])
-        finish = partial(self._finish, batch, *maps)
-        return PendingPrediction(batch["image_id"], finish) if self.deferred else finish()
-
-    # Whether gradients are kept is a matter of the thread.
-    @torch.inference_mode()
-    def _finish(self, batch: Mapping[str, Any], logits: Tensor, centre: Tensor, offset: Tensor) -> Prediction:
-        size: tuple[int, int] = batch["size"]
-        probabilities = F.interpolate(logits, size, mode="bilinear", align_corners=False)[0]
-        bands = row_bands(probabilities)
-        for rows in bands:
-            probabilities[:, rows] = probabilities[:, rows].softmax(dim=0)
-        panoptic = None
-        if self.decode_panoptic:
-            panoptic = self._decode(probabilities, centre, offset, batch["image"].shape[-2:], size)
-        if "set_table" in batch:
-            # A row of the table for each pixel, then turned: a lookup a class takes three times as long, and plain
-            # indexing twice as long.
-            allowed = F.embedding(batch["set_index"], batch["set_table"]).permute(2, 0, 1).contiguous()
-            for rows in bands:
-                share_among(allowed[:, rows], probabilities[:, rows])
-            if self.diffusion is not None:
-                probabilities = diffuse(probabilities, allowed, batch["image"][0], self.diffusion)
-        score, semantic = probabilities.max(dim=0)
-        return Prediction(
-            batch["image_id"],
-            semantic.to(torch.uint8).cpu().numpy().astype(np.uint8, copy=False),
-            score.float().cpu().numpy().astype(np.float32, copy=False),
-            panoptic,
-        )
+        semantic_only = bool(batch.get("semantic_only", False))
+        with self._classes_only(semantic_only):
+            logits, centre, offset = self._predict_maps(batch["image"])
+        decode = None if semantic_only else partial(self._decode, centre, offset, batch["image"].shape[-2:])
+        sets = (batch["set_table"], batch["set_index"]) if "set_table" in batch else None
+        return Prediction(batch["image_id"], batch["size"], batch["image"][0], logits, decode, sets)
 
     @contextmanager
-    def _classes_only(self) -> Iterator[None]:
+    def _classes_only(self, semantic_only: bool) -> Iterator[None]:
         """Without a panoptic map, centres and offsets are not looked at; ours can leave them out."""
         # A network that is derived from ours may look at what ours says of them.
-        if self.decode_panoptic or type(self.network).forward is not PanopticNet.forward:
+        if not semantic_only or type(self.network).forward is not PanopticNet.forward:
             yield
             return
         self.network.classes_only = True
@@ -216,10 +150,9 @@ class SegmenterModule(pl.LightningModule):
             offset = (offset + mirrored.offset.float().flip(-1) * sign) / 2
         return semantic, centre, offset
 
-    def _decode(
-        self, probabilities: Tensor, centre: Tensor, offset: Tensor, working: torch.Size, size: tuple[int, int]
-    ) -> PanopticMap:
-        """Decode at the photograph's size: offsets grow with the image."""
+    def _decode(self, centre: Tensor, offset: Tensor, working: torch.Size, probabilities: Tensor) -> PanopticMap:
+        """Decode at the size of the image: offsets grow with it."""
+        size = probabilities.shape[-2:]
         centre, offset = (F.interpolate(m, working, mode="bilinear", align_corners=False) for m in (centre, offset))
         factor = torch.tensor([size[0] / centre.shape[-2], size[1] / centre.shape[-1]], device=offset.device)
         enlarged = F.interpolate(offset, size, mode="bilinear", align_corners=False)[0] * factor.view(2, 1, 1)

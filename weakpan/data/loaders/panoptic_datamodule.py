@@ -128,13 +128,20 @@ class WholeImages(Dataset[dict[str, Any]]):
     """Whole photographs at working scale.
 
     An item holds `image_id`, `image` (3, h, w) uint8 RGB, `size` (H, W) of the photograph and, where annotations are
-    given, `set_index` (H, W) int64 and `set_table` (S, C) bool at the photograph's size.
+    given, `set_index` (H, W) int64 and `set_table` (S, C) bool at the photograph's size; `semantic_only` says that
+    nobody will ask for a panoptic map.
     """
 
     def __init__(
-        self, split: Photographs, ids: Sequence[str], scale: float, annotations: WeakAnnotations | None
+        self,
+        split: Photographs,
+        ids: Sequence[str],
+        scale: float,
+        annotations: WeakAnnotations | None,
+        semantic_only: bool = False,
     ) -> None:
         self.split, self.ids, self.scale, self.annotations = split, tuple(ids), scale, annotations
+        self.semantic_only = semantic_only
 
     def __len__(self) -> int:
         """Number of images."""
@@ -150,6 +157,7 @@ class WholeImages(Dataset[dict[str, Any]]):
             "image_id": image_id,
             "image": torch.from_numpy(shown).permute(2, 0, 1),
             "size": (height, width),
+            "semantic_only": self.semantic_only,
         }
         if self.annotations is not None:
             entry = self.annotations.images[image_id]
