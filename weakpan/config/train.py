@@ -14,7 +14,7 @@ from omegaconf import MISSING
 
 from weakpan.basics.settings import at_least, between, setting
 from weakpan.config.data import DataConfig
-from weakpan.config.objects import build
+from weakpan.config.objects import TARGET, build
 from weakpan.data.loaders.settings import CropSettings, ViewSettings
 from weakpan.labels.settings import LabelSettings
 from weakpan.masks.source import MaskSource
@@ -174,7 +174,7 @@ class RunConfig:
     audit: bool = False
     pictures: int = setting(20, at_least(0))
     data: DataConfig = field(default_factory=DataConfig)
-    masks: dict[str, Any] = field(default_factory=dict)
+    masks: dict[str, Any] = field(default_factory=lambda: {TARGET: "weakpan.masks.GrabCutAndProposals"})
     seeds: CamSettings = field(default_factory=CamSettings)
     labels: LabelSettings = field(default_factory=LabelSettings)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)

@@ -139,7 +139,7 @@ def colour_evidence(
         (box height, box width) float32.
     """
     found = np.mean(np.stack(grabcut), axis=0, dtype=np.float32)
-    odds: FloatMap = settings.grabcut * (2 * found - 1)
+    odds: FloatMap = np.asarray(settings.grabcut * (2 * found - 1))
     if proposal is not None:
         odds = odds + settings.proposal * (2 * proposal.astype(np.float32) - 1)
     if settings.colour > 0:

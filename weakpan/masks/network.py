@@ -11,7 +11,7 @@ from typing import Protocol
 
 from weakpan.basics.arrays import FloatMap, RGBImage
 from weakpan.basics.catalog import Catalog
-from weakpan.basics.errors import ConfigError, DataError
+from weakpan.basics.errors import ConfigError
 from weakpan.basics.settings import between, setting
 from weakpan.data.annotations import Box, ImageAnnotation
 from weakpan.masks.fusion import FusionSettings
@@ -84,26 +84,28 @@ class NetworkMasks(GrabCutAndProposals):
                 missing or damaged.
         """
         image = load_checked(annotation, load_image)
-        predicted = mask_predictor(self.path).probabilities(image, annotation.boxes)
+        predicted = mask_predictor(self.path, self.path.is_dir()).probabilities(image, annotation.boxes)
         return self.masks_in_boxes(image, annotation.boxes, self.proposer, predicted, self.weight)
 
 
-def mask_predictor(path: Path) -> MaskPredictor:
+def mask_predictor(path: Path, sam: bool) -> MaskPredictor:
     """The mask network of a file, or the model of the SAM family of a folder; a process keeps the last one.
+
+    Args:
+        path: of the file or folder.
+        sam: whether it is a model of the SAM family.
 
     Raises:
         ConfigError: the library that reads a model of the SAM family is not installed.
         DataError: it is missing or damaged.
     """
-    if not path.exists():
-        raise DataError("no such file", path=path, remedy="give a mask_net.pt that make_gt.py stage=mask_net wrote")
     # Files are read again only when their time or size has changed.
-    return _predictor(path, content_digest(weight_files(path)))
+    return _predictor(path, sam, content_digest(file for file in weight_files(path) if file.is_file()))
 
 
 @lru_cache(maxsize=1)
-def _predictor(path: Path, content: str) -> MaskPredictor:  # noqa: ARG001
-    if path.is_dir():
+def _predictor(path: Path, sam: bool, content: str) -> MaskPredictor:  # noqa: ARG001
+    if sam:
         found: MaskPredictor = import_module(SAM).read_sam(path)
     else:
         found = import_module(MASK_NET).read_mask_net(path)

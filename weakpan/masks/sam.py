@@ -66,7 +66,7 @@ class SamMasks(MaskSource):
                 model lacks a part or is damaged.
         """
         image = load_checked(annotation, load_image)
-        predicted = mask_predictor(self.path).probabilities(image, annotation.boxes)
+        predicted = mask_predictor(self.path, sam=True).probabilities(image, annotation.boxes)
         masks: dict[int, BoolMask] = {}
         records = []
         for index in sorted(predicted):
