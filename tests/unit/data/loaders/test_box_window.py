@@ -103,5 +103,5 @@ def test_settings_out_of_range_are_named(name, value):
     with pytest.raises(ConfigError) as caught:
         WindowSettings(**{name: value})
     assert (caught.value.key, caught.value.found) == (name, value)
-    with pytest.raises(ConfigError, match=r"masks\.network\.windows\.shares=\[\]: expected one or more"):
+    with pytest.raises(ConfigError, match="expected one or more"):
         WindowSettings(shares=[])
