@@ -424,7 +424,7 @@ class TestRestart:
             ("labels", "labels.fill_threshold=0.7", ["labels.fill_threshold: 0.5 then, 0.7 now"]),
             ("labels", "round=6", ["round: 0 then, 6 now"]),
             ("labels", "labels.steps=[tag_check]", ["labels.steps: ['score_threshold', ", "['tag_check'] now"]),
-            ("masks", "masks.dials.rule=published", ["masks.dials.rule: '", "'published' now"]),
+            ("masks", "masks.min_box=5", ["masks.min_box: 4 then, 5 now"]),
             ("masks", "data.split=val", ["data.split: 'train' then, 'val' now"]),
             ("tags", "data.crop.width=61", ["data.crop.width: 60 then, 61 now"]),
             ("boxes", "data.split=val", ["data.split: 'train' then, 'val' now"]),

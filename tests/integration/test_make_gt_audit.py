@@ -94,7 +94,7 @@ class TestRecords:
 
     def test_one_entry_a_box(self, audited, weak, told, tmp_path):
         run(*told, f"out={tmp_path}")
-        smallest = settings(*told, f"out={tmp_path}").masks.dials.min_box
+        smallest = settings(*told, f"out={tmp_path}").mask_source.min_box
         boxes = 0
         for image_id, annotation in read_weak_annotations(weak, TOY_CITY).images.items():
             name = f"mcg_and_grabcut_records/train/{image_id}.json"

@@ -183,7 +183,7 @@ def test_one_bad_file(tree, told, case):
     [
         ("boxes", "instances", (), "data.classes={}/other.json"),
         ("tags", "labels", (), "data.crop.width=33"),
-        ("masks", "photograph", (), "masks.dials.rule=published"),
+        ("masks", "photograph", (), "masks.proposal_weights=null"),
         ("labels", "prediction", ("source=released", "round=1"), "labels.fill_threshold=0.7"),
     ],
 )

@@ -13,8 +13,8 @@ from weakpan.masks.network_predictor import read_mask_net
 from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city
 
 SMALL = (
-    "masks.network.encoder=test_resnet", "masks.network.channels=16", "masks.network.steps=3",
-    "masks.network.windows.side=32", "masks.network.windows.images=2", "masks.network.windows.a_image=2",
+    "mask_net.network.encoder=test_resnet", "mask_net.network.channels=16", "mask_net.steps=3",
+    "mask_net.windows.side=32", "mask_net.windows.images=2", "mask_net.windows.a_image=2",
 )  # fmt: skip
 
 
@@ -42,8 +42,8 @@ def equal(first, second):
 
 
 def test_same_settings_make_the_same_network_with_any_number_of_loaders(tmp_path, told, network):
-    run(*told, "stage=mask_net", *SMALL, "masks.network.loaders=2", f"out={tmp_path / 'again'}")
-    run(*told, "stage=mask_net", *SMALL, "masks.network.seed=1", f"out={tmp_path / 'other'}")
+    run(*told, "stage=mask_net", *SMALL, "mask_net.loaders=2", f"out={tmp_path / 'again'}")
+    run(*told, "stage=mask_net", *SMALL, "mask_net.seed=1", f"out={tmp_path / 'other'}")
     ours, again, other = states(network, *(tmp_path / name / "mask_net.pt" for name in ("again", "other")))
     assert equal(ours, again)
     assert not equal(ours, other)
@@ -53,17 +53,17 @@ def test_network_that_is_there_is_kept_and_other_settings_are_refused(told, netw
     before = network.stat().st_mtime_ns
     run(*told, "stage=mask_net", *SMALL, f"out={network.parent}")
     assert network.stat().st_mtime_ns == before
-    with pytest.raises(RunError, match=r"masks\.network\.seed"):
-        run(*told, "stage=mask_net", *SMALL, "masks.network.seed=1", f"out={network.parent}")
+    with pytest.raises(RunError, match=r"mask_net\.seed"):
+        run(*told, "stage=mask_net", *SMALL, "mask_net.seed=1", f"out={network.parent}")
 
 
 def test_training_goes_on_from_another_network(tmp_path, told, network):
-    still = ("masks.network.learning_rate=1e-9", "masks.network.weight_decay=0")
-    run(*told, "stage=mask_net", *SMALL, *still, f"masks.network.init={network}", f"out={tmp_path / 'on'}")
+    still = ("mask_net.optimizer.learning_rate=1e-9", "mask_net.optimizer.weight_decay=0")
+    run(*told, "stage=mask_net", *SMALL, *still, f"mask_net.network.init={network}", f"out={tmp_path / 'on'}")
     first, second = states(network, tmp_path / "on" / "mask_net.pt")
     assert torch.allclose(first["mask_head.2.weight"], second["mask_head.2.weight"], atol=1e-6)
-    with pytest.raises(DataError, match=r"masks.network.init=.*another encoder or width"):
-        run(*told, "stage=mask_net", *SMALL, "masks.network.channels=24", f"masks.network.init={network}",
+    with pytest.raises(DataError, match=r"mask_net.network.init=.*another encoder or width"):
+        run(*told, "stage=mask_net", *SMALL, "mask_net.network.channels=24", f"mask_net.network.init={network}",
             f"out={tmp_path / 'wide'}")  # fmt: skip
 
 
@@ -98,12 +98,12 @@ def test_network_that_was_trained_again_is_noticed(tmp_path, told, network):
 
 def test_what_cannot_be_trained_is_named(tmp_path, told):
     with pytest.raises(DataError, match=r"none of the 10 images.*min_box"):
-        run(*told, "stage=mask_net", *SMALL, "masks.network.windows.min_box=500", f"out={tmp_path / 'none'}")
-    with pytest.raises(DataError, match=r"masks\.network\.init=missing.pth: no such weights file"):
-        run(*told, "stage=mask_net", *SMALL, "masks.network.init=missing.pth", f"out={tmp_path / 'init'}")
+        run(*told, "stage=mask_net", *SMALL, "mask_net.windows.min_box=500", f"out={tmp_path / 'none'}")
+    with pytest.raises(DataError, match=r"mask_net\.network\.init=missing.pth: no such weights file"):
+        run(*told, "stage=mask_net", *SMALL, "mask_net.network.init=missing.pth", f"out={tmp_path / 'init'}")
     with pytest.raises(ConfigError, match="shard=0/2"):
         settings(*told, "stage=mask_net", "shard=0/2", f"out={tmp_path}")
-    with pytest.raises(ConfigError, match=r"masks.network.steps=0: expected 1"):
-        settings(*told, "stage=mask_net", "masks.network.steps=0", f"out={tmp_path}")
+    with pytest.raises(ConfigError, match=r"mask_net.steps=0: expected 1"):
+        settings(*told, "stage=mask_net", "mask_net.steps=0", f"out={tmp_path}")
     with pytest.raises(ConfigError, match=r"masks.path=.*no such file"):
         run(*told, "stage=masks", "masks=network", "masks.path=missing.pt", f"out={tmp_path}")

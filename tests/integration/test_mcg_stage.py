@@ -49,7 +49,7 @@ def told(tmp_path):
         write_candidates(tmp_path / "mcg" / f"{name}.mat", ((2, 3), (1,)))
     return (
         "stage=masks", "masks=mcg", f"masks.path={tmp_path / 'mcg'}", f"data.root={tmp_path / 'data'}",
-        "masks.dials.combine=both", f"out={tmp_path / 'out'}",
+        "masks.fusion=null", f"out={tmp_path / 'out'}",
     )  # fmt: skip
 
 
@@ -87,29 +87,30 @@ def test_what_cannot_be_used_is_named_and_can_be_skipped(tmp_path, told):
 
 
 def test_the_configuration_says_what_stands_behind_the_masks(tmp_path, told):
-    masks = settings(*told).masks
-    assert "edges are learned from boundary labels: boundary supervision" in masks.supervision
-    assert " mcg, " in masks.supervision
-    source = masks.source(CITYSCAPES)
-    assert (source.folder, source.template, source.settings.combine) == (tmp_path / "mcg", "{id}.mat", "both")
-    with pytest.raises(ConfigError, match=r"masks\.path=.*gone: no such folder; masks\.kind=mcg reads one"):
+    source = settings(*told).mask_source
+    assert "edges are learned from boundary labels: boundary supervision" in source.supervision
+    assert " mcg, " in source.supervision
+    assert (source.path, source.template, source.fusion) == (tmp_path / "mcg", "{id}", None)
+    with pytest.raises(ConfigError, match="no such folder") as caught:
         run(*told, f"masks.path={tmp_path / 'gone'}")
+    assert caught.value.key == "masks.path"
 
 
 def test_contours_of_the_user_are_asked(tmp_path, told, monkeypatch):
     (tmp_path / "wide_contours.py").write_text(
         "import numpy as np\n"
-        "class Flat:\n"
+        "from weakpan.masks import Contours\n"
+        "class Flat(Contours):\n"
         "    def __call__(self, pixels):\n"
         "        return np.zeros(pixels.shape[:2], np.float32)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     own = [text for text in told if not text.startswith("masks")]
-    assert run(*own, "masks.dials.contours=wide_contours.Flat") == []
+    assert run(*own, "masks.contours._target_=wide_contours.Flat") == []
     sys.modules.pop("wide_contours")
     (record,) = json.loads((tmp_path / "out/mcg_and_grabcut_records/train/town_a.json").read_text())["boxes"]
     rows, cols = np.nonzero(disc())
     # Without a contour the whole surroundings are one segment.
     assert record["proposal_area"] == (np.ptp(rows) + 1) * (np.ptp(cols) + 1)
-    with pytest.raises(ConfigError, match=r"masks\.dials\.contours=wide_contours\.Steep: found nothing called Steep"):
-        run(*own, "masks.dials.contours=wide_contours.Steep", f"out={tmp_path / 'other'}")
+    with pytest.raises(ConfigError, match=r"masks\.contours\._target_=wide_contours\.Steep: cannot be imported"):
+        run(*own, "masks.contours._target_=wide_contours.Steep", f"out={tmp_path / 'other'}")

@@ -37,7 +37,7 @@ def model(tmp_path):
 
 @pytest.mark.usefixtures("quick_workers")
 def test_masks_are_the_same_for_any_number_of_workers_and_are_scored(tmp_path, told, model):
-    asked = (*told, f"masks.path={model}", "masks.dials.min_cover=0.45")
+    asked = (*told, f"masks.path={model}", "masks.fallback.min_cover=0.45")
     assert run(*asked, f"out={tmp_path / 'one'}", "audit=true", "pictures=1") == []
     assert run(*asked, f"out={tmp_path / 'two'}", "workers=2") == []
     made = {name: text for name, text in results(tmp_path / "one").items() if not name.startswith("audit")}
@@ -57,14 +57,14 @@ def test_other_weights_under_the_same_path_are_refused(tmp_path, told, model):
         run(*asked)
     assert results(tmp_path / "out") == before
     shutil.rmtree(model)
-    with pytest.raises(ConfigError, match=r"masks\.path=.*model: no such folder; masks\.kind=sam reads one"):
+    with pytest.raises(ConfigError, match=r"masks\.path=.*model: no such folder"):
         run(*asked)
 
 
 @pytest.mark.parametrize(
     ("images", "part"),
     [
-        (1, r"model: changed while masks were made with it \(crc32 \w+ when the stage began, crc32 \w+ now\)"),
+        (1, r"masks\.path: changed while masks were made with it \(crc32 \w+ when the stage began, crc32 \w+ now\)"),
         (10, r"files changed while stage masks was running \(masks\.path content: 'crc32 \w+' then, 'crc32 \w+' now"),
     ],
 )
@@ -85,33 +85,34 @@ def test_weights_that_change_during_the_stage_end_it(tmp_path, told, model, monk
 
 
 def test_the_loop_seals_no_masks_of_other_weights_than_it_began_with(tmp_path, model):
-    asked = (toy_city(tmp_path / "data"), "masks.kind=sam", f"masks.path={model}")
+    asked = (toy_city(tmp_path / "data"), "masks=sam", f"masks.path={model}")
     experiment = tiny_experiment(tmp_path / "run", *asked)
     save_sam(model, seed=5)
-    with pytest.raises(RunError, match=r"masks: files changed .*cues\.masks\.path content: 'crc32 \w+' then, 'crc32"):
+    with pytest.raises(RunError, match=r"masks: files changed .*masks\.path content: 'crc32 \w+' then, 'crc32"):
         run_masks(experiment)
     assert not experiment.masks.is_sealed()
 
 
 def test_the_loop_takes_them_and_notices_other_weights(tmp_path, model):
     data, folder = toy_city(tmp_path / "data"), tmp_path / "run"
-    asked = (folder, data, "masks.kind=sam", f"masks.path={model}", "masks.dials.min_cover=0")
+    asked = (folder, data, "masks=sam", f"masks.path={model}", "masks.fallback.min_cover=0")
     experiment = tiny_experiment(*asked)
     assert any("foundation model that others trained" in what for what in experiment.supervision_used)
     claim_run_folder(experiment)
     summary = run_masks(experiment)
     assert summary["boxes"] > 0
     assert summary["fallback"]["small mask"] < summary["boxes"]
-    dials = experiment.config.masks.dials
+    source = experiment.config.mask_source
+    assert isinstance(source, SamMasks)
     painted = 0
     for image_id in experiment.weak_ids:
         image = partial(read_rgb, experiment.train.image_path(image_id))
-        expected = SamMasks(model, dials).masks(experiment.weak.images[image_id], image).semantic
+        expected = source.masks(experiment.weak.images[image_id], image, experiment.catalog).semantic
         np.testing.assert_array_equal(read_map(folder / f"masks/{image_id}.png"), expected)
         painted += np.count_nonzero(expected < NO_THING)
     assert painted > 0
     save_sam(model, seed=5)
-    with pytest.raises(RunError, match=r"cues\.masks\.path content: 'crc32 \w+' then, 'crc32 \w+' now"):
+    with pytest.raises(RunError, match=r"masks\.path content: 'crc32 \w+' then, 'crc32 \w+' now"):
         claim_run_folder(tiny_experiment(*asked))
     # Sealed masks do not need it any more, and what it was is on record; unfinished ones do.
     shutil.rmtree(model)

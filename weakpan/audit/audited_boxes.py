@@ -11,7 +11,7 @@ from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import Box
 from weakpan.evaluation.box_scores import READINGS, BoxScore, PixelCounts
 from weakpan.evaluation.box_summary import AuditedBox
-from weakpan.masks.box_masks import BoxRecord
+from weakpan.masks.result import BoxRecord
 from weakpan.storage.files import replacing
 
 COLUMNS = ("image_id", "index", "class", "xmin", "ymin", "xmax", "ymax", "size", "fallback", "cover", "iou",

@@ -14,7 +14,7 @@ from weakpan.data.formats.released import ReleasedTree
 from weakpan.evaluation.box_scores import PERFECT
 from weakpan.evaluation.box_summary import AuditedBox
 from weakpan.evaluation.real_instances import find_instances, match_boxes
-from weakpan.masks.box_masks import Fallback
+from weakpan.masks.result import Fallback
 from weakpan.report.pictures import color_masks, color_semantic, draw_boxes, overlay_heatmap
 from weakpan.report.worst_cases import BoxCase, box_sheet, color_real_things, image_sheet, mask_of
 from weakpan.seeds.heatmaps import HeatmapFolder

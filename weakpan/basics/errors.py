@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import NoReturn, Self
@@ -63,6 +64,17 @@ class WeakpanError(Exception):
         error = type(self)(self.what, path=self.path, key=key, found=self.found, remedy=self.remedy)
         error.__cause__ = self.__cause__
         return error
+
+
+@contextmanager
+def errors_below(place: str) -> Iterator[None]:
+    """Give errors that name a key of an object the full one; the object stands at a place of the configuration."""
+    try:
+        yield
+    except WeakpanError as error:
+        if error.key is None:
+            raise
+        raise error.below(place) from error
 
 
 def _again(

@@ -42,15 +42,30 @@ def to_object(schema: type[Schema], given: DictConfig) -> Schema:
         if missing:
             raise ConfigError(f"no value for {', '.join(missing)}", remedy="give one as KEY=VALUE on the command line")
         config = OmegaConf.to_object(composed)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, WeakpanError) as error:
         # Settings that check themselves raise inside OmegaConf, which may wrap what they said.
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, WeakpanError):
             cause = cause.__cause__ or cause.__context__
-        raise (cause or config_error(error)) from error
+        if cause is None:
+            assert isinstance(error, OmegaConfBaseException)
+            raise config_error(error) from error
+        raise (cause if cause.key is None or missing else cause.below(_refusing(composed))) from error
     assert isinstance(config, schema)
     check_settings(config)
     return config
+
+
+def _refusing(composed: DictConfig) -> str:
+    """Place of the innermost settings that refuse a value; empty for the configuration itself."""
+    for name in map(str, composed):
+        child = composed._get_node(name)
+        if isinstance(child, DictConfig) and not child._is_none():
+            try:
+                OmegaConf.to_object(child)
+            except Exception:  # whatever they raise
+                return f"{name}.{_refusing(child)}".rstrip(".")
+    return ""
 
 
 def check_values(values: Mapping[str, float], valid: Callable[[float], bool], expected: str) -> None:

@@ -106,14 +106,22 @@ def _check_names(
 
 def _check_types(target: type, arguments: Mapping[str, Any], place: str) -> None:
     """Hold the arguments of a dataclass to the types and ranges of its fields."""
-    hints, ranges = get_type_hints(target), {f.name: f for f in fields(target)}
+    hints, ranges = _hints(target), {f.name: f for f in fields(target)}
     for name, value in arguments.items():
         key = f"{place}.{name}"
         if value == "???":
             raise ConfigError("no value", key=key, remedy=f"give {key}=VALUE")
-        if not _holds_nodes(value):
+        if name in hints and not _holds_nodes(value):
             typed = _typed(name, hints[name], value, place)
             check_field(ranges[name], typed, key)
+
+
+def _hints(target: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(target)
+    except NameError:
+        # Types that are imported for a type checker alone; the object checks itself.
+        return {}
 
 
 def _typed(name: str, hint: Any, value: Any, place: str) -> Any:
@@ -167,9 +175,9 @@ def build(expected: type[Object], node: Mapping[str, Any], place: str, **given: 
         ConfigError: it cannot be built, or is something else; with the full key.
         WeakpanError: what the object itself raises, with the full key where it names one of its settings.
     """
-    check_object(node, place, given)
+    check_object(node, place, given, expected)
     try:
-        made = hydra.utils.instantiate(dict(node), _convert_="all", **given)
+        made = hydra.utils.instantiate(_with_settings(node, place), _convert_="object", **given)
     except InstantiationException as error:
         inner = str(error).rpartition("full_key: ")[2].strip() if "full_key: " in str(error) else ""
         at = ".".join(filter(None, (place, inner)))
@@ -182,6 +190,21 @@ def build(expected: type[Object], node: Mapping[str, Any], place: str, **given: 
             f"makes a {type(made).__name__}, expected a {expected.__name__}", key=place, found=node[TARGET]
         )
     return made
+
+
+def _with_settings(node: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """A checked node in which the plain arguments of dataclasses have the types of their fields, settings included."""
+    target = locate(str(node[TARGET]), f"{place}.{TARGET}")
+    hints = _hints(target) if is_dataclass(target) and isinstance(target, type) else {}
+    typed: dict[str, Any] = {}
+    for name, value in node.items():
+        if is_node(value):
+            typed[name] = _with_settings(value, f"{place}.{name}")
+        elif name in hints and not _holds_nodes(value):
+            typed[name] = _typed(name, hints[name], value, place)
+        else:
+            typed[name] = value
+    return typed
 
 
 def _cause_of(error: BaseException) -> str:

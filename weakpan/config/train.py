@@ -14,8 +14,9 @@ from omegaconf import MISSING
 
 from weakpan.basics.settings import at_least, between, setting
 from weakpan.config.data import DataConfig
-from weakpan.config.masks import MasksConfig
+from weakpan.config.objects import TARGET, build
 from weakpan.data.loaders.settings import CropSettings, ViewSettings
+from weakpan.masks.source import MaskSource
 from weakpan.models.decode_settings import DecodeSettings
 from weakpan.parallel.cores import available_cores
 from weakpan.seeds.settings import CamSettings
@@ -165,7 +166,7 @@ class RunConfig:
     audit: bool = False
     pictures: int = setting(20, at_least(0))
     data: DataConfig = field(default_factory=DataConfig)
-    masks: MasksConfig = field(default_factory=MasksConfig)
+    masks: dict[str, Any] = field(default_factory=lambda: {TARGET: "weakpan.masks.GrabCutAndProposals"})
     seeds: CamSettings = field(default_factory=CamSettings)
     labels: dict[str, Any] = field(default_factory=dict)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
@@ -175,6 +176,11 @@ class RunConfig:
     trainer: dict[str, Any] = field(default_factory=dict)
     callbacks: dict[str, Any] = field(default_factory=dict)
     logger: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def mask_source(self) -> MaskSource:
+        """The source of masks in boxes; raises ConfigError with the full key."""
+        return build(MaskSource, self.masks, "masks")  # type: ignore[type-abstract]
 
     @property
     def processes(self) -> int:

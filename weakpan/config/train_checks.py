@@ -34,6 +34,7 @@ def to_train_config(composed: DictConfig) -> TrainConfig:
 def check_train(config: TrainConfig) -> None:
     """Refuse values that have the right type and still make no sense; raises ConfigError naming the key."""
     _check_ranges(config)
+    _ = config.mask_source
     views, classifier = config.segmenter.views, config.classifier
     if views.max_scale < views.min_scale:
         raise ConfigError(

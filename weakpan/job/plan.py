@@ -13,6 +13,7 @@ from weakpan.basics.console import clock
 from weakpan.config.train import Supervision
 from weakpan.data.annotations import BoxKind
 from weakpan.data.loaders.panoptic_datamodule import collate_views
+from weakpan.masks.sam import SamMasks
 from weakpan.stages.build import build_classifier, build_segmenter
 from weakpan.stages.experiment import Experiment
 
@@ -43,7 +44,7 @@ def _cues(experiment: Experiment) -> Iterator[tuple[str, float]]:
     else:
         boxes = sum(b.kind is BoxKind.INSTANCE for i in experiment.weak_ids for b in experiment.weak.images[i].boxes)
         seconds = boxes * _MASK_SECONDS / config.processes
-        if config.masks.kind == "sam":
+        if isinstance(config.mask_source, SamMasks):
             # A second to minutes an image, by the size of the model.
             yield f"masks in boxes: {boxes} boxes, in a time that depends on the model and is not counted", 0.0
         else:

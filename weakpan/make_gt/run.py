@@ -114,7 +114,7 @@ def _make_mask_net(config: MakeGtConfig, weak: WeakSource, ids: tuple[str, ...])
     claim.refuse_others()
     _make_folder(config.out)
     with _writing_into(config.out):
-        make_mask_net(weak, ids, config.masks.network, Path(config.out), claim)
+        make_mask_net(weak, ids, config.mask_net, Path(config.out), claim)
 
 
 def _claim(config: MakeGtConfig, weak: WeakSource) -> Claim:
@@ -151,7 +151,7 @@ def build_task(
         case Stage.mask_net:
             raise ConfigError("stage=mask_net makes one file of all images; it has no task for one of them")
         case Stage.masks:
-            return MakeMasks(weak, config.masks.source(catalog), results, mask_records(out, split), claim)
+            return MakeMasks(weak, config.mask_source.pinned(), results, mask_records(out, split), claim)
         case Stage.cams:
             return _cam_task(config, weak, results, claim)
         case Stage.labels:

@@ -9,47 +9,52 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from weakpan.basics.arrays import IGNORE, RGBImage
+from weakpan.basics.arrays import IGNORE
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import BoxKind, ImageAnnotation
-from weakpan.masks.box_masks import BoxMaskResult
 from weakpan.masks.coco_shapes import decode_segmentation
-from weakpan.masks.matching import LooseMask, MatchSettings, match_masks
+from weakpan.masks.matching import LooseMask, MatchedMasks
+from weakpan.masks.result import BoxMaskResult
+from weakpan.masks.source import LoadImage, require_file
+from weakpan.storage.files import content_digest
 
 
 @dataclass(frozen=True)
-class CocoMasks:
+class CocoMasks(MatchedMasks):
     """Masks of a COCO JSON, given to the boxes that they fit best.
 
     An image is found by the name of its file without folder and suffix, else by its id in the file. A category is
     found by its name if the file gives one (`category_name` of the annotation, or its list of categories), else
-    `category_id` is the class table's dataset id; annotations without any category fit boxes of every class. Crowds,
-    empty masks and dataset ids that the class table ignores are passed over.
+    `category_id` is the class table's dataset id; annotations without any category fit boxes of every class. Empty
+    masks and dataset ids that the class table ignores are passed over; a mask that is marked as a crowd, as annotation
+    tools mark what was painted with a brush, is taken only by a box that no other mask fits.
 
     The file is read once a process, so that an instance of this class stays small when it is sent to one.
-
-    Attributes:
-        path: of the JSON.
-        catalog: class table.
-        stem: how a file in it is called without suffix, with `{id}` for the image id; "{id}_leftImg8bit" for
-            Cityscapes.
-        match: least IoU and overlaps.
+    `path` is the JSON, `template` "{id}_leftImg8bit" for Cityscapes.
     """
 
-    path: Path
-    catalog: Catalog
-    stem: str = "{id}"
-    match: MatchSettings = field(default_factory=MatchSettings)
+    @property
+    def supervision(self) -> str:
+        """What stands behind the masks, in words."""
+        return f"masks in boxes read from {self.path.name} (coco), with whatever its tool has learned from"
 
-    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:  # noqa: ARG002
-        """Masks in the boxes of one image; the photograph is not loaded.
+    def check_files(self) -> None:
+        """Look for the file; raises ConfigError."""
+        require_file(self.path)
+
+    def contents(self) -> dict[str, str]:
+        """Checksum of the file."""
+        return {"path": content_digest([self.path])}
+
+    def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
+        """Masks in the boxes of one image; the image is not loaded.
 
         Raises:
             DataError: a file that is missing or not of the format; an image with instance boxes that is not in it; or,
@@ -62,14 +67,14 @@ class CocoMasks:
             key = self._key(content, annotation)
             for position, record in content.annotations.get(key, []):
                 where = f"{self.path}: image {annotation.image_id}: annotation {position}"
-                mask = self._mask(record, content.categories, annotation, where)
+                mask = _mask(record, _class_id(record, content.categories, catalog, where), annotation, where)
                 if mask is not None:
                     loose.append(mask)
-        return match_masks(annotation, loose, self.match)
+        return self.match(annotation, loose)
 
     def _key(self, content: _Content, annotation: ImageAnnotation) -> str:
         """Id of the image in the file."""
-        stem = self.stem.replace("{id}", annotation.image_id)
+        stem = self.template.replace("{id}", annotation.image_id)
         named = set(content.id_of_stem.values())
         # An id of the file counts as a name only where the file gives none: it may be the number of another image.
         for key in (content.id_of_stem.get(stem), *(k for k in (stem, annotation.image_id) if k not in named)):
@@ -88,40 +93,39 @@ class CocoMasks:
             )
         return key
 
-    def _mask(
-        self, record: Mapping[str, Any], categories: Mapping[Any, str], annotation: ImageAnnotation, where: str
-    ) -> LooseMask | None:
-        class_id = self._class_id(record, categories, where)
-        if class_id == IGNORE or record.get("iscrowd", 0):
-            return None
-        try:
-            mask = decode_segmentation(record.get("segmentation"), annotation.height, annotation.width)
-            score = float(record.get("score", 0.0))
-            if math.isnan(score):
-                raise ValueError("its score is not a number")
-        except (TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"{where}: {error}; export this image again") from error
-        return LooseMask.cut(mask, class_id, score)
 
-    def _class_id(self, record: Mapping[str, Any], categories: Mapping[Any, str], where: str) -> int | None:
-        """Train id of an annotation, 255 if the class table ignores it, None if it has no category."""
-        category = record.get("category_id")
-        name = record.get("category_name", categories.get(category) if isinstance(category, int | str) else None)
-        if name is None and category is None:
-            return None
-        if name is not None and name in self.catalog.names:
-            return self.catalog.names.index(name)
-        if name is None and not categories and isinstance(category, int):
-            for train_id, info in enumerate(self.catalog.classes):
-                if info.dataset_id == category:
-                    return train_id
-        if isinstance(category, int) and category in self.catalog.ignored_dataset_ids:
-            return IGNORE
-        what = f"category {category}" if name is None else f"category {name!r}"
-        raise DataError(
-            f"{where}: {what} is not in class table {self.catalog.name!r} ({', '.join(self.catalog.names)}); rename it "
-            "as in the table or take it out of the file"
-        )
+def _mask(record: Mapping[str, Any], class_id: int | None, annotation: ImageAnnotation, where: str) -> LooseMask | None:
+    if class_id == IGNORE:
+        return None
+    try:
+        mask = decode_segmentation(record.get("segmentation"), annotation.height, annotation.width)
+        score = float(record.get("score", 0.0))
+        if math.isnan(score):
+            raise ValueError("its score is not a number")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{where}: {error}", remedy="export this image again") from error
+    return LooseMask.cut(mask, class_id, score, bool(record.get("iscrowd", 0)))
+
+
+def _class_id(record: Mapping[str, Any], categories: Mapping[Any, str], catalog: Catalog, where: str) -> int | None:
+    """Train id of an annotation, 255 if the class table ignores it, None if it has no category."""
+    category = record.get("category_id")
+    name = record.get("category_name", categories.get(category) if isinstance(category, int | str) else None)
+    if name is None and category is None:
+        return None
+    if name is not None and name in catalog.names:
+        return catalog.names.index(name)
+    if name is None and not categories and isinstance(category, int):
+        for train_id, info in enumerate(catalog.classes):
+            if info.dataset_id == category:
+                return train_id
+    if isinstance(category, int) and category in catalog.ignored_dataset_ids:
+        return IGNORE
+    raise DataError(
+        f"{where}: category {category if name is None else repr(name)} is not in class table {catalog.name!r} "
+        f"({', '.join(catalog.names)})",
+        remedy="rename it as in the table or take it out of the file",
+    )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How much each colour of a region belongs to the object of its box: a few colours, counted in and around the box."""
+"""A colour model of one box: a few colours, counted in and around it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNSEEN = 0.5
 _SUREST = 3.0
 
 
-def palette_odds(region: Region, steepness: float, radius: float) -> FloatMap:
+def colour_odds(region: Region, steepness: float, radius: float) -> FloatMap:
     """Log odds that pixels are the object, from how often their colour occurs in the box and around it.
 
     Where GrabCut says yes or no, this says how much. The region is drawn in 48 colours (k-means in Lab). A pixel of the
@@ -52,8 +52,8 @@ def palette_odds(region: Region, steepness: float, radius: float) -> FloatMap:
         with_it = np.bincount(colour, ours, _COLOURS) + _UNSEEN
         without = np.bincount(colour, 1 - ours, _COLOURS) + _UNSEEN
         odds = np.log(with_it / with_it.sum() * without.sum() / without)
-    said: FloatMap = np.clip(odds, -_SUREST, _SUREST)[colour].reshape(height, width).astype(np.float32)
-    return said
+    found: FloatMap = np.clip(odds, -_SUREST, _SUREST)[colour].reshape(height, width).astype(np.float32)
+    return found
 
 
 def _colours(lab: FloatMap) -> _Indices:

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from weakpan.basics.arrays import BoolMask
+from weakpan.basics.settings import between, setting
 from weakpan.masks.region import Region, elliptic_radius
 
 # Fewer sure background pixels than this cannot train a colour model of five Gaussians.
 _LEAST_BACKGROUND = 16
+
+
+@dataclass
+class GrabCutSettings:
+    """Seeds of GrabCut. Radii are elliptic: 1 is the ellipse inscribed in the box, 1.42 its corners.
+
+    Attributes:
+        core: radius of the sure foreground, 0..1; below `corner`.
+        corner: radius beyond which the box is sure background, 1..1.42.
+        iterations: of model fitting and graph cut, 1..20.
+    """
+
+    core: float = setting(0.65, between(0, 1))
+    corner: float = setting(1.2, between(1, 1.42))
+    iterations: int = setting(1, between(1, 20))
+
+    def cores(self, spread: float) -> tuple[float, ...]:
+        """Cores that GrabCut is run with: `core` itself, and where `spread` is above 0 one smaller and one larger."""
+        if spread == 0:
+            return (self.core,)
+        # OpenCV cannot do without sure foreground, nor we without anything between it and the sure background.
+        larger = min(self.core + spread, (self.core + self.corner) / 2)
+        return self.core, max(0.0, self.core - spread), larger
 
 
 def grabcut_mask(region: Region, core: float, corner: float, iterations: int) -> BoolMask:

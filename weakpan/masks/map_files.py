@@ -2,84 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from skimage.measure import regionprops
 
-from weakpan.basics.arrays import RGBImage
 from weakpan.basics.catalog import Catalog
-from weakpan.basics.errors import ConfigError, DataError
+from weakpan.basics.errors import DataError
 from weakpan.data.annotations import BoxKind, ImageAnnotation
 from weakpan.data.formats.released import read_masks
-from weakpan.masks.box_masks import BoxMaskResult
-from weakpan.masks.matching import LooseMask, MatchSettings, match_masks, match_record
+from weakpan.masks.matching import LooseMask, MatchedMasks, match_record
+from weakpan.masks.result import BoxMaskResult
+from weakpan.masks.source import LoadImage, MaskSource, check_template, require_folder
 from weakpan.storage.images import read_map
 
 
 @dataclass(frozen=True)
-class IdMasks:
+class IdMasks(MatchedMasks):
     """A PNG an image with the ids of its masks, given to the boxes that they fit best.
 
     Any numbering will do, of 8 or 16 bits; 0 is no mask. The ids say nothing about classes, so that a mask fits boxes
-    of every class.
-
-    Attributes:
-        folder: of the PNGs.
-        template: file name in it, with `{id}` for the image id.
-        match: least IoU and overlaps.
-
-    Raises:
-        ConfigError: a template without `{id}`.
+    of every class. `path` is the folder of the PNGs.
     """
 
-    folder: Path
-    template: str = "{id}.png"
-    match: MatchSettings = field(default_factory=MatchSettings)
+    @property
+    def supervision(self) -> str:
+        """What stands behind the masks, in words."""
+        return f"masks in boxes read from {self.path.name} (ids), with whatever its tool has learned from"
 
-    def __post_init__(self) -> None:
-        """Refuse a template that gives every image the same file."""
-        _check_template(self.template)
+    def check_files(self) -> None:
+        """Look for the folder; raises ConfigError."""
+        require_folder(self.path)
 
-    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:  # noqa: ARG002
-        """Masks in the boxes of one image; the photograph is not loaded.
+    def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
+        """Masks in the boxes of one image; the image is not loaded.
 
         Raises:
             DataError: a file that is missing, damaged, of several channels, of more than 16 bits or of another size.
         """
-        ids = _read_sized(self.folder / self.template.replace("{id}", annotation.image_id), annotation)
+        ids = _read_sized(self.path / f"{self.template.replace('{id}', annotation.image_id)}.png", annotation)
         loose = [LooseMask(r.bbox[0], r.bbox[1], r.image) for r in regionprops(ids)]  # type: ignore[no-untyped-call]
-        return match_masks(annotation, loose, self.match)
+        return self.match(annotation, loose)
 
 
 @dataclass(frozen=True)
-class ReleasedMasks:
+class ReleasedMasks(MaskSource):
     """Finished maps in the format of the masks that the authors released.
 
-    An indexed PNG an image: 0 no thing here, 255 undecided, else the train id of a thing.
+    An indexed PNG an image: 0 no thing here, 255 undecided, else the train id of a thing. Where the first class of the
+    class table is a thing, 254 stands for no thing.
 
     Attributes:
-        folder: of the PNGs.
-        catalog: class table; where its first class is a thing, 254 stands for no thing in the files.
-        template: file name in it, with `{id}` for the image id.
+        path: folder of the PNGs.
+        template: name of a file in it without `.png`, with `{id}` for the image id.
 
     Raises:
         ConfigError: a template without `{id}`.
     """
 
-    folder: Path
-    catalog: Catalog
-    template: str = "{id}_leftImg8bit.png"
+    path: Path
+    template: str = "{id}_leftImg8bit"
 
     def __post_init__(self) -> None:
-        """Refuse what the format cannot say."""
-        _check_template(self.template)
+        """Check the template."""
+        check_template(self.template)
 
-    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:  # noqa: ARG002
-        """The map of one image, in our values (see `weakpan.data.formats.released`); the photograph is not loaded.
+    @property
+    def supervision(self) -> str:
+        """What stands behind the masks, in words."""
+        return f"masks in boxes read from {self.path.name} (released), with whatever its tool has learned from"
+
+    def check_files(self) -> None:
+        """Look for the folder; raises ConfigError."""
+        require_folder(self.path)
+
+    def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
+        """The map of one image, in our values (see `weakpan.data.formats.released`); the image is not loaded.
 
         The map does not tell the boxes of a class apart: the `cover` of a record counts every pixel of the class.
 
@@ -87,8 +87,8 @@ class ReleasedMasks:
             DataError: a file that is missing, damaged, of several channels or of another size, or a value that is
                 neither 0 nor 255 nor a thing.
         """
-        path = self.folder / self.template.replace("{id}", annotation.image_id)
-        semantic = read_masks(path, self.catalog)
+        path = self.path / f"{self.template.replace('{id}', annotation.image_id)}.png"
+        semantic = read_masks(path, catalog)
         _check_size(path, semantic, annotation)
         records = tuple(
             match_record(index, box, float((semantic[box.slices] == box.class_id).mean()))
@@ -96,11 +96,6 @@ class ReleasedMasks:
             if box.kind is BoxKind.INSTANCE
         )
         return BoxMaskResult(semantic, records)
-
-
-def _check_template(template: str) -> None:
-    if "{id}" not in template:
-        raise ConfigError(f"template={template!r}: expected a file name with {{id}} in it, for instance {{id}}.png")
 
 
 def _read_sized(path: Path, annotation: ImageAnnotation) -> npt.NDArray[np.integer]:

@@ -2,70 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import find_objects
 
-from weakpan.basics.arrays import BoolMask, RGBImage
-from weakpan.basics.errors import ConfigError, DataError
+from weakpan.basics.arrays import BoolMask
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import DataError
+from weakpan.basics.settings import between, setting
 from weakpan.data.annotations import Box, ImageAnnotation
 from weakpan.data.formats.mat_candidates import SegmentCandidates, read_candidates
-from weakpan.masks.box_masks import BoxMaskResult, MaskSettings, masks_in_boxes
+from weakpan.masks.from_pixels import MasksFromPixels
 from weakpan.masks.proposals import Proposal
 from weakpan.masks.region import Region
-from weakpan.masks.source import check_size
+from weakpan.masks.result import BoxMaskResult
+from weakpan.masks.source import LoadImage, check_template, load_checked, require_folder
 
 
-@dataclass(frozen=True)
-class McgMasks:
+@dataclass(frozen=True, kw_only=True)
+class McgMasks(MasksFromPixels):
     """Masks from the pixels, as `GrabCutAndProposals`, with the candidates of MCG for segment proposals.
 
     Attributes:
-        folder: of the MATLAB files, see `weakpan.data.formats.mat_candidates`.
-        template: file name in it, with `{id}` for the image id.
+        path: folder of the MATLAB files, see `weakpan.data.formats.mat_candidates`.
+        template: name of a file in it, with `{id}` for the image id, with or without its `.mat`.
         min_iou: least IoU of a candidate's bounding box with the box, 0..1; a box without such a candidate has no
             segment proposal.
-        settings: the dials; those of our own proposals do nothing here.
-
-    Raises:
-        ConfigError: a template without `{id}`, or a `min_iou` outside its range.
     """
 
-    folder: Path
-    template: str = "{id}.mat"
-    min_iou: float = 0.5
-    settings: MaskSettings = field(default_factory=MaskSettings)
+    path: Path
+    template: str = "{id}"
+    min_iou: float = setting(0.5, between(0, 1))
 
     def __post_init__(self) -> None:
-        """Refuse one file for all images, and an IoU that there is not."""
-        if "{id}" not in self.template:
-            raise ConfigError(f"template={self.template!r}: expected a file name with {{id}} in it, as in {{id}}.mat")
-        if not 0 <= self.min_iou <= 1:
-            raise ConfigError(f"min_iou={self.min_iou}: expected 0 to 1")
+        """Check the ranges; raises ConfigError."""
+        super().__post_init__()
+        check_template(self.template)
 
-    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:
+    @property
+    def supervision(self) -> str:
+        """What stands behind the masks, in words."""
+        return (
+            f"masks in boxes from GrabCut and the segment proposals of MCG in {self.path.name}, whose edges are "
+            "learned from boundary labels: boundary supervision"
+        )
+
+    def check_files(self) -> None:
+        """Look for the folder; raises ConfigError."""
+        require_folder(self.path)
+
+    def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
         """Masks in the boxes of one image.
 
         Raises:
-            DataError: a photograph or candidates of another size than the annotation says, a box that does not lie in
-                the image, or a file that is missing or damaged.
+            DataError: an image or candidates of another size than the annotation says, a box that does not lie in the
+                image, or a file that is missing or damaged.
         """
-        path = self.folder / self.template.replace("{id}", annotation.image_id)
+        path = self.path / f"{self.template.removesuffix('.mat').replace('{id}', annotation.image_id)}.mat"
         if not path.is_file():
             raise DataError(
-                f"{path}: no such file; add the MCG candidates of image {annotation.image_id}, or take it out of the "
-                "list of training images"
+                "no such file",
+                path=path,
+                remedy=f"add the MCG candidates of image {annotation.image_id}, or take it out of the list of training "
+                "images",
             )
         candidates = read_candidates(path, (annotation.height, annotation.width))
-        pixels = image()
-        check_size(annotation, pixels)
-        return masks_in_boxes(
-            pixels, annotation.boxes, self.settings, proposer=BestCandidates(candidates, self.min_iou)
-        )
+        proposer = BestCandidates(candidates, self.min_iou)
+        return self.masks_in_boxes(load_checked(annotation, load_image), annotation.boxes, proposer)
 
 
 class BestCandidates:

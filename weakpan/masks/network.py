@@ -1,8 +1,8 @@
-"""Masks in boxes with a mask network among the voices."""
+"""Masks in boxes with a mask network among the evidence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -10,88 +10,103 @@ from pathlib import Path
 from typing import Protocol
 
 from weakpan.basics.arrays import FloatMap, RGBImage
-from weakpan.basics.errors import RunError
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.errors import ConfigError
+from weakpan.basics.settings import between, setting
 from weakpan.data.annotations import Box, ImageAnnotation
-from weakpan.masks.box_masks import BoxMaskResult, MaskSettings, check_box, masks_in_boxes
-from weakpan.masks.sam_folder import weight_files
-from weakpan.masks.source import check_size
+from weakpan.masks.fusion import FusionSettings
+from weakpan.masks.grabcut_and_proposals import GrabCutAndProposals
+from weakpan.masks.result import BoxMaskResult
+from weakpan.masks.sam_folder import FOUNDATION, check_sam_folder, weight_files
+from weakpan.masks.source import LoadImage, load_checked
 from weakpan.storage.files import content_digest
 
-# Named and not imported: cues lie below networks, and processes that ask no network are spared the seconds and the
-# memory that torch costs.
-_MASK_NET = "weakpan.masks.network_predictor", "read_mask_net"
-_SAM = "weakpan.masks.sam_predictor", "read_sam"
+# Imported when a network is asked: processes that ask none are spared the seconds and the memory that torch costs.
+MASK_NET = "weakpan.masks.network_predictor"
+SAM = "weakpan.masks.sam_predictor"
 
 
-class Voice(Protocol):
-    """Something that says how likely the pixels of boxes are their objects."""
+class MaskPredictor(Protocol):
+    """Something that finds how likely the pixels of boxes are their objects."""
 
     def probabilities(self, image: RGBImage, boxes: Sequence[Box], /) -> Mapping[int, FloatMap]:
         """By position of the instance boxes in `boxes`, (box height, box width), 0..1; the same for equal input."""
         ...
 
 
-@dataclass(frozen=True)
-class NetworkMasks:
-    """Masks from the pixels: a vote of GrabCut, a segment proposal, the shape of a box and a mask network.
+@dataclass(frozen=True, kw_only=True)
+class NetworkMasks(GrabCutAndProposals):
+    """Masks from the pixels: evidence of GrabCut, a segment proposal, the shape of a box and a mask network.
 
     Only the path travels to worker processes. Each reads the network once, and importing torch costs it some seconds.
 
     Attributes:
         path: of the network: the file that `make_gt.py stage=mask_net` wrote, or the folder of a model of the SAM
             family.
-        settings: the dials.
-        content: checksum of its files, so that no process makes masks with others; None for any.
+        weight: factor of the network's log odds, 0..100.
     """
 
     path: Path
-    settings: MaskSettings = field(default_factory=MaskSettings)
-    content: str | None = None
+    weight: float = setting(1.0, between(0, 100))
+    fusion: FusionSettings = field(default_factory=FusionSettings)
 
-    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:
+    @property
+    def supervision(self) -> str:
+        """What stands behind the masks, in words."""
+        head = f"masks in boxes from GrabCut, segment proposals and {self.path.name}"
+        if self.path.is_dir():
+            return f"{head}, {FOUNDATION}"
+        return f"{head}, a network that learned from boxes, {self.contours.supervision}"
+
+    def check_files(self) -> None:
+        """Look for the network and the files of the contours.
+
+        Raises:
+            ConfigError: there is none, or the library that reads it is not installed.
+            DataError: the folder of a model lacks a part.
+        """
+        super().check_files()
+        if not self.path.exists():
+            raise ConfigError("no such file or folder", key="path", found=self.path)
+        if self.path.is_dir():
+            check_sam_folder(self.path)
+
+    def contents(self) -> dict[str, str]:
+        """Checksums of the weights and of the files of the contours."""
+        return {"path": content_digest(weight_files(self.path)), **super().contents()}
+
+    def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
         """Masks in the boxes of one image.
 
         Raises:
-            ConfigError: the library that reads a model of the SAM family is not installed.
-            DataError: the photograph has another size than the annotation says, a box lies outside it, or the network
-                is missing or damaged.
-            RunError: the network has another checksum than `content`.
+            ConfigError: the library that reads a model of the SAM family is not installed, or contours are none.
+            DataError: the image has another size than the annotation says, a box lies outside it, or the network is
+                missing or damaged.
         """
-        pixels = image()
-        check_size(annotation, pixels)
-        for index, box in enumerate(annotation.boxes):
-            check_box(index, box, annotation.height, annotation.width)
-        probabilities = network_voice(self.path, self.path.is_dir(), self.content).probabilities(
-            pixels, annotation.boxes
-        )
-        return masks_in_boxes(pixels, annotation.boxes, self.settings, probabilities)
+        image = load_checked(annotation, load_image)
+        predicted = mask_predictor(self.path, self.path.is_dir()).probabilities(image, annotation.boxes)
+        return self.masks_in_boxes(image, annotation.boxes, self.proposer, predicted, self.weight)
 
 
-def network_voice(path: Path, sam: bool, content: str | None) -> Voice:
+def mask_predictor(path: Path, sam: bool) -> MaskPredictor:
     """The mask network of a file, or the model of the SAM family of a folder; a process keeps the last one.
 
     Args:
         path: of the file or folder.
         sam: whether it is a model of the SAM family.
-        content: checksum that its files must have, as `content_digest` makes it; None for any.
 
     Raises:
         ConfigError: the library that reads a model of the SAM family is not installed.
         DataError: it is missing or damaged.
-        RunError: its files have another checksum.
     """
     # Files are read again only when their time or size has changed.
-    now = content_digest(file for file in weight_files(path) if file.is_file())
-    if content not in (None, now):
-        raise RunError(
-            f"{path}: changed while masks were made with it ({content} when the stage began, {now} now); masks of two "
-            "networks do not go together, so put back what was there, or make all masks in a new folder"
-        )
-    return _voice(path, sam, now)
+    return _predictor(path, sam, content_digest(file for file in weight_files(path) if file.is_file()))
 
 
 @lru_cache(maxsize=1)
-def _voice(path: Path, sam: bool, content: str) -> Voice:  # noqa: ARG001
-    module, name = _SAM if sam else _MASK_NET
-    voice: Voice = getattr(import_module(module), name)(path)
-    return voice
+def _predictor(path: Path, sam: bool, content: str) -> MaskPredictor:  # noqa: ARG001
+    if sam:
+        found: MaskPredictor = import_module(SAM).read_sam(path)
+    else:
+        found = import_module(MASK_NET).read_mask_net(path)
+    return found

@@ -1,4 +1,4 @@
-"""A trained mask network: its file, and what it says about the boxes of an image."""
+"""A trained mask network: its file, and its masks in the boxes of an image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOGETHER = 16
 
 
 @dataclass(frozen=True)
-class MaskVoice:
+class NetworkPredictor:
     """A mask network ready to be asked.
 
     Attributes:
@@ -44,7 +44,7 @@ class MaskVoice:
 
     @torch.no_grad()
     def probabilities(self, image: RGBImage, boxes: Sequence[Box]) -> dict[int, FloatMap]:
-        """How likely each pixel of a box is its object; mean over the picture and its mirror image at all scales.
+        """Probabilities that pixels of boxes are their objects; means over image and mirror image at all scales.
 
         Args:
             image: (H, W, 3) RGB, 0..255.
@@ -65,8 +65,8 @@ class MaskVoice:
                 windows = [Window.around(boxes[index], self.side, share) for index in part]
                 pixels = np.stack([window.image(image) for window in windows]).transpose(0, 3, 1, 2)
                 where = np.stack([w.coordinates(boxes[index]) for w, index in zip(windows, part, strict=True)])
-                said = self._ask(torch.from_numpy(pixels).float() / 255, torch.from_numpy(where)).numpy()
-                for index, window, values in zip(part, windows, said / len(self.shares), strict=True):
+                asked = self._ask(torch.from_numpy(pixels).float() / 255, torch.from_numpy(where)).numpy()
+                for index, window, values in zip(part, windows, asked / len(self.shares), strict=True):
                     here = window.to_box(values, boxes[index])
                     found[index] = found[index] + here if index in found else here
         return found
@@ -109,7 +109,7 @@ def write_mask_net(
     save_whole(content, path)
 
 
-def read_mask_net(path: Path) -> MaskVoice:
+def read_mask_net(path: Path) -> NetworkPredictor:
     """Read a trained network; nothing in the file is executed.
 
     Raises:
@@ -130,7 +130,7 @@ def read_mask_net(path: Path) -> MaskVoice:
         with torch.random.fork_rng(devices=[]):
             network = MaskNet(**content["network"])
         network.load_state_dict(content["state_dict"])
-        return MaskVoice(network.eval(), int(content["side"]), tuple(content["shares"]), dict(content["note"]))
+        return NetworkPredictor(network.eval(), int(content["side"]), tuple(content["shares"]), dict(content["note"]))
     except RuntimeError as error:
         raise DataError(f"{path}: its weights do not fit its network; {advice}") from error
     except (KeyError, TypeError, ValueError) as error:

@@ -1,17 +1,17 @@
-"""A segment proposal for one box: unions of small segments, of which one is chosen by its box or by more than that."""
+"""A segment proposal for one box: a union of small segments, chosen by its bounding box or by more than that."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.basics.arrays import BoolMask
+from weakpan.basics.arrays import BoolMask, FloatMap
+from weakpan.basics.settings import between, setting
 from weakpan.data.annotations import Box
-from weakpan.masks.contours import Contours, contour_strength
+from weakpan.masks.contours import Contours, checked_contours
 from weakpan.masks.partition import Partition, merge_tree, watershed_partition
 from weakpan.masks.region import Region, elliptic_radius
 
@@ -27,28 +27,21 @@ _PAIRED = 40
 _MOST_CHANGES = 25
 
 
-class Rule(StrEnum):
-    """How one of the candidates is chosen."""
-
-    PUBLISHED = "published"
-    OURS = "ours"
-
-
-@dataclass(frozen=True)
+@dataclass
 class ShapeWeights:
-    """What the rule "ours" adds up for a candidate, each term 0..1.
+    """Weights of the terms that are added up for a candidate, each term 0..1.
 
     Attributes:
-        box: weight of the IoU of its bounding box with the box.
-        contour: weight of the mean contour strength along its border.
-        prior: weight of its soft IoU with the shape prior, a blurred inscribed ellipse.
-        radius: elliptic radius at which the prior is one half, 0..1.41.
+        box: of the IoU of its bounding box with the box, 0..100.
+        contour: of the mean contour strength along its border, 0..100.
+        prior: of its soft IoU with the shape prior, a blurred inscribed ellipse, 0..100.
+        radius: elliptic radius at which the prior is one half, 0.5..1.42.
     """
 
-    box: float = 1.0
-    contour: float = 1.2
-    prior: float = 3.0
-    radius: float = 0.95
+    box: float = setting(1.0, between(0, 100))
+    contour: float = setting(1.2, between(0, 100))
+    prior: float = setting(1.5, between(0, 100))
+    radius: float = setting(1.05, between(0.5, 1.42))
 
 
 @dataclass(frozen=True)
@@ -77,41 +70,38 @@ class MergedSegments:
     """Proposals from the pixels alone, as `proposal_mask` makes them.
 
     Attributes:
-        rule: how one of the candidates is chosen.
-        weights: of the rule "ours".
+        weights: by which one of the candidates is chosen; None for its bounding box alone.
         contours: what segments are cut along.
     """
 
-    rule: Rule
-    weights: ShapeWeights
-    contours: Contours = contour_strength
+    weights: ShapeWeights | None
+    contours: Contours
 
     def __call__(self, box: Box, region: Region, /) -> Proposal:  # noqa: ARG002
         """The proposal for the box of a region; there is always one."""
-        seen = proposal_mask(region, self.rule, self.weights, self.contours)
+        seen = proposal_mask(region, self.weights, checked_contours(self.contours, region.pixels))
         return Proposal(seen, region.to_box(seen))
 
 
-def proposal_mask(region: Region, rule: Rule, weights: ShapeWeights, contours: Contours = contour_strength) -> BoolMask:
+def proposal_mask(region: Region, weights: ShapeWeights | None, contours: FloatMap) -> BoolMask:
     """Propose the segment that is the object of a box.
 
-    Candidates are the unions of a merge tree that lie mostly in the box, and touching pairs of them. The rule
-    "published" takes the one whose bounding box has the highest IoU with the box (Li, Arnab and Torr, 2018); "ours"
-    also weighs contours and shape, then improves the best candidate by adding and removing single segments.
+    Candidates are the unions of a merge tree that lie mostly in the box, and touching pairs of them. The one
+    whose bounding box has the highest IoU with the box is taken (Li, Arnab and Torr, 2018); with weights also contours
+    and shape count, and the best candidate is improved by adding and removing single segments.
 
     Args:
         region: the box with its surroundings.
-        rule: see above.
-        weights: of the rule "ours".
-        contours: finds the contours that segments are cut along.
+        weights: see above; None for the bounding box alone.
+        contours: (h, w) strength of the contours that segments are cut along, 0..1.
 
     Returns:
         (h, w) in the region's resolution; may reach beyond the box. Never empty.
     """
-    partition = watershed_partition(contours(region.pixels))
-    scorer = _Scorer(partition, region, weights)
+    partition = watershed_partition(contours)
+    scorer = _Scorer(partition, region, weights or ShapeWeights())
     candidates = _candidates(partition, scorer)
-    if rule is Rule.PUBLISHED:
+    if weights is None:
         best = candidates[int(scorer.box_iou(candidates).argmax())]
     else:
         best = _improve(candidates[int(scorer.score(candidates).argmax())], scorer)

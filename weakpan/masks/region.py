@@ -10,12 +10,26 @@ import numpy as np
 import numpy.typing as npt
 
 from weakpan.basics.arrays import BoolMask, FloatMap, RGBImage
+from weakpan.basics.settings import between, setting
 from weakpan.data.annotations import Box
 
 # A box is shown with at least this much of its surroundings on each side (pixels of the image) and, where the working
 # size allows, at least this wide (pixels of the region): colour models and contours need something to look at.
 _LEAST_PAD = 8
 _LEAST_BOX = 16
+
+
+@dataclass
+class RegionSettings:
+    """The size at which a box is worked on.
+
+    Attributes:
+        side: longest side of a box with its surroundings after resizing, pixels, 32..1024.
+        margin: surroundings on each side, as a fraction of the box, 0.05..2.
+    """
+
+    side: int = setting(128, between(32, 1024))
+    margin: float = setting(0.35, between(0.05, 2))
 
 
 @dataclass(frozen=True)

@@ -2,75 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weakpan.basics.arrays import BoolMask, FloatMap, RGBImage
+from weakpan.basics.arrays import BoolMask, FloatMap
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.settings import check_settings, one_of, setting
 from weakpan.data.annotations import Box, ImageAnnotation
-from weakpan.masks.box_masks import BoxMaskResult, BoxRecord, Fallback, MaskSettings, check_box, fallback_mask
-from weakpan.masks.network import network_voice
+from weakpan.masks.fallback import FallbackSettings, fallback_mask
+from weakpan.masks.network import mask_predictor
 from weakpan.masks.painting import Overlap, paint_masks
-from weakpan.masks.source import check_size
+from weakpan.masks.result import BoxMaskResult, BoxRecord, Fallback
+from weakpan.masks.sam_folder import FOUNDATION, check_sam_folder, weight_files
+from weakpan.masks.source import LoadImage, MaskSource, load_checked, require_folder
+from weakpan.storage.files import content_digest
 
 
 @dataclass(frozen=True)
-class SamMasks:
+class SamMasks(MaskSource):
     """Masks that a model of the SAM family finds for the boxes, cut to them.
 
     Only the path travels to worker processes. Each reads the model once, and works on one thread of the processor.
 
     Attributes:
-        folder: of the model.
-        settings: the dials; `min_cover`, `fallback`, `fallback_radius` and `overlap` are used.
-        content: checksum of its files, so that no process makes masks with others; None for any.
+        path: folder of the model.
+        fallback: for boxes whose mask is small.
+        overlap: where the masks of two classes meet: "small" for the smaller box, "ignore" for undecided.
     """
 
-    folder: Path
-    settings: MaskSettings = field(default_factory=MaskSettings)
-    content: str | None = None
+    path: Path
+    fallback: FallbackSettings = field(default_factory=FallbackSettings)
+    overlap: str = setting("small", one_of(Overlap))
 
-    def masks(self, annotation: ImageAnnotation, image: Callable[[], RGBImage]) -> BoxMaskResult:
+    def __post_init__(self) -> None:
+        """Check the ranges; raises ConfigError."""
+        check_settings(self)
+
+    @property
+    def supervision(self) -> str:
+        """What stands behind the masks, in words."""
+        return f"masks in boxes from {self.path.name}, {FOUNDATION}"
+
+    def check_files(self) -> None:
+        """Look for the model.
+
+        Raises:
+            ConfigError: there is none, or the library that reads it is not installed.
+            DataError: its folder lacks a part.
+        """
+        require_folder(self.path)
+        check_sam_folder(self.path)
+
+    def contents(self) -> dict[str, str]:
+        """Checksum of the weights."""
+        return {"path": content_digest(weight_files(self.path))}
+
+    def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
         """Masks in the boxes of one image.
 
         Raises:
             ConfigError: the library that reads the model is not installed.
-            DataError: the photograph has another size than the annotation says, a box lies outside it, or the folder
-                of the model lacks a part or is damaged.
-            RunError: the model has another checksum than `content`.
+            DataError: the image has another size than the annotation says, a box lies outside it, or the folder of the
+                model lacks a part or is damaged.
         """
-        pixels = image()
-        check_size(annotation, pixels)
-        for index, box in enumerate(annotation.boxes):
-            check_box(index, box, annotation.height, annotation.width)
-        said = network_voice(self.folder, True, self.content).probabilities(pixels, annotation.boxes)
+        image = load_checked(annotation, load_image)
+        predicted = mask_predictor(self.path, sam=True).probabilities(image, annotation.boxes)
         masks: dict[int, BoolMask] = {}
         records = []
-        for index in sorted(said):
-            masks[index], record = _mask_in_box(index, annotation.boxes[index], said[index], self.settings)
+        for index in sorted(predicted):
+            masks[index], record = self._mask_in_box(index, annotation.boxes[index], predicted[index])
             records.append(record)
-        # It has seen what stands in front of an object, so that a fronter box takes no more than its own mask.
-        semantic = paint_masks(
-            pixels.shape[:2], annotation.boxes, masks, Overlap(self.settings.overlap), doubt_hides=False
-        )
+        # It has seen what stands in front of an object, so that a box further in front takes no more than its own mask.
+        semantic = paint_masks(image.shape[:2], annotation.boxes, masks, Overlap(self.overlap), doubt_hides=False)
         return BoxMaskResult(semantic, tuple(records))
 
-
-def _mask_in_box(index: int, box: Box, probability: FloatMap, settings: MaskSettings) -> tuple[BoolMask, BoxRecord]:
-    mask: BoolMask = probability >= 0.5
-    area = int(mask.sum())
-    small = area == 0 or area < settings.min_cover * mask.size
-    if small:
-        height, width = mask.shape
-        mask = fallback_mask(height, width, settings)
-    record = BoxRecord(
-        index=index,
-        class_id=box.class_id,
-        grabcut_area=0,
-        proposal_area=0,
-        agreement=0.0,
-        cover=float(mask.mean()),
-        fallback=Fallback.SMALL_MASK if small else Fallback.NOT_NEEDED,
-        network_area=area,
-    )
-    return mask, record
+    def _mask_in_box(self, index: int, box: Box, probability: FloatMap) -> tuple[BoolMask, BoxRecord]:
+        mask: BoolMask = probability >= 0.5
+        area = int(mask.sum())
+        small = area == 0 or area < self.fallback.min_cover * mask.size
+        if small:
+            height, width = mask.shape
+            mask = fallback_mask(height, width, self.fallback)
+        record = BoxRecord(
+            index=index,
+            class_id=box.class_id,
+            cover=float(mask.mean()),
+            fallback=Fallback.SMALL_MASK if small else Fallback.NOT_NEEDED,
+            network_area=area,
+        )
+        return mask, record

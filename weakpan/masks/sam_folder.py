@@ -16,6 +16,12 @@ from weakpan.basics.errors import ConfigError, DataError
 FAMILIES = ("sam", "sam_hq", "sam2", "sam2_video")
 """`model_type` in a config.json that can be used; the image part of the last one is a SAM 2."""
 
+FOUNDATION = (
+    "a foundation model that others trained on masks, a billion of them for SAM: more than boxes and tags stands "
+    "behind these masks"
+)
+"""The supervision of such a model, in words."""
+
 _SAVE = "save model and processor into one folder with save_pretrained of the library transformers"
 
 

@@ -1,4 +1,4 @@
-"""A model of the SAM family from its folder, and what it says about the boxes of an image."""
+"""A model of the SAM family from its folder, and its masks in the boxes of an image."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _TOGETHER = 16
 
 
 @dataclass(frozen=True)
-class SamVoice:
+class SamPredictor:
     """A model of the SAM family ready to be asked.
 
     Attributes:
         model: in evaluation mode.
-        processor: makes its input of photographs and boxes, and maps of its output.
+        processor: makes its input of images and boxes, and maps of its output.
     """
 
     model: Any
@@ -35,7 +35,7 @@ class SamVoice:
 
     @torch.no_grad()
     def probabilities(self, image: RGBImage, boxes: Sequence[Box]) -> dict[int, FloatMap]:
-        """How likely each pixel of a box is its object.
+        """Probabilities that pixels of boxes are their objects.
 
         The model gives one mask a box rather than three to choose from: those are for prompts such as a single point,
         which leave open whether a whole or its part is meant, and a box does not.
@@ -60,13 +60,13 @@ class SamVoice:
             found: dict[int, FloatMap] = {}
             for start in range(0, len(wanted), _TOGETHER):
                 part = slice(start, start + _TOGETHER)
-                said = self.model(**seen, input_boxes=given["input_boxes"][:, part], multimask_output=False)
-                for index, logits in zip(wanted[part], said.pred_masks[0], strict=True):
+                output = self.model(**seen, input_boxes=given["input_boxes"][:, part], multimask_output=False)
+                for index, logits in zip(wanted[part], output.pred_masks[0], strict=True):
                     found[index] = self._in_box(logits, boxes[index], given)
         return found
 
     def _embeddings(self, pixels: Tensor) -> dict[str, Any]:
-        """Of the photograph, looked at once for all its boxes: arguments of the model."""
+        """Of the image, looked at once for all its boxes: arguments of the model."""
         seen = self.model.get_image_embeddings(pixels)
         if self.model.config.model_type == "sam_hq":
             return {"image_embeddings": seen[0], "intermediate_embeddings": seen[1]}
@@ -80,7 +80,7 @@ class SamVoice:
         return inside
 
 
-def read_sam(folder: Path) -> SamVoice:
+def read_sam(folder: Path) -> SamPredictor:
     """Read a model; nothing in the folder is executed, and nothing is fetched.
 
     Raises:
@@ -105,7 +105,7 @@ def read_sam(folder: Path) -> SamVoice:
         names = sorted(info["missing_keys"])
         raise DataError(f"{folder}: {len(names)} weights of the model are not in its files, {names[0]} for one")
     _check_sizes(folder, model, processor)
-    return SamVoice(model.eval(), processor)
+    return SamPredictor(model.eval(), processor)
 
 
 def _check_sizes(folder: Path, model: Any, processor: Any) -> None:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weakpan.basics.catalog import Catalog, load_catalog
-from weakpan.basics.errors import DataError, WeakpanError
-from weakpan.config.masks import masks_at
+from weakpan.basics.errors import DataError, WeakpanError, errors_below
 from weakpan.config.train import ClassifierNetworkConfig, SegmenterNetworkConfig, Supervision, TrainConfig
 from weakpan.data.annotations import BoxKind, WeakAnnotations, read_weak_annotations
 from weakpan.data.crops import CropGrid
@@ -100,7 +99,7 @@ class Experiment:
             f"{kinds.count(BoxKind.INSTANCE)} boxes and {kinds.count(BoxKind.GROUP)} group boxes of things in "
             f"{len(self.weak_ids)} training images",
             f"tags of {tiles} crops of {weak.grid.height} x {weak.grid.width} pixels of {len(self.train.ids)} images",
-            config.masks.supervision,
+            config.mask_source.supervision,
         ]
         if self.full_ids:
             used.append(f"pixel masks of {len(self.full_ids)} further training images")
@@ -176,8 +175,10 @@ def mask_contents(config: TrainConfig, layout: RunLayout) -> dict[str, str]:
     """
     masks, ending = "masks.", " content"
     try:
-        with masks_at("masks"):
-            return {f"{masks}{key}{ending}": digest for key, digest in config.masks.contents().items()}
+        source = config.mask_source
+        with errors_below("masks"):
+            source.check_files()
+        return {f"{masks}{key}{ending}": digest for key, digest in source.contents().items()}
     except WeakpanError:
         if not (MapStore(layout.masks).is_sealed() and layout.settings.is_file()):
             raise

@@ -1,4 +1,4 @@
-"""Stage `mask_net`: a mask network from photographs and boxes; it runs in this process, on a GPU if there is one."""
+"""Stage `mask_net`: a mask network from images and boxes; it runs in this process, on a GPU if there is one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ import torch
 
 from weakpan.basics.console import clock
 from weakpan.basics.errors import ConfigError, DataError, RunError
-from weakpan.config.masks import MaskNetConfig
 from weakpan.data.loaders.box_crops import BoxDataModule, BoxedImage, BoxWindows
 from weakpan.masks.network_predictor import FORMAT, read_mask_net, write_mask_net
 from weakpan.models.encoder import INIT_PRETRAINED, create_timm, load_matching
@@ -25,8 +24,8 @@ from weakpan.stages.build import quieten_lightning
 from weakpan.storage.images import inspect_image, read_rgb
 from weakpan.tasks.claim import Claim
 from weakpan.tasks.weak_source import WeakSource
-from weakpan.training.mask_losses import MaskLossWeights
 from weakpan.training.mask_module import MaskModule
+from weakpan.training.mask_net_settings import MaskNetSettings, MaskNetworkSettings
 from weakpan.training.settings import OptimiserSettings
 
 NAME = "mask_net.pt"
@@ -57,7 +56,7 @@ class SayLosses(pl.Callback):
 
 
 def make_mask_net(
-    weak: WeakSource, ids: Sequence[str], config: MaskNetConfig, out: Path, claim: Claim | None = None
+    weak: WeakSource, ids: Sequence[str], settings: MaskNetSettings, out: Path, claim: Claim | None = None
 ) -> None:
     """Train a mask network on the boxes of all images and write it to `out`/mask_net.pt; one that is there is kept.
 
@@ -76,41 +75,45 @@ def make_mask_net(
         _check_kept(path, learned_from)
         print(f"mask_net: {path} was there", flush=True)
         return
-    _check_encoder(config.encoder)
-    data = BoxWindows(_boxed_images(weak, ids), config.windows, config.seed)
+    _check_encoder(settings.network.encoder)
+    windows = settings.windows
+    data = BoxWindows(_boxed_images(weak, ids), windows, settings.seed)
     if not len(data):
         raise DataError(
-            f"none of the {len(ids)} images has an instance box of at least {config.windows.min_box} pixels on each "
-            "side; give other images, or lower masks.network.windows.min_box"
+            f"none of the {len(ids)} images has an instance box of at least {windows.min_box} pixels on each side",
+            key="mask_net.windows.min_box",
+            found=windows.min_box,
+            remedy="give other images, or lower it",
         )
-    if min(config.windows.images, len(data)) * config.windows.a_image < 2:
+    if min(windows.images, len(data)) * windows.a_image < 2:
         raise ConfigError(
-            f"masks.network.windows.a_image={config.windows.a_image} with masks.network.windows.images="
-            f"{config.windows.images} and {len(data)} images to learn from: a batch would be one window, which "
-            "BatchNorm cannot learn from; give a larger masks.network.windows.a_image"
+            f"with mask_net.windows.images={windows.images} and {len(data)} images to learn from a batch would be one "
+            "window, which BatchNorm cannot learn from",
+            key="mask_net.windows.a_image",
+            found=windows.a_image,
+            remedy="give a larger one",
         )
     print(f"mask_net: {data.boxes} boxes in {len(data)} images", flush=True)
     with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        network, made_with = _network(config)
+        torch.manual_seed(settings.seed)
+        network, made_with = _network(settings.network)
         module = MaskModule(
             network,
-            OptimiserSettings(
-                learning_rate=config.learning_rate,
-                encoder_factor=config.encoder_factor,
-                weight_decay=config.weight_decay,
-            ),
-            MaskLossWeights(config.outside, config.projection, config.pairwise, config.looks),
+            OptimiserSettings(**asdict(settings.optimizer)),
+            settings.losses,
         )
-        _fit(module, BoxDataModule(data, config.loaders), config.steps)
+        _fit(module, BoxDataModule(data, settings.loaders), settings.steps)
     if not all(torch.isfinite(values).all() for values in network.state_dict().values() if values.is_floating_point()):
         raise RunError(
-            f"masks.network.learning_rate={config.learning_rate:g}: the weights grew beyond all bounds; lower it"
+            "the weights grew beyond all bounds",
+            key="mask_net.optimizer.learning_rate",
+            found=settings.optimizer.learning_rate,
+            remedy="lower it",
         )
-    note = {"ids": learned_from, "images": len(data), "boxes": data.boxes, "settings": asdict(config)}
+    note = {"ids": learned_from, "images": len(data), "boxes": data.boxes, "settings": asdict(settings)}
     if claim is not None:
         claim()
-    write_mask_net(path, network, made_with, config.windows.side, config.windows.shares, note)
+    write_mask_net(path, network, made_with, windows.side, windows.shares, note)
     print(f"mask_net: {path} written", flush=True)
 
 
@@ -128,9 +131,9 @@ def _check_kept(path: Path, learned_from: str) -> None:
 
 
 def _check_encoder(name: str) -> None:
-    """Refuse an encoder that cannot be built before any photograph is opened; raises ConfigError naming the key."""
+    """Refuse an encoder that cannot be built before any image is opened; raises ConfigError naming the key."""
     with torch.random.fork_rng():
-        create_timm(name, None, "masks", features_only=True)
+        create_timm(name, None, "mask_net", features_only=True)
 
 
 def _boxed_images(weak: WeakSource, ids: Sequence[str]) -> list[BoxedImage]:
@@ -142,22 +145,24 @@ def _boxed_images(weak: WeakSource, ids: Sequence[str]) -> list[BoxedImage]:
     return images
 
 
-def _network(config: MaskNetConfig) -> tuple[MaskNet, Mapping[str, Any]]:
+def _network(settings: MaskNetworkSettings) -> tuple[MaskNet, Mapping[str, Any]]:
     """A network with its initial weights, and the arguments that it is made with."""
-    made_with = {"encoder": config.encoder, "channels": config.channels}
-    if config.init is None or config.init == INIT_PRETRAINED:
-        return MaskNet(config.encoder, config.init, config.channels), made_with
-    own = MaskNet(config.encoder, None, config.channels)
-    if not _is_mask_net(Path(config.init)):
-        load_matching(own.encoder.body, Path(config.init), "masks.network.init")
+    made_with = {"encoder": settings.encoder, "channels": settings.channels}
+    if settings.init is None or settings.init == INIT_PRETRAINED:
+        return MaskNet(settings.encoder, settings.init, settings.channels), made_with
+    own = MaskNet(settings.encoder, None, settings.channels)
+    if not _is_mask_net(Path(settings.init)):
+        load_matching(own.encoder.body, Path(settings.init), "mask_net.network.init")
         return own, made_with
-    network = read_mask_net(Path(config.init)).network
+    network = read_mask_net(Path(settings.init)).network
     try:
         own.load_state_dict(network.state_dict())
     except RuntimeError as error:
         raise DataError(
-            f"masks.network.init={config.init}: a mask network of another encoder or width than masks.network says; "
-            "give the encoder and channels that it was made with"
+            "a mask network of another encoder or width than mask_net.network says",
+            key="mask_net.network.init",
+            found=settings.init,
+            remedy="give the encoder and channels that it was made with",
         ) from error
     return own, made_with
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from weakpan.basics.errors import RunError
-from weakpan.config.masks import masks_at
-from weakpan.masks.box_masks import Fallback
+from weakpan.basics.errors import RunError, errors_below
+from weakpan.masks.result import Fallback
 from weakpan.parallel.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, rank, share_of_rank, world
 from weakpan.parallel.sharing import share
 from weakpan.stages.experiment import Experiment, mask_contents
 from weakpan.stages.settings import run_settings
 from weakpan.storage.map_store import read_manifest
-from weakpan.tasks.masks import BOXES, WITHOUT_MASK, WriteMasks
+from weakpan.tasks.masks import BOXES, MASKS, WITHOUT_MASK, WriteMasks
 
 
 def run_masks(experiment: Experiment) -> dict[str, Any]:
@@ -34,10 +33,11 @@ def run_masks(experiment: Experiment) -> dict[str, Any]:
         store.verify(share_of_rank(ids))
         return dict(read_manifest(store.manifest_path)["summary"])
     name = "masks" if world() == 1 else f"masks of rank {rank()}"
-    with masks_at("masks"):
-        source = config.masks.source(experiment.catalog)
-        task = WriteMasks(experiment.train, weak.images, source, store, experiment.layout.mask_counts)
-        seconds = share(task, share_of_rank(ids), config.processes, name).seconds
+    source = config.mask_source
+    with errors_below(MASKS):
+        source.check_files()
+    task = WriteMasks(experiment.train, weak.images, source.pinned(), store, experiment.layout.mask_counts)
+    seconds = share(task, share_of_rank(ids), config.processes, name).seconds
     slowest = max(gather_from_all_ranks(seconds))
 
     def seal() -> dict[str, Any]:

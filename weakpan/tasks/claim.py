@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from weakpan.basics.errors import RunError
+from weakpan.basics.errors import RunError, errors_below
 from weakpan.config.make_gt import MakeGtConfig, Stage
 from weakpan.storage.claim import FolderClaim
 from weakpan.storage.files import content_digest
@@ -85,12 +85,13 @@ def stage_settings(config: MakeGtConfig) -> dict[str, Any]:
     data = {k: v for k, v in asdict(config.data).items() if k not in ("list", "name", "toy")}
     groups: dict[str, Any] = {"data": {**data, "root": _in_full(config.data.root)}, "source": _sources(config)}
     if config.stage is Stage.masks:
-        masks = {k: v for k, v in asdict(config.masks).items() if k != "network"}
-        dials = {**masks["dials"], "contours_file": _in_full(config.masks.dials.contours_file)}
-        contents = {f"{key} content": digest for key, digest in config.masks.contents().items()}
-        groups["masks"] = {**masks, "path": _in_full(config.masks.path), "dials": dials, **contents}
+        source = config.mask_source
+        with errors_below("masks"):
+            source.check_files()
+        contents = {f"{key} content": digest for key, digest in source.contents().items()}
+        groups["masks"] = {**_paths_in_full(config.masks), **contents}
     if config.stage is Stage.mask_net:
-        groups["masks"] = {"network": {k: v for k, v in asdict(config.masks.network).items() if k != "loaders"}}
+        groups["mask_net"] = {k: v for k, v in asdict(config.mask_net).items() if k != "loaders"}
     if config.stage is Stage.cams:
         # Kept heatmaps make no other labels; labels that are cut from some cannot choose how those are made.
         unused = ["keep_heatmaps"] if config.source.heatmaps is None else ["keep_heatmaps", "scales", "flip"]
@@ -121,6 +122,14 @@ def _sources(config: MakeGtConfig) -> dict[str, Any]:
         if source.heatmaps is not None:
             used["heatmaps"] = _in_full(source.heatmaps)
     return used
+
+
+def _paths_in_full(node: Mapping[str, Any]) -> dict[str, Any]:
+    """A node of the configuration, in which arguments called `path` are full paths."""
+    return {
+        key: _paths_in_full(value) if isinstance(value, Mapping) else _in_full(value) if key == "path" else value
+        for key, value in node.items()
+    }
 
 
 def _in_full(path: str | None) -> str | None:

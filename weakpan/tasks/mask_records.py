@@ -21,7 +21,7 @@ from typing import Any
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import Box
-from weakpan.masks.box_masks import BoxRecord, Fallback
+from weakpan.masks.result import BoxRecord, Fallback
 from weakpan.storage.records import JsonRecords
 
 FORMAT = "weakpan-mask-records"

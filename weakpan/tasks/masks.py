@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from weakpan.basics.errors import DataError
+from weakpan.basics.errors import DataError, errors_below
 from weakpan.data.annotations import ImageAnnotation
 from weakpan.data.formats.released import ReleasedTree
 from weakpan.data.image_tree import CityscapesSplit
-from weakpan.masks.box_masks import BoxMaskResult
+from weakpan.masks.result import BoxMaskResult
 from weakpan.masks.source import MaskSource
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import inspect_image, is_whole, read_rgb
@@ -28,6 +28,8 @@ from weakpan.tasks.weak_source import WeakSource
 
 WITHOUT_MASK = "without mask"
 BOXES = "boxes"
+MASKS = "masks"
+"""Group of the configuration that a source stands in."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class WriteMasks:
     def __call__(self, image_id: str) -> Counter[str]:
         """Make and write the map of an image; counts as `count_boxes`."""
         path = self.photographs.image_path(image_id)
-        result = self.source.masks(self.annotations[image_id], partial(read_rgb, path))
+        with errors_below(MASKS):
+            result = self.source.masks(self.annotations[image_id], partial(read_rgb, path), self.photographs.catalog)
         counted = count_boxes(result)
         write_text_atomically(self._counts_path(image_id), json.dumps(counted))
         self.store.write(image_id, result.semantic)
@@ -81,8 +84,9 @@ class WriteMasks:
 
 
 def count_boxes(result: BoxMaskResult) -> Counter[str]:
-    """Number of boxes (`BOXES`), of boxes without a mask (`WITHOUT_MASK`), and of boxes by `Fallback`."""
+    """Numbers of boxes (`BOXES`), of boxes without a mask (`WITHOUT_MASK`) and by `Fallback`, and of its source."""
     counts = Counter(str(record.fallback) for record in result.records)
+    counts.update(result.counts)
     counts[BOXES] = len(result.records)
     counts[WITHOUT_MASK] = sum(record.cover == 0 for record in result.records)
     return counts
@@ -118,7 +122,8 @@ class MakeMasks:
         """Make and write records and map of an image; counts boxes, those without a mask, and those by fallback."""
         path = self.weak.photograph(image_id)
         annotation = self.weak.annotation(image_id, inspect_image(path), with_tags=False)
-        result = self.masks.masks(annotation, partial(read_rgb, path))
+        with errors_below(MASKS):
+            result = self.masks.masks(annotation, partial(read_rgb, path), self.weak.catalog)
         if self.claim is not None:
             self.claim()
         write_box_records(self.records, image_id, annotation.boxes, result.records, self.weak.catalog)

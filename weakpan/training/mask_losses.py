@@ -1,8 +1,6 @@
-"""Losses of the mask network: what a box says about the mask in it, without a mask."""
+"""Losses of the mask network, which a box alone gives, without a mask."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,6 +8,7 @@ from torch.nn import functional as F
 
 from weakpan.basics.arrays import IGNORE
 from weakpan.models.mask_net import MaskOutput
+from weakpan.training.mask_net_settings import MaskLossWeights
 
 # Likeness of neighbours is exp(-distance / 5) in Lab of 8 bits, where a step of 1 in L of 0..100 is one of 2.55: there
 # brightness counts as in the paper, and hue less. What is below the threshold counts nothing. Neighbours are this many
@@ -19,23 +18,6 @@ _LEAST_LIKENESS = 0.3
 _APART = 2
 # Masks are compared at half the window's resolution.
 _REDUCE = 2
-
-
-@dataclass
-class MaskLossWeights:
-    """Weights of the parts; the first, whether a pixel looks like a thing, has 1.
-
-    Attributes:
-        outside: no pixel outside its box belongs to an object.
-        projection: the mask touches all four sides of its box.
-        pairwise: neighbours of like colour belong together.
-        looks: in its box, away from smaller boxes, the object is what looks like a thing.
-    """
-
-    outside: float = 1.0
-    projection: float = 1.0
-    pairwise: float = 1.0
-    looks: float = 0.5
 
 
 def outside_loss(logits: Tensor, inside: Tensor) -> Tensor:
@@ -96,7 +78,7 @@ def _pairs(d: int) -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
 
 
 def mask_losses(output: MaskOutput, batch: dict[str, Tensor], weights: MaskLossWeights) -> dict[str, Tensor]:
-    """All parts of the loss, unweighted, and their weighted sum as `total`.
+    """All terms of the loss, unweighted, and their weighted sum as `total`.
 
     Args:
         output: of the network.
@@ -106,21 +88,21 @@ def mask_losses(output: MaskOutput, batch: dict[str, Tensor], weights: MaskLossW
     side = batch["things"].shape[-1]
     thing = F.interpolate(output.thing, (side, side), mode="bilinear", align_corners=False)[:, 0]
     known = (batch["things"] != IGNORE).float()
-    looks = F.binary_cross_entropy_with_logits(thing, (batch["things"] == 1).float(), reduction="none")
+    thinglike = F.binary_cross_entropy_with_logits(thing, (batch["things"] == 1).float(), reduction="none")
     size = (side // _REDUCE, side // _REDUCE)
     logits = F.interpolate(output.mask, size, mode="bilinear", align_corners=False)[:, 0]
     inside = (_reduced(batch["coordinates"][:, 3], size) >= 0.5).float()
     lab = F.adaptive_avg_pool2d(batch["lab"], size)
-    # Smaller boxes are in front: whose pixels theirs are the looks cannot tell.
+    # Smaller boxes are in front: appearance cannot tell whose pixels theirs are.
     alone = inside * (1 - _reduced(batch["front"], size))
     expected = _reduced(thing.detach().sigmoid(), size)
     distance = F.binary_cross_entropy_with_logits(logits, expected, reduction="none")
     parts = {
-        "thing": (looks * known).sum() / known.sum().clamp_min(1),
+        "thing": (thinglike * known).sum() / known.sum().clamp_min(1),
         "outside": outside_loss(logits, inside),
         "projection": projection_loss(logits.sigmoid(), inside),
         "pairwise": pairwise_loss(logits, lab, inside),
-        "looks": (distance * alone).sum() / alone.sum().clamp_min(1),
+        "appearance": (distance * alone).sum() / alone.sum().clamp_min(1),
     }
     total = parts["thing"] + sum(
         (getattr(weights, name) * value for name, value in parts.items() if name != "thing"),

@@ -8,7 +8,8 @@ import pytorch_lightning as pl
 from torch import Tensor
 
 from weakpan.models.mask_net import MaskNet
-from weakpan.training.mask_losses import MaskLossWeights, mask_losses
+from weakpan.training.mask_losses import mask_losses
+from weakpan.training.mask_net_settings import MaskLossWeights
 from weakpan.training.optimisers import configure
 from weakpan.training.settings import OptimiserSettings
 

@@ -7,11 +7,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from weakpan.basics.errors import ConfigError, DataError
+from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import register
 from weakpan.config.keys import in_full
 from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
-from weakpan.config.masks import MasksConfig, masks_at
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import to_train_config
 
@@ -21,8 +20,8 @@ COMMANDS = {
     "make_gt": (MakeGtConfig, ["stage=masks", "out=o", "data.root=d"], to_make_gt_config),
 }
 SETTINGS = [
-    ("train", "seeds", 9), ("train", "masks", 45), ("train", "rounds.diffusion", 4), ("train", "labels", 5),
-    ("make_gt", "cam", 9), ("make_gt", "masks", 45), ("make_gt", "labels", 5),
+    ("train", "seeds", 9), ("train", "masks", 20), ("train", "rounds.diffusion", 4), ("train", "labels", 5),
+    ("make_gt", "cam", 9), ("make_gt", "masks", 20), ("make_gt", "mask_net", 16), ("make_gt", "labels", 5),
 ]  # fmt: skip
 """Command, place, and how many keys at least can be wrong there."""
 
@@ -75,12 +74,3 @@ def test_every_value_out_of_range_is_named_by_its_key(command, place, least):
 )
 def test_keys_are_completed_and_nothing_else(message, path, names, full):
     assert in_full(message, path, names) == full
-
-
-def test_files_that_are_looked_for_later_are_named_by_the_key_too(tmp_path):
-    masks = MasksConfig(kind="coco", path=str(tmp_path / "masks.json"))
-    with pytest.raises(ConfigError) as caught, masks_at("masks"):
-        masks.contents()
-    assert str(caught.value) == (f"masks.path={tmp_path / 'masks.json'}: no such file; masks.kind=coco reads one")
-    with pytest.raises(DataError, match=r"^a file$"), masks_at("masks"):
-        raise DataError("a file")

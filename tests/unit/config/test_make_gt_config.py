@@ -10,15 +10,13 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from weakpan.basics.catalog import CITYSCAPES, load_catalog
+from weakpan.basics.catalog import load_catalog
 from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import register
 from weakpan.config.data import OnError
 from weakpan.config.make_gt import BoxSource, MakeGtConfig, Stage, TagSource, to_make_gt_config
 from weakpan.labels.settings import STEPS
-from weakpan.masks.map_files import IdMasks, ReleasedMasks
-from weakpan.masks.mcg import McgMasks
-from weakpan.masks.source import GrabCutAndProposals
+from weakpan.masks import GrabCutAndProposals
 
 CONF = Path(__file__).parents[3] / "conf"
 ALWAYS = ("data.root=data", "out=results")
@@ -56,7 +54,8 @@ def test_the_defaults_are_the_published_settings():
     assert (source.root, source.boxes, source.tags) == (None, BoxSource.maps, TagSource.maps)
     assert (config.stage, config.round, config.workers, config.part) == (Stage.labels, 0, None, (0, 1))
     assert config.on_error is OnError.stop
-    assert (config.audit, config.coco, config.mat, config.masks.kind) == (False, False, False, "grabcut")
+    assert (config.audit, config.coco, config.mat) == (False, False, False)
+    assert config.mask_source == GrabCutAndProposals()
 
 
 def test_the_schema_agrees_with_the_yaml():
@@ -64,7 +63,8 @@ def test_the_schema_agrees_with_the_yaml():
     config, schema = checked("stage=boxes"), MakeGtConfig()
     assert config.labels == schema.labels
     assert config.source == replace(schema.source, root=None)
-    assert config.masks == schema.masks
+    assert config.mask_source == schema.mask_source
+    assert config.mask_net == schema.mask_net
     for key in ("round", "workers", "shard", "on_error", "audit", "pictures", "mat", "coco"):
         assert getattr(config, key) == getattr(schema, key), key
 
@@ -93,41 +93,6 @@ def test_released_cues():
     source = checked("stage=labels", "source=released", "source.root=r", "source.boxes=mat").source
     assert (source.root, source.boxes, source.tags) == ("r", BoxSource.mat, TagSource.maps)
     assert source.mat == "gtFine_bboxes/{split}/panoptic/{id}_leftImg8bit.mat"
-
-
-def test_masks_of_other_tools(tmp_path):
-    (tmp_path / "masks.json").write_text("[]")
-    kinds = {}
-    for option in ("default", "published", "mcg", "coco", "ids", "released"):
-        path = {"coco": tmp_path / "masks.json"}.get(option, None if option in ("default", "published") else tmp_path)
-        masks = checked("stage=masks", f"masks={option}", *([f"masks.path={path}"] if path else [])).masks
-        kinds[option] = masks.source(CITYSCAPES), masks
-    assert isinstance(kinds["default"][0], GrabCutAndProposals)
-    assert isinstance(kinds["published"][0], GrabCutAndProposals)
-    assert kinds["published"][1].dials.rule == "published" != kinds["default"][1].dials.rule
-    assert isinstance(kinds["mcg"][0], McgMasks)
-    assert (kinds["mcg"][0].folder, kinds["mcg"][0].template, kinds["mcg"][0].min_iou) == (tmp_path, "{id}.mat", 0.5)
-    assert (kinds["coco"][0].path, kinds["coco"][0].stem) == (tmp_path / "masks.json", "{id}_leftImg8bit")
-    assert kinds["coco"][0].match.min_iou == 0.5
-    assert isinstance(kinds["ids"][0], IdMasks)
-    assert (kinds["ids"][0].folder, kinds["ids"][0].template) == (tmp_path, "{id}.png")
-    assert isinstance(kinds["released"][0], ReleasedMasks)
-    assert kinds["released"][0].template == "{id}_leftImg8bit.png"
-
-
-@pytest.mark.parametrize(
-    ("masks", "part"),
-    [
-        (["masks=coco", "masks.path=gone.json"], "masks.path=gone.json: no such file; masks.kind=coco"),
-        (["masks=ids", "masks.path=gone"], "masks.path=gone: no such folder; masks.kind=ids"),
-        (["masks=mcg", "masks.path=gone"], "masks.path=gone: no such folder; masks.kind=mcg"),
-        (["masks.dials.contours=gone.Edges"], "masks.dials.contours=gone.Edges: module gone cannot be imported"),
-        (["masks=released", "masks.path=gone"], "masks.path=gone: no such folder; masks.kind=released"),
-    ],
-)
-def test_masks_that_are_not_there(masks, part):
-    with pytest.raises(ConfigError, match=part):
-        checked("stage=masks", *masks).masks.source(CITYSCAPES)
 
 
 @pytest.mark.parametrize(("shard", "part"), [("0/1", (0, 1)), ("0/4", (0, 4)), ("3/4", (3, 4)), ("007/10", (7, 10))])
@@ -161,14 +126,11 @@ REFUSED = {
     "stage=cams": "stage=cams needs a trained crop classifier or its heatmaps; give source.checkpoint=",
     "audit=true": "audit=true belongs to stage=masks, cams, labels, not to stage=boxes",
     "coco=true": "coco=true belongs to stage=labels, not to stage=boxes",
-    "masks.kind=guess": "masks.kind=guess: choose one of grabcut, ",
-    "masks.path=x": "masks.kind=grabcut with masks.path=x: it reads no files; leave the path out",
-    "masks.kind=ids": "masks.kind=ids with masks.path=None",
-    "masks.kind=mcg": "masks.kind=mcg with masks.path=None",
-    "masks.dials.contours=best": "masks.dials.contours='best': expected lab, or a class",
-    "masks.dials.contours_file=net.npz": "masks.dials.contours_file=net.npz with masks.dials.contours=lab",
-    "masks.template=same": r"masks.template=same: must hold \{id\}",
-    "masks.min_iou=1.5": "masks.min_iou=1.5: expected 0 to 1",
+    "masks._target_=guess": "masks._target_=guess: cannot be imported",
+    "masks.path=x": "masks.path: no such key",
+    "masks.fusion.gap=700": "masks.fusion.gap=700.0: expected a number from 0 to 100",
+    "mask_net.steps=0": "mask_net.steps=0: expected 1 or more",
+    "mask_net.windows.side=40": "mask_net.windows.side=40: expected a multiple of 16",
     "labels.score_threshold=2": "labels.score_threshold=2.0: expected a number from 0 to 1",
     "labels.steps=[tag_check,tag_check]": "labels.steps: tag_check occurs twice",
     "labels.steps=[crf]": "labels.steps: no step is called 'crf'",
@@ -196,11 +158,7 @@ def test_values_that_make_no_sense(sound, override):
     [
         (["data=camvid", "out=results"], "no value for data.root; give one"),
         (["source=released", *ALWAYS], "no value for source.root; give one"),
-        (["masks=coco", *ALWAYS], "masks.kind=coco with masks.path=None: give its file, masks.path=PATH"),
-        (["masks=mcg", "masks.path=mcg", "masks.dials.contours=a.B", *ALWAYS],
-         "masks.kind=mcg with masks.dials.contours=a.B: contours belong to our own segment proposals"),
-        (["masks=network", "masks.path=mask_net.pt", "masks.dials.combine=both", *ALWAYS],
-         "masks.kind=network with masks.dials.combine=both: a network is heard in a vote only"),
+        (["masks=coco", *ALWAYS], "no value for masks.path; give one"),
     ],
 )  # fmt: skip
 def test_options_that_need_more(given, part):
@@ -231,7 +189,7 @@ def test_no_stage():
         ("data.splt=val", ["splt"]),
         ("labels.fill=0.5", ["fill"]),
         ("source=web", ["source/web"]),
-        ("masks.dials.rules=published", ["rules"]),
+        ("masks.fusion.gab=1", ["gab"]),
     ],
 )
 def test_unknown_keys_and_values_are_refused_by_name(override, parts):

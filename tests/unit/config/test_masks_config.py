@@ -1,135 +1,155 @@
-"""What train.py makes of a source of masks, and what it says that stands behind them."""
+"""Every option of the group `masks`: the source that it makes, and what stands behind it."""
 
-import re
+from pathlib import Path
 
-import numpy as np
 import pytest
-from omegaconf import OmegaConf
+from hydra import compose, initialize_config_dir
 
 from tests.unit.masks.tiny_sam import save_sam
-from weakpan.basics.catalog import CITYSCAPES
 from weakpan.basics.errors import ConfigError, DataError
+from weakpan.config.compose import register
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import settings_of, to_train_config
-from weakpan.masks.mcg import McgMasks
-from weakpan.masks.sam import SamMasks
+from weakpan.masks import (
+    CocoMasks,
+    GrabCutAndProposals,
+    IdMasks,
+    McgMasks,
+    NetworkMasks,
+    ReleasedMasks,
+    SamMasks,
+)
+from weakpan.masks.fallback import FallbackSettings
 from weakpan.storage.files import content_digest
 
-COMPLETE = (
-    "run=r", "data.name=d", "data.root=x", "data.classes=camvid", "classifier.network.encoder=resnet10t",
-    "segmenter.network.encoder=resnet10t",
-)  # fmt: skip
+CONF = str(Path(__file__).parents[3] / "conf")
+PATH = Path("some/where")
+PUBLISHED = {"fusion": None, "fallback": FallbackSettings(radius=0.9)}
 
 
-def masks_of(*changes):
-    composed = OmegaConf.merge(
-        OmegaConf.structured(TrainConfig), OmegaConf.from_dotlist([*COMPLETE, *(f"masks.{c}" for c in changes)])
-    )
-    config = to_train_config(composed)
-    return config.masks, settings_of(config, "cues")
+def config_of(option, *changes):
+    register("train_schema", TrainConfig)
+    with initialize_config_dir(CONF, version_base="1.3"):
+        composed = compose("train", ["run=r", f"masks={option}", *(f"masks.{change}" for change in changes)])
+    return to_train_config(composed)
 
 
-def test_train_takes_candidates_of_mcg(tmp_path):
-    masks, settings = masks_of("kind=mcg", f"path={tmp_path}", "dials.combine=both", "min_iou=0")
-    source = masks.source(CITYSCAPES)
-    assert isinstance(source, McgMasks)
-    assert (source.folder, source.template, source.min_iou) == (tmp_path, "{id}.mat", 0)
-    assert source.settings.combine == "both"
-    assert (settings["masks.kind"], settings["masks.path"]) == ("mcg", str(tmp_path))
-    assert (
-        masks_of("kind=mcg", f"path={tmp_path}", "template='{id}_mcg'")[0].source(CITYSCAPES).template == "{id}_mcg.mat"
-    )
+def source_of(option, *changes):
+    return config_of(option, *changes).mask_source
 
 
 @pytest.mark.parametrize(
-    ("changes", "boundaries"),
+    ("option", "source"),
     [
-        ((), "without learned boundaries"),
-        (("kind=network", "path=a/mask_net.pt"), "without learned boundaries"),
-        (("dials.contours=a.Edges",), "with contours of a.Edges and whatever boundaries it has learned from"),
-        (("kind=network", "path=a/mask_net.pt", "dials.contours=a.Edges"), "with contours of a.Edges and whatever"),
+        ("default", GrabCutAndProposals()),
+        ("published", GrabCutAndProposals(proposal_weights=None, **PUBLISHED)),
+        ("network", NetworkMasks(path=PATH)),
+        ("sam", SamMasks(PATH)),
+        ("mcg", McgMasks(path=PATH)),
+        ("coco", CocoMasks(PATH, "{id}_leftImg8bit")),
+        ("ids", IdMasks(PATH)),
+        ("released", ReleasedMasks(PATH)),
+    ],
+)
+def test_options_have_the_defaults_of_their_class(option, source):
+    given = [] if option in ("default", "published") else [f"path={PATH}"]
+    made = source_of(option, *given)
+    assert type(made) is type(source)
+    assert made == source
+
+
+def test_mcg_with_the_masks_as_published():
+    source = source_of("mcg", f"path={PATH}", "fusion=null", "fallback.radius=0.9", "min_iou=0")
+    assert source == McgMasks(path=PATH, min_iou=0, **PUBLISHED)
+
+
+def test_settings_of_a_run_name_the_source():
+    settings = settings_of(config_of("mcg", f"path={PATH}", "fusion.gap=0"), "masks")
+    assert settings["masks._target_"] == "weakpan.masks.McgMasks"
+    assert (settings["masks.path"], settings["masks.fusion.gap"]) == (str(PATH), 0)
+
+
+@pytest.mark.parametrize(
+    ("option", "changes", "words"),
+    [
+        ("default", (), "GrabCut and segment proposals, without learned boundaries"),
+        ("network", ("path=a/mask_net.pt",), "mask_net.pt, a network that learned from boxes, without learned"),
         (
-            ("kind=mcg", "path=a/mcg"),
+            "mcg",
+            ("path=a/mcg",),
             "of MCG in mcg, whose edges are learned from boundary labels: boundary supervision",
         ),
         (
-            ("kind=sam", "path=a/sam"),
+            "sam",
+            ("path=a/sam",),
             "masks in boxes from sam, a foundation model that others trained on masks, a billion of them for SAM: more "
             "than boxes and tags stands behind these masks",
         ),
-        (("kind=ids", "path=a/ids"), "read from ids (ids), with whatever its tool has learned from"),
+        ("ids", ("path=a/ids",), "read from ids (ids), with whatever its tool has learned from"),
     ],
 )
-def test_supervision_says_what_is_known_about_boundaries(changes, boundaries):
-    assert boundaries in masks_of(*changes)[0].supervision
+def test_supervision_says_what_is_known_about_boundaries(option, changes, words):
+    assert words in source_of(option, *changes).supervision
 
 
-def test_a_model_of_the_sam_family_is_named_as_a_voice_too(tmp_path):
-    masks = masks_of("kind=network", f"path={tmp_path}")[0]
-    assert "GrabCut, segment proposals and" in masks.supervision
-    assert "foundation model that others trained on masks" in masks.supervision
-    assert "learned from boxes" not in masks.supervision
+def test_a_model_of_the_sam_family_is_named_as_evidence_too(tmp_path):
+    source = source_of("network", f"path={tmp_path}")
+    assert "GrabCut, segment proposals and" in source.supervision
+    assert "foundation model that others trained on masks" in source.supervision
+    assert "learned from boxes" not in source.supervision
 
 
 def test_contents_follow_the_files_that_are_read(tmp_path):
-    network, edges = tmp_path / "mask_net.pt", tmp_path / "edges.bin"
+    network = tmp_path / "mask_net.pt"
     network.write_bytes(b"weights")
-    edges.write_bytes(b"more")
-    contours = f"dials.contours={__name__}.Edges", f"dials.contours_file={edges}"
-    masks = masks_of("kind=network", f"path={network}", *contours)[0]
-    before = masks.contents()
-    assert before == {"path": content_digest([network]), "dials.contours_file": content_digest([edges])}
+    source = source_of("network", f"path={network}")
+    before = source.contents()
+    assert before == {"path": content_digest([network])}
     network.write_bytes(b"other weights")
-    assert masks.contents() == {**before, "path": content_digest([network])}
-    assert masks.contents() != before
-    edges.write_bytes(b"less and less")
-    assert masks.contents()["dials.contours_file"] != before["dials.contours_file"]
-    assert masks_of()[0].contents() == {}
-    assert masks_of("kind=ids", f"path={tmp_path}")[0].contents() == {}
-    masks = masks_of("kind=coco", f"path={edges}", "template='{id}'")[0]
-    assert masks.contents() == {"path": content_digest([edges])}
-    edges.unlink()
-    with pytest.raises(ConfigError, match=r"masks\.path=.*edges\.bin: no such file; masks\.kind=coco reads one"):
-        masks.contents()
+    assert source.contents() == {"path": content_digest([network])} != before
+    assert source_of("coco", f"path={network}").contents() == source.contents()
+    assert source_of("default").contents() == source_of("ids", f"path={tmp_path}").contents() == {}
+    network.unlink()
+    with pytest.raises(ConfigError) as caught:
+        source.check_files()
+    assert (caught.value.key, caught.value.found) == ("path", network)
 
 
 def test_contents_of_a_folder_are_those_of_weights_and_settings(tmp_path):
     folder = save_sam(tmp_path / "sam")
-    masks = masks_of("kind=sam", f"path={folder}")[0]
-    before = masks.contents()
+    source = source_of("sam", f"path={folder}")
+    source.check_files()
+    before = source.contents()
     (folder / "README.md").write_text("notes")
-    assert masks.contents() == before
+    assert source.contents() == before
     save_sam(folder, seed=5)
-    assert masks.contents().keys() == {"path"}
-    assert masks.contents() != before
-    assert isinstance(masks.source(CITYSCAPES), SamMasks)
+    assert source.contents().keys() == {"path"}
+    assert source.contents() != before
     (folder / "model.safetensors").unlink()
     with pytest.raises(DataError, match=r"model\.safetensors: no such file"):
-        masks.source(CITYSCAPES)
+        source.check_files()
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("option", "changes", "key"),
     [
-        (("kind=sam",), "masks.kind=sam with masks.path=None: give its folder, masks.path=PATH"),
-        (
-            ("kind=sam", "path=a", "dials.combine=both"),
-            "masks.kind=sam with masks.dials.combine=both: a network is asked",
-        ),
-        (("kind=network", "path=a", "dials.combine=both"), "a network is heard in a vote only"),
-        (("kind=sam", "path=a", "dials.contours=a.Edges"), "contours belong to our own segment proposals"),
+        ("sam", (), None),
+        ("network", ("path=a", "fusion=null"), "masks.fusion"),
+        ("default", ("fusion.gap=700",), "masks.fusion.gap"),
+        ("default", ("grabcut.corner=0.5",), "masks.grabcut.corner"),
+        ("default", ("grabcut.core=1.0", "grabcut.corner=1.0"), "masks.grabcut.core"),
+        ("default", ("fusion.gap=much",), "masks.fusion.gap"),
+        ("default", ("overlap=big",), "masks.overlap"),
+        ("default", ("region=128",), "masks.region"),
+        ("default", ("_target_=weakpan.masks.Sam",), "masks._target_"),
+        ("default", ("_target_=pathlib.Path",), "masks._target_"),
+        ("default", ("_target_=weakpan.masks.IdMasks",), "masks.region"),
+        ("ids", ("path=a", "template=same"), "masks.template"),
+        ("ids", ("path=a", "min_iou=2"), "masks.min_iou"),
     ],
 )
-def test_what_does_not_go_together_is_named(changes, words):
-    with pytest.raises(ConfigError, match=re.escape(words)):
-        masks_of(*changes)
-
-
-class Edges:
-    """Contours that are made with a file."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __call__(self, pixels):
-        return np.zeros(pixels.shape[:2], np.float32)
+def test_what_a_source_does_not_take_is_named_by_its_full_key(option, changes, key):
+    with pytest.raises(ConfigError) as caught:
+        config_of(option, *changes)
+    assert caught.value.key == key
+    assert "masks." in str(caught.value)

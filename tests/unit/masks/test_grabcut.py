@@ -6,9 +6,17 @@ import pytest
 
 from tests.unit.masks.drawn_objects import disc_in_grass
 from weakpan.data.annotations import Box
-from weakpan.masks.grabcut import grabcut_mask
+from weakpan.masks.grabcut import GrabCutSettings, grabcut_mask
 from weakpan.masks.painting import mask_iou
 from weakpan.masks.region import crop_region, elliptic_radius
+
+
+@pytest.mark.parametrize(
+    ("settings", "spread", "cores"),
+    [({}, 0.2, (0.65, 0.45, 0.85)), ({}, 0, (0.65,)), ({"core": 0.1, "corner": 1.0}, 0.5, (0.1, 0.0, 0.55))],
+)
+def test_cores_are_spread_between_nothing_and_the_corners(settings, spread, cores):
+    assert GrabCutSettings(**settings).cores(spread) == pytest.approx(cores)
 
 
 def test_finds_an_object_of_its_own_colour():

@@ -15,11 +15,11 @@ from weakpan.basics.arrays import NO_THING
 from weakpan.basics.catalog import CITYSCAPES, Catalog
 from weakpan.basics.errors import ConfigError, DataError
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
-from weakpan.masks.box_masks import Fallback
 from weakpan.masks.coco import CocoMasks
 from weakpan.masks.coco_shapes import decode_polygons, decode_runs, decode_segmentation, decompress
 from weakpan.masks.map_files import IdMasks, ReleasedMasks
-from weakpan.masks.matching import MatchSettings
+from weakpan.masks.matching import CROWD_MASKS
+from weakpan.masks.result import Fallback
 from weakpan.storage.images import write_png
 
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[3] / "../shared/data"))
@@ -32,7 +32,7 @@ def annotation_of(*boxes, image_id="street", shape=SHAPE):
 
 
 def not_loaded():
-    raise AssertionError("a source of files has no use for the photograph")
+    raise AssertionError("a source of files has no use for the image")
 
 
 def run_lengths(mask):
@@ -109,7 +109,7 @@ def instances():
 def coco(tmp_path, content, **more):
     path = tmp_path / "masks.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return CocoMasks(path, CITYSCAPES, **more)
+    return CocoMasks(path, **more)
 
 
 @settings(max_examples=150, deadline=None)
@@ -165,7 +165,7 @@ def test_both_kinds_of_coco_file_give_the_map(tmp_path, make, compressed):
     records = content if isinstance(content, list) else content["annotations"]
     for record, mask in zip(records, two_objects()[:2], strict=True):
         record["segmentation"] = rle(mask, compressed)
-    result = coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded)
+    result = coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES)
     assert (result.semantic == expected_map()).all()
     assert [(r.index, r.class_id, r.fallback) for r in result.records] == [
         (0, CAR, Fallback.NOT_NEEDED), (1, PERSON, Fallback.NOT_NEEDED),
@@ -176,19 +176,19 @@ def test_both_kinds_of_coco_file_give_the_map(tmp_path, make, compressed):
 def test_polygons_in_a_file_give_the_map(tmp_path):
     content = results()
     content[1]["segmentation"] = [[10, 3, 13, 3, 13, 11, 10, 11]]
-    result = coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded)
+    result = coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES)
     assert (result.semantic == expected_map()).all()
 
 
 def test_the_order_of_masks_and_boxes_does_not_matter(tmp_path):
     boxes = two_objects()[2][::-1]
-    result = coco(tmp_path, results()).masks(annotation_of(*boxes), not_loaded)
+    result = coco(tmp_path, results()).masks(annotation_of(*boxes), not_loaded, CITYSCAPES)
     assert (result.semantic == expected_map()).all()
 
 
 def test_masks_without_a_category_fit_every_class(tmp_path):
     content = [{k: v for k, v in record.items() if k != "category_id"} for record in results()]
-    result = coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded)
+    result = coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES)
     assert (result.semantic == expected_map()).all()
 
 
@@ -196,28 +196,48 @@ def test_a_category_may_be_given_by_name(tmp_path):
     content = results()
     content[0] |= {"category_id": 1, "category_name": "car"}
     content[1] |= {"category_name": "car"}
-    result = coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded)
+    result = coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES)
     assert [r.fallback for r in result.records] == [Fallback.NOT_NEEDED, Fallback.NO_MASK]
     assert (result.semantic[two_objects()[2][1].slices] == 255).all()
 
 
-def test_crowds_empty_masks_and_ignored_ids_are_passed_over(tmp_path):
+def test_empty_masks_and_ignored_ids_are_passed_over(tmp_path):
     content = results()
-    content[0]["iscrowd"] = 1
+    content[0]["segmentation"] = rle(np.zeros(SHAPE, bool))
     content[1]["category_id"] = 29  # a caravan
-    content.append({"image_id": "street", "category_id": 24, "segmentation": rle(np.zeros(SHAPE, bool))})
-    result = coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded)
+    result = coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES)
     assert [r.fallback for r in result.records] == [Fallback.NO_MASK] * 2
 
 
+def test_what_was_painted_with_a_brush_is_used_where_no_other_mask_fits(tmp_path):
+    boxes = two_objects()[2]
+    content = results()
+    assert coco(tmp_path, content).masks(annotation_of(*boxes), not_loaded, CITYSCAPES).counts == {}
+    # Annotation tools mark run lengths as crowds.
+    for record in content:
+        record["iscrowd"] = 1
+    result = coco(tmp_path, content).masks(annotation_of(*boxes), not_loaded, CITYSCAPES)
+    assert (result.semantic == expected_map()).all()
+    assert result.counts == {CROWD_MASKS: 2}
+    # A mask that fits worse and is no crowd comes first.
+    small = np.zeros(SHAPE, bool)
+    small[2:9, 1:6] = True
+    content.append({"image_id": "street", "category_id": 26, "segmentation": rle(small)})
+    result = coco(tmp_path, content).masks(annotation_of(*boxes), not_loaded, CITYSCAPES)
+    assert (result.semantic == CAR).sum() == small.sum()
+    assert result.counts == {CROWD_MASKS: 1}
+
+
 def test_a_listed_image_without_masks_leaves_its_boxes_undecided(tmp_path):
-    result = coco(tmp_path, instances()).masks(annotation_of(*two_objects()[2], image_id="lane"), not_loaded)
+    result = coco(tmp_path, instances()).masks(
+        annotation_of(*two_objects()[2], image_id="lane"), not_loaded, CITYSCAPES
+    )
     assert [r.cover for r in result.records] == [0, 0]
 
 
 def test_an_image_without_boxes_needs_no_masks(tmp_path):
     group = Box(CAR, 0, 0, 3, 3, BoxKind.GROUP)
-    result = coco(tmp_path, results()).masks(annotation_of(group, image_id="lane"), not_loaded)
+    result = coco(tmp_path, results()).masks(annotation_of(group, image_id="lane"), not_loaded, CITYSCAPES)
     assert result.records == ()
     assert (result.semantic[:4, :4] == 255).all()
 
@@ -227,28 +247,28 @@ def test_images_are_found_by_id_and_by_a_template(tmp_path):
     content = instances()
     # The number of an image that has a name in the file says nothing about ours: it may be another one.
     with pytest.raises(DataError, match=r"masks\.json: no image 5 in it"):
-        coco(tmp_path, content).masks(annotation_of(*boxes, image_id="5"), not_loaded)
+        coco(tmp_path, content).masks(annotation_of(*boxes, image_id="5"), not_loaded, CITYSCAPES)
     del content["images"][0]["file_name"]
-    by_number = coco(tmp_path, content).masks(annotation_of(*boxes, image_id="5"), not_loaded)
+    by_number = coco(tmp_path, content).masks(annotation_of(*boxes, image_id="5"), not_loaded, CITYSCAPES)
     assert (by_number.semantic == expected_map()).all()
     content["images"][0]["file_name"] = "street_leftImg8bit.png"
-    source = coco(tmp_path, content, stem="{id}_leftImg8bit")
-    assert (source.masks(annotation_of(*boxes), not_loaded).semantic == expected_map()).all()
+    source = coco(tmp_path, content, template="{id}_leftImg8bit")
+    assert (source.masks(annotation_of(*boxes), not_loaded, CITYSCAPES).semantic == expected_map()).all()
 
 
 def test_the_least_iou_of_the_source_is_used(tmp_path):
     box = Box(CAR, 1, 2, 7, 11)  # the car fills seven of its ten rows
     for least, fallback in ((0.7, Fallback.NOT_NEEDED), (0.71, Fallback.NO_MASK)):
-        source = coco(tmp_path, results(), match=MatchSettings(min_iou=least))
-        assert source.masks(annotation_of(box), not_loaded).records[0].fallback is fallback
+        source = coco(tmp_path, results(), min_iou=least)
+        assert source.masks(annotation_of(box), not_loaded, CITYSCAPES).records[0].fallback is fallback
 
 
 def test_a_file_that_was_written_again_is_read_again(tmp_path):
     source = coco(tmp_path, results())
-    assert source.masks(annotation_of(*two_objects()[2]), not_loaded).records[1].cover > 0
+    assert source.masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES).records[1].cover > 0
     source.path.write_text(json.dumps(results()[:1]))
     os.utime(source.path, ns=(1, 1))
-    assert source.masks(annotation_of(*two_objects()[2]), not_loaded).records[1].cover == 0
+    assert source.masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES).records[1].cover == 0
 
 
 @pytest.mark.parametrize(
@@ -277,7 +297,7 @@ def test_a_damaged_mask_is_named_by_file_image_and_position(tmp_path, segmentati
     content = results()
     content[1]["segmentation"] = segmentation
     with pytest.raises(DataError, match=r"masks\.json: image street: annotation 1: .*" + message):
-        coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded)
+        coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES)
 
 
 @pytest.mark.parametrize(
@@ -293,14 +313,14 @@ def test_a_wrong_record_is_named(tmp_path, change, message):
     content = results()
     content[0] |= change
     with pytest.raises(DataError, match=r"image street: annotation 0: .*" + message):
-        coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded)
+        coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES)
 
 
 def test_a_category_that_the_file_itself_does_not_list_is_refused(tmp_path):
     content = instances()
     content["annotations"][0]["category_id"] = 26  # the class table's id of a car, but not the file's
     with pytest.raises(DataError, match="annotation 0: category 26 is not in class table"):
-        coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded)
+        coco(tmp_path, content).masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES)
 
 
 @pytest.mark.parametrize(
@@ -308,28 +328,28 @@ def test_a_category_that_the_file_itself_does_not_list_is_refused(tmp_path):
 )
 def test_another_json_is_refused(tmp_path, text):
     with pytest.raises(DataError, match=r"masks\.json: (not|neither)"):
-        coco(tmp_path, text).masks(annotation_of(*two_objects()[2]), not_loaded)
+        coco(tmp_path, text).masks(annotation_of(*two_objects()[2]), not_loaded, CITYSCAPES)
 
 
 def test_missing_files_images_and_sizes_are_named(tmp_path):
     boxes = two_objects()[2]
     with pytest.raises(DataError, match=r"masks\.json: not readable .*expected masks as COCO JSON"):
-        CocoMasks(tmp_path / "masks.json", CITYSCAPES).masks(annotation_of(*boxes), not_loaded)
+        CocoMasks(tmp_path / "masks.json").masks(annotation_of(*boxes), not_loaded, CITYSCAPES)
     with pytest.raises(DataError, match="no image alley in it"):
-        coco(tmp_path, instances()).masks(annotation_of(*boxes, image_id="alley"), not_loaded)
+        coco(tmp_path, instances()).masks(annotation_of(*boxes, image_id="alley"), not_loaded, CITYSCAPES)
     with pytest.raises(DataError, match=r"image street is 12 x 16 .*says 12 x 17"):
-        coco(tmp_path, instances()).masks(annotation_of(*boxes, shape=(12, 17)), not_loaded)
+        coco(tmp_path, instances()).masks(annotation_of(*boxes, shape=(12, 17)), not_loaded, CITYSCAPES)
     twice = instances()
     twice["images"][1]["file_name"] = "village/street.jpg"
     with pytest.raises(DataError, match="two images are called street"):
-        coco(tmp_path, twice).masks(annotation_of(*boxes), not_loaded)
+        coco(tmp_path, twice).masks(annotation_of(*boxes), not_loaded, CITYSCAPES)
 
 
 @pytest.mark.parametrize(("dtype", "ids"), [(np.uint8, (255, 1)), (np.uint16, (65535, 26001))])
 def test_ids_of_any_numbering_give_the_map(tmp_path, dtype, ids):
     car, person, boxes = two_objects()
     write_png(tmp_path / "street_ids.png", (car * ids[0] + person * ids[1]).astype(dtype))
-    result = IdMasks(tmp_path, "{id}_ids.png").masks(annotation_of(*boxes), not_loaded)
+    result = IdMasks(tmp_path, "{id}_ids").masks(annotation_of(*boxes), not_loaded, CITYSCAPES)
     assert (result.semantic == expected_map()).all()
     assert [r.fallback for r in result.records] == [Fallback.NOT_NEEDED] * 2
 
@@ -338,7 +358,7 @@ def test_an_object_in_two_pieces_is_one_mask(tmp_path):
     ids = np.zeros(SHAPE, np.uint16)
     ids[2:5, 1:5] = ids[7:9, 1:5] = 300
     write_png(tmp_path / "street.png", ids)
-    result = IdMasks(tmp_path).masks(annotation_of(Box(CAR, 1, 2, 4, 8)), not_loaded)
+    result = IdMasks(tmp_path).masks(annotation_of(Box(CAR, 1, 2, 4, 8)), not_loaded, CITYSCAPES)
     assert result.records[0].cover == pytest.approx(5 / 7)
     assert ((result.semantic == CAR) == (ids == 300)).all()
 
@@ -346,25 +366,26 @@ def test_an_object_in_two_pieces_is_one_mask(tmp_path):
 def test_files_of_ids_that_do_not_fit_are_named(tmp_path):
     source, annotation = IdMasks(tmp_path), annotation_of(*two_objects()[2])
     with pytest.raises(DataError, match=r"street\.png: no such file; add the masks of image street"):
-        source.masks(annotation, not_loaded)
+        source.masks(annotation, not_loaded, CITYSCAPES)
     write_png(tmp_path / "street.png", np.zeros((16, 12), np.uint16))
     with pytest.raises(DataError, match=r"street\.png: 16 x 12 .* of street says 12 x 16"):
-        source.masks(annotation, not_loaded)
+        source.masks(annotation, not_loaded, CITYSCAPES)
     write_png(tmp_path / "street.png", np.zeros((*SHAPE, 3), np.uint8))
     with pytest.raises(DataError, match=r"street\.png: a label map has one channel"):
-        source.masks(annotation, not_loaded)
+        source.masks(annotation, not_loaded, CITYSCAPES)
     Image.fromarray(np.zeros(SHAPE, bool)).save(tmp_path / "street.png")
     with pytest.raises(DataError, match=r"street\.png: expected a PNG of 8 or 16 bits"):
-        source.masks(annotation, not_loaded)
+        source.masks(annotation, not_loaded, CITYSCAPES)
     (tmp_path / "street.png").write_bytes(b"\x89PNG")
     with pytest.raises(DataError, match=r"street\.png: not a readable image"):
-        source.masks(annotation, not_loaded)
+        source.masks(annotation, not_loaded, CITYSCAPES)
 
 
-@pytest.mark.parametrize("kind", [lambda t: IdMasks(Path(), t), lambda t: ReleasedMasks(Path(), CITYSCAPES, t)])
+@pytest.mark.parametrize("kind", [IdMasks, ReleasedMasks, CocoMasks])
 def test_a_template_without_the_id_is_refused(kind):
-    with pytest.raises(ConfigError, match=r"template='masks\.png'"):
-        kind("masks.png")
+    with pytest.raises(ConfigError) as caught:
+        kind(Path(), "masks")
+    assert (caught.value.key, caught.value.found) == ("template", "masks")
 
 
 def indexed(path, values):
@@ -381,7 +402,7 @@ def test_a_released_map_is_taken_as_it_is(tmp_path):
     values[boxes[1].slices] = 255
     indexed(tmp_path / "street_leftImg8bit.png", values)
     group = Box(PERSON, 0, 0, 2, 2, BoxKind.GROUP)
-    result = ReleasedMasks(tmp_path, CITYSCAPES).masks(annotation_of(group, *boxes), not_loaded)
+    result = ReleasedMasks(tmp_path).masks(annotation_of(group, *boxes), not_loaded, CITYSCAPES)
     assert (result.semantic == np.where(values == 0, NO_THING, values)).all()
     assert result.semantic.dtype == np.uint8
     assert [(r.index, r.class_id, r.fallback) for r in result.records] == [
@@ -394,7 +415,7 @@ def test_a_released_map_is_taken_as_it_is(tmp_path):
 def test_a_released_map_with_a_value_that_is_no_thing_is_refused(tmp_path, value):
     indexed(tmp_path / "street.png", np.full(SHAPE, value))
     with pytest.raises(DataError, match=rf"street\.png: value {value} has no meaning here; expected 0"):
-        ReleasedMasks(tmp_path, CITYSCAPES, "{id}.png").masks(annotation_of(), not_loaded)
+        ReleasedMasks(tmp_path, "{id}").masks(annotation_of(), not_loaded, CITYSCAPES)
 
 
 def test_a_class_table_that_begins_with_a_thing_has_254_for_no_thing(tmp_path):
@@ -402,7 +423,7 @@ def test_a_class_table_that_begins_with_a_thing_has_254_for_no_thing(tmp_path):
     values = np.full(SHAPE, NO_THING)
     values[2:5, 3:6] = 0
     indexed(tmp_path / "street_leftImg8bit.png", values)
-    result = ReleasedMasks(tmp_path, things_first).masks(annotation_of(Box(0, 3, 2, 5, 4)), not_loaded)
+    result = ReleasedMasks(tmp_path).masks(annotation_of(Box(0, 3, 2, 5, 4)), not_loaded, things_first)
     assert (result.semantic == values).all()
     assert result.records[0].cover == 1
 
@@ -416,9 +437,7 @@ def test_the_released_map_of_a_real_frame_is_read():
     values = np.array(Image.open(SAMPLE / f"{image_id}_leftImg8bit.png"))
     classes = [int(v) for v in np.unique(values) if v not in (0, 255)]
     boxes = [tight_box(values == v, v) for v in classes]
-    result = ReleasedMasks(SAMPLE, CITYSCAPES).masks(
-        annotation_of(*boxes, image_id=image_id, shape=(1024, 2048)), not_loaded
-    )
+    result = ReleasedMasks(SAMPLE).masks(annotation_of(*boxes, image_id=image_id, shape=(1024, 2048)), not_loaded)
     assert len(classes) > 1
     assert ((result.semantic == NO_THING) == (values == 0)).all()
     assert [round(r.cover * b.area) for r, b in zip(result.records, boxes, strict=True)] == [

@@ -1,23 +1,24 @@
 """Segment proposals of MCG in the place of our own."""
 
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import scipy.io
 
 from tests.unit.masks.drawn_objects import disc_in_grass
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.basics.errors import ConfigError, DataError
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.formats.mat_candidates import SegmentCandidates
-from weakpan.masks.box_masks import Fallback, MaskSettings, masks_in_boxes
+from weakpan.masks import GrabCutAndProposals
+from weakpan.masks.fusion import FusionSettings
 from weakpan.masks.mcg import BestCandidates, McgMasks, candidate_extents
 from weakpan.masks.painting import mask_iou
 from weakpan.masks.region import crop_region
+from weakpan.masks.result import Fallback
 
 CAR = 3
-BOTH, VOTE = MaskSettings(combine="both"), MaskSettings()
 
 
 def candidates_of(superpixels, labels, scores=None):
@@ -104,7 +105,7 @@ def test_both_keep_what_grabcut_and_the_candidate_share(tmp_path):
     # The upper half of the disc alone; the box around it has an IoU of one half with the box.
     write(tmp_path / "street.mat", superpixels, [[1]])
     annotation = annotation_of(image, box)
-    result = McgMasks(tmp_path, min_iou=0.4, settings=BOTH).masks(annotation, lambda: image)
+    result = McgMasks(path=tmp_path, min_iou=0.4, fusion=None).masks(annotation, lambda: image, CITYSCAPES)
     labelled = result.semantic == CAR
     assert labelled.any()
     assert not (labelled & (superpixels != 1)).any()
@@ -113,22 +114,27 @@ def test_both_keep_what_grabcut_and_the_candidate_share(tmp_path):
     assert record.fallback is Fallback.NOT_NEEDED
     assert labelled.sum() == round(record.cover * box.area)
     assert labelled.sum() <= record.grabcut_area
-    own = masks_in_boxes(image, [box], BOTH)
+    own = GrabCutAndProposals(fusion=None).masks(annotation, lambda: image, CITYSCAPES)
     assert own.records[0].proposal_area != record.proposal_area
     assert (own.semantic[truth & (superpixels == 2)] == CAR).mean() > 0.5
 
 
-def test_the_candidate_has_a_voice_in_the_vote(tmp_path):
+def test_the_candidate_counts_in_a_fusion(tmp_path):
     image, _, box, superpixels = cut_disc()
     write(tmp_path / "street.mat", superpixels, [[1]])
     lower = superpixels == 2
-    loud = replace(VOTE, vote=replace(VOTE.vote, proposal=8.0))
-    voted = McgMasks(tmp_path, min_iou=0.4, settings=loud).masks(annotation_of(image, box), lambda: image)
-    silent = McgMasks(tmp_path, min_iou=0.9, settings=loud).masks(annotation_of(image, box), lambda: image)
-    assert (voted.semantic[lower] == CAR).mean() < 0.2
+    fused, silent = (
+        McgMasks(path=tmp_path, min_iou=least, fusion=FusionSettings(proposal=8.0)).masks(
+            annotation_of(image, box), lambda: image, CITYSCAPES
+        )
+        for least in (0.4, 0.9)
+    )
+    assert (fused.semantic[lower] == CAR).mean() < 0.2
     assert (silent.semantic[lower] == CAR).mean() > 0.8
-    # Without a candidate the others vote as if proposals weighed nothing.
-    nothing = masks_in_boxes(image, [box], replace(VOTE, vote=replace(VOTE.vote, proposal=0.0)))
+    # Without a candidate the rest counts as if proposals weighed nothing.
+    nothing = GrabCutAndProposals(fusion=FusionSettings(proposal=0.0)).masks(
+        annotation_of(image, box), lambda: image, CITYSCAPES
+    )
     assert (silent.semantic == nothing.semantic).all()
     assert (silent.records[0].proposal_area, silent.records[0].agreement) == (0, 0.0)
 
@@ -137,7 +143,8 @@ def test_both_without_a_candidate_have_no_consensus(tmp_path):
     image, _, box, superpixels = cut_disc()
     write(tmp_path / "street.mat", superpixels, [[1]])
     other = Box(2, 0, 0, 9, 9, BoxKind.STUFF)
-    result = McgMasks(tmp_path, min_iou=0.9, settings=BOTH).masks(annotation_of(image, other, box), lambda: image)
+    source = McgMasks(path=tmp_path, min_iou=0.9, fusion=None)
+    result = source.masks(annotation_of(image, other, box), lambda: image, CITYSCAPES)
     assert [(r.index, r.fallback) for r in result.records] == [(1, Fallback.NO_CONSENSUS)]
 
 
@@ -155,20 +162,20 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path):
         else:
             write(path, content, [[1]])
         with pytest.raises(DataError, match=rf"{name}/street\.mat: {words}"):
-            McgMasks(path.parent).masks(annotation, lambda: image)
+            McgMasks(path=path.parent).masks(annotation, lambda: image, CITYSCAPES)
     with pytest.raises(DataError, match=r"street_a\.mat: no such file; add the MCG candidates of image street"):
-        McgMasks(tmp_path, "{id}_a.mat").masks(annotation, lambda: image)
+        McgMasks(path=tmp_path, template="{id}_a.mat").masks(annotation, lambda: image, CITYSCAPES)
     write(tmp_path / "street.mat", superpixels, [[1]])
     with pytest.raises(DataError, match="80 x 120 pixels"):
-        McgMasks(tmp_path).masks(annotation, lambda: image[:80])
+        McgMasks(path=tmp_path).masks(annotation, lambda: image[:80], CITYSCAPES)
 
 
 def test_it_travels_small_and_its_settings_are_checked(tmp_path):
-    source = McgMasks(tmp_path)
+    source = McgMasks(path=tmp_path)
     sent = pickle.dumps(source)
     assert pickle.loads(sent) == source
     assert len(sent) < 4000
-    with pytest.raises(ConfigError, match=r"template='same\.mat'"):
-        McgMasks(tmp_path, "same.mat")
-    with pytest.raises(ConfigError, match="min_iou=2"):
-        McgMasks(tmp_path, min_iou=2)
+    for key, value in (("template", "same.mat"), ("min_iou", 2)):
+        with pytest.raises(ConfigError) as caught:
+            McgMasks(path=tmp_path, **{key: value})
+        assert (caught.value.key, caught.value.found) == (key, value)

@@ -1,4 +1,4 @@
-"""Mask network: outputs, file, and what it says about the boxes of an image."""
+"""Mask network: outputs, file, and masks in the boxes of an image."""
 
 from dataclasses import replace
 
@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.loaders.box_window import Window
 from weakpan.masks.network import NetworkMasks
-from weakpan.masks.network_predictor import MaskVoice, read_mask_net, write_mask_net
+from weakpan.masks.network_predictor import NetworkPredictor, read_mask_net, write_mask_net
 from weakpan.models.mask_net import COORDINATES, MaskNet
 
 ENCODER = "mobilenetv3_small_050"
@@ -33,7 +34,7 @@ def test_outputs_are_at_a_quarter_of_the_window(network):
     assert output.thing.shape == output.mask.shape == (2, 1, 16, 16)
 
 
-def test_looks_do_not_know_where_the_box_is(network):
+def test_appearance_does_not_know_where_the_box_is(network):
     windows = torch.rand(1, 3, 64, 64)
     first, second = network(windows, torch.zeros(1, 5, 64, 64)), network(windows, torch.ones(1, 5, 64, 64))
     assert torch.equal(first.thing, second.thing)
@@ -41,23 +42,23 @@ def test_looks_do_not_know_where_the_box_is(network):
 
 
 def test_every_instance_box_has_probabilities(network, image):
-    found = MaskVoice(network, 64, (0.5, 0.7)).probabilities(image, BOXES)
+    found = NetworkPredictor(network, 64, (0.5, 0.7)).probabilities(image, BOXES)
     assert {index: values.shape for index, values in found.items()} == {0: (30, 40), 2: (50, 20), 3: (1, 1)}
     assert all((values >= 0).all() and (values <= 1).all() for values in found.values())
 
 
 def test_mirror_image_has_mirrored_masks(network, image):
-    voice = MaskVoice(network, 64, (0.5, 0.7))
-    here = voice.probabilities(image, BOXES)
+    predictor = NetworkPredictor(network, 64, (0.5, 0.7))
+    here = predictor.probabilities(image, BOXES)
     mirrored_boxes = [replace(box, xmin=89 - box.xmax, xmax=89 - box.xmin) for box in BOXES]
-    there = voice.probabilities(np.ascontiguousarray(image[:, ::-1]), mirrored_boxes)
+    there = predictor.probabilities(np.ascontiguousarray(image[:, ::-1]), mirrored_boxes)
     assert all(np.abs(there[index][:, ::-1] - values).max() < 0.02 for index, values in here.items())
 
 
-def test_file_keeps_what_the_network_says(tmp_path, network, image):
+def test_file_keeps_the_network(tmp_path, network, image):
     path = tmp_path / "mask_net.pt"
     write_mask_net(path, network, {"encoder": ENCODER, "channels": 16}, 64, (0.5, 0.7), {"boxes": 3})
-    before = MaskVoice(network, 64, (0.5, 0.7)).probabilities(image, BOXES)
+    before = NetworkPredictor(network, 64, (0.5, 0.7)).probabilities(image, BOXES)
     after = read_mask_net(path).probabilities(image, BOXES)
     assert all((after[index] == values).all() for index, values in before.items())
 
@@ -67,7 +68,7 @@ def test_source_asks_the_network_and_leaves_the_threads_alone(tmp_path, network,
     write_mask_net(path, network, {"encoder": ENCODER, "channels": 16}, 64, (0.5, 0.7), {})
     annotation = ImageAnnotation("a", 60, 90, BOXES, ())
     threads = torch.get_num_threads()
-    first, second = (NetworkMasks(path).masks(annotation, lambda: image) for _ in range(2))
+    first, second = (NetworkMasks(path=path).masks(annotation, lambda: image, CITYSCAPES) for _ in range(2))
     assert torch.get_num_threads() == threads
     assert (first.semantic == second.semantic).all()
     probabilities = read_mask_net(path).probabilities(image, BOXES)
@@ -75,7 +76,7 @@ def test_source_asks_the_network_and_leaves_the_threads_alone(tmp_path, network,
         int((probabilities[r.index] >= 0.5).sum()) for r in first.records
     ]
     with pytest.raises(DataError, match="60 x 90 pixels"):
-        NetworkMasks(path).masks(replace(annotation, width=80), lambda: image)
+        NetworkMasks(path=path).masks(replace(annotation, width=80), lambda: image, CITYSCAPES)
 
 
 def test_unusable_files_are_named(tmp_path, network):
@@ -114,13 +115,13 @@ def test_another_network_under_the_same_path_is_noticed(tmp_path, network, image
         other.load_state_dict(network.state_dict())
         torch.nn.init.constant_(other.mask_head[-1].bias, bias)
         write_mask_net(path, other, {"encoder": ENCODER, "channels": 16}, 64, (0.5,), {})
-        seen.append(NetworkMasks(path).masks(annotation, lambda: image).records[0].network_area)
+        seen.append(NetworkMasks(path=path).masks(annotation, lambda: image, CITYSCAPES).records[0].network_area)
     assert seen[0] < seen[1]
 
 
 def test_scales_are_averaged(network, image):
     near, far, both = (
-        MaskVoice(network, 64, shares).probabilities(image, BOXES) for shares in ((0.7,), (0.4,), (0.7, 0.4))
+        NetworkPredictor(network, 64, shares).probabilities(image, BOXES) for shares in ((0.7,), (0.4,), (0.7, 0.4))
     )
     assert all(both[index] == pytest.approx((near[index] + far[index]) / 2, abs=1e-6) for index in both)
     assert not np.allclose(near[0], far[0])

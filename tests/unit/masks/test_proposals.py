@@ -8,16 +8,20 @@ from weakpan.data.annotations import Box
 from weakpan.masks.contours import contour_strength
 from weakpan.masks.painting import mask_iou
 from weakpan.masks.partition import Partition, merge_tree, watershed_partition
-from weakpan.masks.proposals import Rule, ShapeWeights, _candidates, _Scorer, proposal_mask
+from weakpan.masks.proposals import ShapeWeights, _candidates, _Scorer, proposal_mask
 from weakpan.masks.region import Region, crop_region, elliptic_radius
 
 
-@pytest.mark.parametrize("rule", list(Rule))
+def proposed(region, weights):
+    return proposal_mask(region, weights, contour_strength(region.pixels))
+
+
+@pytest.mark.parametrize("weights", [ShapeWeights(), None])
 @pytest.mark.parametrize("seed", range(3))
-def test_finds_an_object_with_a_visible_contour(rule, seed):
+def test_finds_an_object_with_a_visible_contour(weights, seed):
     image, truth, box = disc_in_grass(seed=seed)
     region = crop_region(image, box, 128, margin=0.35)
-    assert mask_iou(region.to_box(proposal_mask(region, rule, ShapeWeights())), truth[box.slices]) > 0.85
+    assert mask_iou(region.to_box(proposed(region, weights)), truth[box.slices]) > 0.85
 
 
 def test_published_rule_looks_at_the_bounding_box_alone():
@@ -27,14 +31,14 @@ def test_published_rule_looks_at_the_bounding_box_alone():
     image[box.slices] = (200, 60, 60)
     image[32:58, 44:76] = (60, 60, 200)
     region = crop_region(image, box, 128, margin=0.35)
-    published = region.to_box(proposal_mask(region, Rule.PUBLISHED, ShapeWeights()))
+    published = region.to_box(proposed(region, None))
     rows, cols = np.nonzero(published)
     assert rows.min() <= 1
     assert rows.max() >= 48
     assert cols.min() <= 1
     assert cols.max() >= 58
     blob_only = ShapeWeights(box=0, contour=0, prior=1, radius=0.5)
-    ours = region.to_box(proposal_mask(region, Rule.OURS, blob_only))
+    ours = region.to_box(proposed(region, blob_only))
     assert ours[25, 30]
     assert ours.mean() < 0.5
 
@@ -69,10 +73,10 @@ def test_measures_of_unions_equal_those_of_their_masks():
         assert score == pytest.approx(0.7 * box_iou + 1.3 * contour + 2.1 * soft, rel=1e-4)
 
 
-@pytest.mark.parametrize("rule", list(Rule))
-def test_flat_ground_proposes_something(rule):
+@pytest.mark.parametrize("weights", [ShapeWeights(), None])
+def test_flat_ground_proposes_something(weights):
     region = crop_region(np.full((60, 60, 3), 128, np.uint8), Box(0, 20, 20, 39, 39), 96, margin=0.35)
-    assert region.to_box(proposal_mask(region, rule, ShapeWeights())).any()
+    assert region.to_box(proposed(region, weights)).any()
 
 
 def test_pairs_recover_an_object_that_the_merging_tore_apart():

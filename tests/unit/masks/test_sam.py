@@ -13,10 +13,12 @@ from torch.nn import functional as F
 
 import weakpan.masks.sam_folder
 from tests.unit.masks.tiny_sam import FAMILIES, SIDE, save_sam
+from weakpan.basics.catalog import CITYSCAPES
 from weakpan.basics.errors import ConfigError, DataError
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
-from weakpan.masks.box_masks import Fallback, MaskSettings, fallback_mask
+from weakpan.masks.fallback import FallbackSettings, fallback_mask
 from weakpan.masks.network import NetworkMasks
+from weakpan.masks.result import Fallback
 from weakpan.masks.sam import SamMasks
 from weakpan.masks.sam_folder import check_sam_folder
 from weakpan.masks.sam_predictor import read_sam
@@ -46,7 +48,7 @@ def folder(folders, tmp_path):
 
 
 def by_hand(folder, image, corners):
-    """(H, W) probabilities of one box, whose corners are scaled here, from the photograph to the mask in one go."""
+    """(H, W) probabilities of one box, whose corners are scaled here, from the image to the mask in one go."""
     model = library.AutoModelForMaskGeneration.from_pretrained(folder, local_files_only=True).eval()
     processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True)
     # SAM keeps the shape of the photograph and fills up the square; SAM 2 distorts it.
@@ -78,28 +80,27 @@ def test_every_instance_box_has_what_the_library_says(folders, image, family):
 
 
 def test_many_boxes_are_as_each_alone(folders, image):
-    voice = read_sam(folders["sam"])
+    model = read_sam(folders["sam"])
     boxes = [Box(3, x, y, x + 15, y + 11) for x in range(0, 70, 12) for y in range(0, 44, 10)]
     assert len(boxes) == 30
-    together = voice.probabilities(image, boxes)
+    together = model.probabilities(image, boxes)
     assert list(together) == list(range(30))
     for index in (0, 15, 16, 29):
-        np.testing.assert_allclose(together[index], voice.probabilities(image, boxes[index : index + 1])[0], atol=1e-5)
+        np.testing.assert_allclose(together[index], model.probabilities(image, boxes[index : index + 1])[0], atol=1e-5)
 
 
 def test_photograph_is_looked_at_once(folders, image, monkeypatch):
-    voice, looks = read_sam(folders["sam"]), []
-    look = voice.model.get_image_embeddings
-    monkeypatch.setattr(voice.model, "get_image_embeddings", lambda pixels: looks.append(pixels) or look(pixels))
-    assert len(voice.probabilities(image, [Box(3, x, 0, x + 5, 5) for x in range(20)])) == 20
+    model, looks = read_sam(folders["sam"]), []
+    look = model.model.get_image_embeddings
+    monkeypatch.setattr(model.model, "get_image_embeddings", lambda pixels: looks.append(pixels) or look(pixels))
+    assert len(model.probabilities(image, [Box(3, x, 0, x + 5, 5) for x in range(20)])) == 20
     assert len(looks) == 1
-    assert voice.probabilities(image, BOXES[1:2]) == {}
+    assert model.probabilities(image, BOXES[1:2]) == {}
     assert len(looks) == 1
 
 
 def test_masks_are_cut_to_boxes_and_painted(folders, image):
-    settings = MaskSettings(min_cover=0)
-    result = SamMasks(folders["sam"], settings).masks(ANNOTATION, lambda: image)
+    result = SamMasks(folders["sam"], FallbackSettings(min_cover=0)).masks(ANNOTATION, lambda: image, CITYSCAPES)
     said = read_sam(folders["sam"]).probabilities(image, BOXES)
     masks = {index: values >= 0.5 for index, values in said.items()}
     assert 0 < masks[0].mean() < 1
@@ -123,10 +124,10 @@ def test_masks_are_cut_to_boxes_and_painted(folders, image):
 
 @pytest.mark.parametrize("fallback", ["ellipse", "none"])
 def test_small_masks_give_way_to_the_fallback(folders, image, fallback):
-    free = SamMasks(folders["sam"], MaskSettings(min_cover=0)).masks(ANNOTATION, lambda: image).records
+    free = SamMasks(folders["sam"], FallbackSettings(min_cover=0)).masks(ANNOTATION, lambda: image, CITYSCAPES).records
     least, other = sorted(free[:2], key=lambda r: r.cover)
-    settings = MaskSettings(min_cover=(least.cover + other.cover) / 2, fallback=fallback)
-    result = SamMasks(folders["sam"], settings).masks(ANNOTATION, lambda: image)
+    settings = FallbackSettings(min_cover=(least.cover + other.cover) / 2, shape=fallback)
+    result = SamMasks(folders["sam"], settings).masks(ANNOTATION, lambda: image, CITYSCAPES)
     records = {r.index: r for r in result.records}
     assert records[other.index] == other
     small = records[least.index]
@@ -147,8 +148,8 @@ def test_smaller_box_has_the_pixel_or_nobody(folders, image):
     large, small = said[0] >= 0.5, np.pad(said[1] >= 0.5, ((0, 0), (0, 1)))
     assert (large & small).any()
     for overlap, both in (("small", 5), ("ignore", 255)):
-        source = SamMasks(folders["sam"], MaskSettings(min_cover=0, overlap=overlap))
-        inside = source.masks(annotation, lambda: image).semantic[boxes[0].slices]
+        source = SamMasks(folders["sam"], FallbackSettings(min_cover=0), overlap)
+        inside = source.masks(annotation, lambda: image, CITYSCAPES).semantic[boxes[0].slices]
         assert (inside[large & small] == both).all()
         # What the smaller box leaves undecided does not hide the larger one's mask.
         assert (inside[large & ~small] == 3).all()
@@ -158,7 +159,7 @@ def test_smaller_box_has_the_pixel_or_nobody(folders, image):
 def test_equal_input_gives_equal_masks_and_leaves_threads_and_random_numbers_alone(folders, image):
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     level = library.logging.get_verbosity()
-    first = SamMasks(folders["sam"]).masks(ANNOTATION, lambda: image)
+    first = SamMasks(folders["sam"]).masks(ANNOTATION, lambda: image, CITYSCAPES)
     again = read_sam(folders["sam"]).probabilities(image, BOXES)
     torch.set_num_threads(threads + 1)
     try:
@@ -176,26 +177,26 @@ def test_other_weights_under_the_same_path_are_noticed(folder, image):
     source, seen = SamMasks(folder), []
     for seed in (1, 2):
         save_sam(folder, seed=seed)
-        seen.append([r.network_area for r in source.masks(ANNOTATION, lambda: image).records])
+        seen.append([r.network_area for r in source.masks(ANNOTATION, lambda: image, CITYSCAPES).records])
     assert seen[0] != seen[1]
 
 
-def test_it_can_be_a_voice_in_the_vote(folders, image):
-    source = NetworkMasks(folders["sam"])
-    records = source.masks(ANNOTATION, lambda: image).records
-    alone = SamMasks(folders["sam"]).masks(ANNOTATION, lambda: image).records
+def test_it_can_be_evidence_beside_grabcut(folders, image):
+    source = NetworkMasks(path=folders["sam"])
+    records = source.masks(ANNOTATION, lambda: image, CITYSCAPES).records
+    alone = SamMasks(folders["sam"]).masks(ANNOTATION, lambda: image, CITYSCAPES).records
     assert [r.network_area for r in records] == [r.network_area for r in alone]
     assert all(r.grabcut_area > 0 for r in records[:2])
-    louder = NetworkMasks(folders["sam"], MaskSettings(vote=replace(MaskSettings().vote, network=0)))
-    assert [r.cover for r in louder.masks(ANNOTATION, lambda: image).records] != [r.cover for r in records]
+    silent = NetworkMasks(path=folders["sam"], weight=0.0)
+    assert [r.cover for r in silent.masks(ANNOTATION, lambda: image, CITYSCAPES).records] != [r.cover for r in records]
 
 
 def test_boxes_and_photographs_that_do_not_fit_are_named(folders, image):
     outside = replace(ANNOTATION, boxes=(Box(3, 60, 5, 90, 54),))
     with pytest.raises(DataError, match=r"box 0 \(60, 5, 90, 54\) is empty or outside its 90 x 60 image"):
-        SamMasks(folders["sam"]).masks(outside, lambda: image)
+        SamMasks(folders["sam"]).masks(outside, lambda: image, CITYSCAPES)
     with pytest.raises(DataError, match="60 x 90 pixels"):
-        SamMasks(folders["sam"]).masks(replace(ANNOTATION, width=100), lambda: image)
+        SamMasks(folders["sam"]).masks(replace(ANNOTATION, width=100), lambda: image, CITYSCAPES)
 
 
 def edited(path, **changes):
@@ -246,7 +247,7 @@ def test_unusable_folders_are_named_before_anything_is_read(folder, image, damag
     with pytest.raises(DataError, match=words):
         check_sam_folder(folder)
     with pytest.raises(DataError, match=words):
-        SamMasks(folder).masks(ANNOTATION, lambda: image)
+        SamMasks(folder).masks(ANNOTATION, lambda: image, CITYSCAPES)
 
 
 def test_weights_in_several_files_are_read_and_missed(folder, image):
@@ -307,4 +308,4 @@ def test_missing_library_is_named(folder, image, monkeypatch):
         weakpan.masks.sam_folder, "find_spec", lambda name: None if name == "transformers" else find_spec(name)
     )
     with pytest.raises(ConfigError, match=r"transformers, which is not installed; install it with uv sync --group sam"):
-        SamMasks(folder).masks(ANNOTATION, lambda: image)
+        SamMasks(folder).masks(ANNOTATION, lambda: image, CITYSCAPES)

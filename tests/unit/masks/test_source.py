@@ -1,176 +1,89 @@
-"""Sources of masks in boxes as the stage sees them, and how loose masks meet boxes."""
+"""Sources of masks in boxes as the stage sees them."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tests.unit.masks.drawn_objects import disc_in_grass, tight_box
-from weakpan.basics.arrays import NO_THING
+from tests.unit.masks.drawn_objects import disc_in_grass
 from weakpan.basics.catalog import CITYSCAPES
-from weakpan.basics.errors import ConfigError, DataError
-from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
-from weakpan.masks.box_masks import Fallback, MaskSettings, masks_in_boxes
-from weakpan.masks.coco import CocoMasks
-from weakpan.masks.map_files import IdMasks, ReleasedMasks
-from weakpan.masks.matching import LooseMask, MatchSettings, match_masks
-from weakpan.masks.source import GrabCutAndProposals, MaskSource
+from weakpan.basics.errors import ConfigError, DataError, RunError
+from weakpan.data.annotations import Box, ImageAnnotation
+from weakpan.masks import CocoMasks, GrabCutAndProposals, IdMasks, MaskSource, ReleasedMasks
+from weakpan.masks.grabcut import GrabCutSettings
+from weakpan.masks.source import PinnedMasks
+from weakpan.storage.files import content_digest
 
-PERSON, CAR = CITYSCAPES.train_id_named("person"), CITYSCAPES.train_id_named("car")
+CAR = CITYSCAPES.train_id_named("car")
 
 
 def annotation_of(shape, *boxes):
     return ImageAnnotation("street", *shape, boxes, (frozenset(),))
 
 
-def rectangle(shape, top, left, bottom, right):
-    mask = np.zeros(shape, bool)
-    mask[top : bottom + 1, left : right + 1] = True
-    return mask
-
-
-def loose(shape, *corners, class_id=None, score=0.0):
-    return LooseMask.cut(rectangle(shape, *corners), class_id, score)
-
-
-def test_masks_from_pixels_are_those_of_the_function():
+def test_masks_from_pixels_are_those_in_the_boxes():
     image, _, box = disc_in_grass()
-    own = MaskSettings(overlap="ignore", core=0.5)
-    result = GrabCutAndProposals(own).masks(annotation_of((90, 120), box), lambda: image)
-    expected = masks_in_boxes(image, [box], own)
+    source = GrabCutAndProposals(overlap="ignore", grabcut=GrabCutSettings(core=0.5))
+    result = source.masks(annotation_of((90, 120), box), lambda: image, CITYSCAPES)
+    expected = source.masks_in_boxes(image, [box], source.proposer)
     assert (result.semantic == expected.semantic).all()
     assert result.records == expected.records
 
 
-def test_a_photograph_of_another_size_is_named():
+def test_an_image_of_another_size_is_named():
     image, _, box = disc_in_grass()
     with pytest.raises(DataError, match=r"street: 90 x 120 pixels .*says 90 x 121"):
-        GrabCutAndProposals().masks(annotation_of((90, 121), box), lambda: image)
+        GrabCutAndProposals().masks(annotation_of((90, 121), box), lambda: image, CITYSCAPES)
+
+
+def test_a_box_outside_the_image_is_refused():
+    image = np.zeros((4, 5, 3), np.uint8)
+    with pytest.raises(DataError, match=r"street: box 0 \(0, 0, 5, 3\).*5 x 4"):
+        GrabCutAndProposals().masks(annotation_of((4, 5), Box(1, 0, 0, 5, 3)), lambda: image, CITYSCAPES)
 
 
 @pytest.mark.parametrize("kind", [GrabCutAndProposals, IdMasks, ReleasedMasks, CocoMasks])
 def test_sources_travel_to_other_processes_and_stay_small(kind, tmp_path):
-    arguments = {
-        GrabCutAndProposals: (), IdMasks: (tmp_path,), ReleasedMasks: (tmp_path, CITYSCAPES),
-        CocoMasks: (tmp_path / "masks.json", CITYSCAPES),
-    }  # fmt: skip
-    source: MaskSource = kind(*arguments[kind])
+    arguments = {GrabCutAndProposals: (), CocoMasks: (tmp_path / "masks.json",)}
+    source: MaskSource = kind(*arguments.get(kind, (tmp_path,)))
     (tmp_path / "masks.json").write_text("[" + ",".join(['{"image_id": "other"}'] * 2000) + "]")
     try:
-        source.masks(annotation_of((4, 4), Box(CAR, 0, 0, 3, 3)), lambda: np.zeros((4, 4, 3), np.uint8))
+        source.masks(annotation_of((4, 4), Box(CAR, 0, 0, 3, 3)), lambda: np.zeros((4, 4, 3), np.uint8), CITYSCAPES)
     except DataError:
         assert kind is not GrabCutAndProposals
-    sent = pickle.dumps(source)
-    assert pickle.loads(sent) == source
-    assert len(sent) < 8000
+    for sent in (source, source.pinned()):
+        assert pickle.loads(pickle.dumps(sent)) == sent
+        assert len(pickle.dumps(sent)) < 4000
 
 
-def test_a_mask_goes_to_the_box_that_it_fits_and_is_cut_to_it():
-    shape = (20, 30)
-    box, other = Box(CAR, 4, 4, 13, 13), Box(PERSON, 20, 2, 25, 17)
-    masks = [loose(shape, 3, 5, 14, 15), loose(shape, 2, 20, 9, 25)]
-    result = match_masks(annotation_of(shape, other, box), masks, MatchSettings())
-    assert [(r.index, r.class_id, r.cover, r.fallback) for r in result.records] == [
-        (0, PERSON, 0.5, Fallback.NOT_NEEDED),
-        (1, CAR, 0.9, Fallback.NOT_NEEDED),
-    ]
-    expected = np.full(shape, NO_THING, np.uint8)
-    expected[other.slices] = expected[box.slices] = 255
-    expected[2:10, 20:26] = PERSON
-    expected[4:14, 5:14] = CAR
-    assert (result.semantic == expected).all()
+@pytest.mark.parametrize(("kind", "what"), [(IdMasks, "folder"), (ReleasedMasks, "folder"), (CocoMasks, "file")])
+def test_what_is_read_is_looked_for(kind, what, tmp_path):
+    with pytest.raises(ConfigError, match=f"no such {what}") as caught:
+        kind(tmp_path / "gone").check_files()
+    assert (caught.value.key, caught.value.found) == ("path", tmp_path / "gone")
 
 
-def test_the_least_iou_decides_and_includes_its_bound():
-    # A mask over the upper half of the box: IoU of the boxes one half.
-    annotation, half = annotation_of((10, 10), Box(CAR, 0, 0, 9, 9)), [loose((10, 10), 0, 0, 4, 9)]
-    assert match_masks(annotation, half, MatchSettings(min_iou=0.5)).records[0].cover == 0.5
-    without = match_masks(annotation, half, MatchSettings(min_iou=0.51))
-    assert (without.records[0].cover, without.records[0].fallback) == (0.0, Fallback.NO_MASK)
-    assert (without.semantic == 255).all()
+def test_a_pinned_source_refuses_other_files(tmp_path):
+    path = tmp_path / "masks.json"
+    path.write_text("[]")
+    source = CocoMasks(path)
+    pinned = source.pinned()
+    assert pinned == PinnedMasks(source, {"path": content_digest([path])})
+    assert pinned.supervision == source.supervision
+    annotation = annotation_of((4, 4))
+    assert pinned.masks(annotation, None, CITYSCAPES).records == ()
+    path.write_text("[ ]")
+    with pytest.raises(
+        RunError, match=r"changed while masks were made with it \(crc32 \w+ .*, crc32 \w+ now\)"
+    ) as caught:
+        pinned.masks(annotation, None, CITYSCAPES)
+    assert caught.value.key == "path"
+    path.unlink()
+    with pytest.raises(RunError, match="gone now"):
+        pinned.masks(annotation, None, CITYSCAPES)
 
 
-def test_a_mask_is_given_once_and_the_best_pair_first():
-    shape = (10, 20)
-    # The first box would take the mask too, but the second fits it exactly.
-    boxes = Box(CAR, 0, 0, 9, 9), Box(CAR, 2, 0, 9, 9)
-    result = match_masks(annotation_of(shape, *boxes), [loose(shape, 0, 2, 9, 9)], MatchSettings())
-    assert [r.cover for r in result.records] == [0.0, 1.0]
-    both = match_masks(
-        annotation_of(shape, *boxes), [loose(shape, 0, 2, 9, 9), loose(shape, 0, 0, 9, 8)], MatchSettings()
-    )
-    assert [r.cover for r in both.records] == [0.9, 1.0]
-
-
-def test_classes_are_respected_where_masks_have_them():
-    shape = (10, 10)
-    annotation = annotation_of(shape, Box(PERSON, 0, 0, 9, 9))
-    assert match_masks(annotation, [loose(shape, 0, 0, 9, 9, class_id=CAR)], MatchSettings()).records[0].cover == 0
-    assert match_masks(annotation, [loose(shape, 0, 0, 9, 9, class_id=PERSON)], MatchSettings()).records[0].cover == 1
-
-
-def test_of_masks_that_fit_equally_the_higher_score_wins():
-    shape = (10, 10)
-    frame, full = rectangle(shape, 0, 0, 9, 9), rectangle(shape, 0, 0, 9, 9)
-    frame[1:9, 1:9] = False
-    annotation = annotation_of(shape, Box(CAR, 0, 0, 9, 9))
-    for scores, cover in (((0.9, 0.2), 0.36), ((0.2, 0.9), 1.0), ((0.5, 0.5), 0.36)):
-        masks = [LooseMask.cut(m, None, s) for m, s in zip((frame, full), scores, strict=True)]
-        assert match_masks(annotation, masks, MatchSettings()).records[0].cover == cover
-
-
-def test_a_mask_without_a_pixel_in_the_box_is_left_for_others():
-    shape = (10, 10)
-    corner = np.zeros(shape, bool)
-    corner[0, :] = corner[:, 0] = True
-    # The bounding box of the mask is the image; its pixels miss the box.
-    annotation = annotation_of(shape, Box(CAR, 1, 1, 9, 9), Box(PERSON, 0, 0, 7, 7))
-    result = match_masks(annotation, [LooseMask.cut(corner)], MatchSettings())
-    assert [r.fallback for r in result.records] == [Fallback.NO_MASK, Fallback.NOT_NEEDED]
-    assert result.records[1].cover == pytest.approx(15 / 64)
-    annotation = annotation_of(shape, Box(CAR, 1, 1, 9, 9))
-    far = match_masks(annotation, [loose(shape, 0, 0, 0, 0)], MatchSettings(min_iou=0.0))
-    assert far.records[0].fallback is Fallback.NO_MASK
-
-
-def test_only_instance_boxes_take_masks():
-    shape = (10, 10)
-    group, stuff = Box(CAR, 0, 0, 4, 9, BoxKind.GROUP), Box(0, 0, 0, 9, 9, BoxKind.STUFF)
-    result = match_masks(annotation_of(shape, stuff, group), [loose(shape, 0, 0, 9, 4)], MatchSettings())
-    assert result.records == ()
-    assert (result.semantic[:, :5] == 255).all()
-    assert (result.semantic[:, 5:] == NO_THING).all()
-
-
-def test_the_overlap_setting_reaches_the_map():
-    shape = (10, 10)
-    annotation = annotation_of(shape, Box(CAR, 0, 0, 9, 9), Box(PERSON, 0, 0, 3, 3))
-    masks = [loose(shape, 0, 0, 9, 9, class_id=CAR), loose(shape, 0, 0, 3, 3, class_id=PERSON)]
-    assert (match_masks(annotation, masks, MatchSettings()).semantic[:4, :4] == PERSON).all()
-    assert (match_masks(annotation, masks, MatchSettings(overlap="ignore")).semantic[:4, :4] == 255).all()
-
-
-@settings(max_examples=80, deadline=None)
-@given(st.integers(0, 10_000))
-def test_cutting_and_iou_agree_with_the_whole_masks(seed):
-    rng = np.random.default_rng(seed)
-    mask = rng.random((9, 12)) < rng.choice([0.03, 0.3])
-    cut = LooseMask.cut(mask)
-    if cut is None:
-        assert not mask.any()
-        return
-    (top, bottom), (left, right) = sorted(rng.integers(0, 9, 2)), sorted(rng.integers(0, 12, 2))
-    box, own = Box(CAR, int(left), int(top), int(right), int(bottom)), tight_box(mask, CAR)
-    assert (cut.left, cut.top, cut.right, cut.bottom) == (own.xmin, own.ymin, own.xmax, own.ymax)
-    assert (cut.inside(box) == mask[box.slices]).all()
-    first, second = np.zeros(mask.shape, bool), np.zeros(mask.shape, bool)
-    first[box.slices], second[own.slices] = True, True
-    assert cut.box_iou(box) == pytest.approx((first & second).sum() / (first | second).sum())
-
-
-@pytest.mark.parametrize("wrong", [{"min_iou": 1.5}, {"min_iou": -0.1}, {"overlap": "big"}])
-def test_settings_out_of_range_are_named(wrong):
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        MatchSettings(**wrong)
+def test_a_source_without_files_that_may_change_needs_no_pin():
+    assert GrabCutAndProposals().pinned() == GrabCutAndProposals()
+    assert IdMasks(Path()).contents() == {}

@@ -9,7 +9,7 @@ import pytest
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import Box, BoxKind
-from weakpan.masks.box_masks import BoxRecord, Fallback
+from weakpan.masks.result import BoxRecord, Fallback
 from weakpan.storage.records import JsonRecords, checksum
 from weakpan.tasks.mask_records import mask_records, read_box_records, write_box_records
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from weakpan.models.mask_net import MaskOutput
-from weakpan.training.mask_losses import MaskLossWeights, mask_losses, outside_loss, pairwise_loss, projection_loss
+from weakpan.training.mask_losses import mask_losses, outside_loss, pairwise_loss, projection_loss
+from weakpan.training.mask_net_settings import MaskLossWeights
 
 
 def box(top, bottom, left, right, size=8):
@@ -86,27 +87,27 @@ def batch(front=0.0):
 
 def test_parts_add_up_with_their_weights_and_unknown_pixels_count_nothing():
     output = MaskOutput(torch.full((1, 1, 4, 4), 1.0), torch.full((1, 1, 4, 4), -0.5))
-    weights = MaskLossWeights(outside=2.0, projection=3.0, pairwise=4.0, looks=5.0)
+    weights = MaskLossWeights(outside=2.0, projection=3.0, pairwise=4.0, appearance=5.0)
     parts = mask_losses(output, batch(), weights)
     no, yes = math.log1p(math.exp(1)), math.log1p(math.exp(-1))
     assert parts["thing"].item() == pytest.approx((no * 192 + yes * 16) / 208)
-    looks = 1 / (1 + math.exp(-1))
-    assert parts["looks"].item() == pytest.approx(
-        looks * math.log1p(math.exp(0.5)) + (1 - looks) * math.log1p(math.exp(-0.5)), rel=1e-5
+    thing = 1 / (1 + math.exp(-1))
+    assert parts["appearance"].item() == pytest.approx(
+        thing * math.log1p(math.exp(0.5)) + (1 - thing) * math.log1p(math.exp(-0.5)), rel=1e-5
     )
     expected = parts["thing"] + sum(
-        w * parts[name] for name, w in (("outside", 2), ("projection", 3), ("pairwise", 4), ("looks", 5))
+        w * parts[name] for name, w in (("outside", 2), ("projection", 3), ("pairwise", 4), ("appearance", 5))
     )
     assert parts["total"].item() == pytest.approx(expected.item())
 
 
 def test_looks_are_not_asked_where_smaller_boxes_lie():
     output = MaskOutput(torch.full((1, 1, 4, 4), 1.0), torch.full((1, 1, 4, 4), -0.5))
-    assert mask_losses(output, batch(front=1.0), MaskLossWeights())["looks"].item() == 0
+    assert mask_losses(output, batch(front=1.0), MaskLossWeights())["appearance"].item() == 0
 
 
 def test_looks_teach_the_mask_and_not_the_other_way_round():
     thing, mask = torch.zeros(1, 1, 4, 4, requires_grad=True), torch.zeros(1, 1, 4, 4, requires_grad=True)
-    mask_losses(MaskOutput(thing, mask), batch(), MaskLossWeights())["looks"].backward()
+    mask_losses(MaskOutput(thing, mask), batch(), MaskLossWeights())["appearance"].backward()
     assert thing.grad is None
     assert mask.grad.abs().sum() > 0 or torch.allclose(mask.detach().sigmoid(), torch.tensor(0.5))

@@ -10,12 +10,12 @@ import torch
 from tests.unit.masks.drawn_objects import tight_box
 from weakpan.data.loaders.box_crops import BoxDataModule, BoxedImage, BoxWindows
 from weakpan.data.loaders.box_window import WindowSettings
-from weakpan.masks.network_predictor import MaskVoice
+from weakpan.masks.network_predictor import NetworkPredictor
 from weakpan.masks.painting import mask_iou
 from weakpan.masks.region import elliptic_radius
 from weakpan.models.mask_net import MaskNet
-from weakpan.training.mask_losses import MaskLossWeights
 from weakpan.training.mask_module import MaskModule
+from weakpan.training.mask_net_settings import MaskLossWeights
 from weakpan.training.settings import OptimiserSettings
 
 WINDOWS = WindowSettings(side=48, a_image=4, images=4)
@@ -50,14 +50,14 @@ def train(steps, seed=0):
 
 
 def test_unseen_objects_are_found_better_than_by_any_ellipse():
-    voice = MaskVoice(train(steps=100), WINDOWS.side, tuple(WINDOWS.shares))
+    predictor = NetworkPredictor(train(steps=100), WINDOWS.side, tuple(WINDOWS.shares))
     radii = np.arange(0.6, 1.45, 0.1)
     found, ellipses = [], []
     for seed in range(100, 112):
         image, truth = triangle(seed)
         box = tight_box(truth, 3)
         inside = truth[box.slices]
-        found.append(mask_iou(voice.probabilities(image, [box])[0] >= 0.5, inside))
+        found.append(mask_iou(predictor.probabilities(image, [box])[0] >= 0.5, inside))
         ellipses.append([mask_iou(elliptic_radius(*inside.shape) <= radius, inside) for radius in radii])
     assert np.mean(found) > np.mean(ellipses, axis=0).max() + 0.05
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -11,23 +11,11 @@ import numpy.typing as npt
 
 from weakpan.basics.arrays import BoolMask, FloatMap, RGBImage
 from weakpan.basics.errors import ConfigError
+from weakpan.basics.settings import between, check_settings, setting
 from weakpan.data.annotations import Box
 
 # Beyond this many half sizes from the middle of the box all places look the same.
 _FAR = 1.5
-
-
-_RANGES = {
-    "side": (32, 512),
-    "least_share": (0.2, 1.0),
-    "most_share": (0.2, 1.0),
-    "sure_radius": (0.1, 1.42),
-    "min_box": (1, 1024),
-    "a_image": (1, 64),
-    "images": (1, 256),
-    "colour_jitter": (0.0, 1.0),
-    "blur": (0.0, 1.0),
-}
 
 
 @dataclass
@@ -49,34 +37,30 @@ class WindowSettings:
         blur: share of the windows that are blurred, so that objects of all sizes look alike, 0..1.
 
     Raises:
-        ConfigError: a value outside its range, named by its field.
+        ConfigError: a side that is no multiple of 16, no share, or shares in the wrong order, named by the field.
     """
 
-    side: int = 112
-    shares: list[float] = field(default_factory=lambda: [0.48, 0.75])
-    least_share: float = 0.4
-    most_share: float = 0.85
-    sure_radius: float = 0.8
-    min_box: int = 8
-    a_image: int = 4
-    images: int = 3
-    colour_jitter: float = 0.3
-    blur: float = 0.4
+    side: int = setting(112, between(32, 512))
+    shares: list[float] = setting([0.48, 0.75], between(0.2, 0.9))
+    least_share: float = setting(0.4, between(0.2, 1))
+    most_share: float = setting(0.85, between(0.2, 1))
+    sure_radius: float = setting(0.8, between(0.1, 1.42))
+    min_box: int = setting(8, between(1, 1024))
+    a_image: int = setting(4, between(1, 64))
+    images: int = setting(3, between(1, 256))
+    colour_jitter: float = setting(0.3, between(0, 1))
+    blur: float = setting(0.4, between(0, 1))
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ConfigError(f"masks.network.windows.{name}={value}: expected {low} to {high}")
-        if not self.shares or not all(0.2 <= share <= 0.9 for share in self.shares):
-            raise ConfigError(f"masks.network.windows.shares={self.shares}: expected one or more, of 0.2 to 0.9")
+        """Check the ranges, and what no range tells."""
+        check_settings(self)
+        if not self.shares:
+            raise ConfigError("expected one or more", key="shares", found=self.shares)
         if self.side % 16 != 0:
-            raise ConfigError(f"masks.network.windows.side={self.side}: expected a multiple of 16")
+            raise ConfigError("expected a multiple of 16", key="side", found=self.side)
         if self.least_share > self.most_share:
             raise ConfigError(
-                f"masks.network.windows.least_share={self.least_share} has to be at most "
-                f"masks.network.windows.most_share={self.most_share}"
+                f"has to be at most most_share={self.most_share}", key="least_share", found=self.least_share
             )
 
 

@@ -100,7 +100,8 @@ def test_boxes_at_the_border_have_windows(box):
 
 @pytest.mark.parametrize(("name", "value"), [("side", 100), ("side", 16), ("images", 0), ("least_share", 0.9)])
 def test_settings_out_of_range_are_named(name, value):
-    with pytest.raises(ConfigError, match=f"masks.network.windows.{name}={value}"):
+    with pytest.raises(ConfigError) as caught:
         WindowSettings(**{name: value})
-    with pytest.raises(ConfigError, match=r"masks\.network\.windows\.shares=\[\]: expected one or more"):
+    assert (caught.value.key, caught.value.found) == (name, value)
+    with pytest.raises(ConfigError, match="expected one or more"):
         WindowSettings(shares=[])

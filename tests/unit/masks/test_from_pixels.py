@@ -11,17 +11,25 @@ from PIL import Image
 from tests.unit.masks.drawn_objects import disc_in_grass, tight_box
 from weakpan.basics.arrays import NO_THING
 from weakpan.basics.catalog import CITYSCAPES
-from weakpan.basics.errors import ConfigError, DataError
+from weakpan.basics.errors import ConfigError
 from weakpan.data.annotations import Box, BoxKind
-from weakpan.masks.box_masks import Fallback, MaskSettings, masks_in_boxes
-from weakpan.masks.fusion import VoteSettings
+from weakpan.masks.fallback import FallbackSettings
+from weakpan.masks.fusion import FusionSettings
+from weakpan.masks.grabcut import GrabCutSettings
+from weakpan.masks.grabcut_and_proposals import GrabCutAndProposals
 from weakpan.masks.painting import paint_masks
-from weakpan.masks.region import elliptic_radius
+from weakpan.masks.proposals import ShapeWeights
+from weakpan.masks.region import RegionSettings, elliptic_radius
+from weakpan.masks.result import Fallback
 
-SETTINGS = MaskSettings()
-BOTH = MaskSettings(combine="both")
-FLOATING = MaskSettings(vote=VoteSettings(gap=0))
+SETTINGS = GrabCutAndProposals()
+BOTH = GrabCutAndProposals(fusion=None)
+FLOATING = GrabCutAndProposals(fusion=FusionSettings(gap=0))
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[3] / "../shared/data"))
+
+
+def masks_in_boxes(image, boxes, source, probabilities=None, weight=1.0):
+    return source.masks_in_boxes(image, boxes, source.proposer, probabilities, weight)
 
 
 @pytest.mark.parametrize(
@@ -63,18 +71,18 @@ def test_small_box_takes_an_ellipse():
     box = Box(3, 10, 10, 29, 12)
     result = masks_in_boxes(image, [box], SETTINGS)
     assert result.records[0].fallback is Fallback.SMALL_BOX
-    ellipse = elliptic_radius(3, 20) <= SETTINGS.fallback_radius
+    ellipse = elliptic_radius(3, 20) <= SETTINGS.fallback.radius
     assert ((result.semantic[box.slices] == 3) == ellipse).all()
     assert 0.5 < result.records[0].cover < 1  # label cleaning fills a box of which less than half is labelled
 
 
 def test_box_without_consensus_takes_the_fallback_or_stays_undecided():
     image, _, box = disc_in_grass()
-    ellipse = masks_in_boxes(image, [box], MaskSettings(min_cover=1.0))
+    ellipse = masks_in_boxes(image, [box], GrabCutAndProposals(fallback=FallbackSettings(min_cover=1.0)))
     assert ellipse.records[0].fallback is Fallback.NO_CONSENSUS
     assert ellipse.records[0].grabcut_area > 0
     assert 0.76 < ellipse.records[0].cover < 0.81
-    nothing = masks_in_boxes(image, [box], MaskSettings(min_cover=1.0, fallback="none"))
+    nothing = masks_in_boxes(image, [box], GrabCutAndProposals(fallback=FallbackSettings(min_cover=1.0, shape="none")))
     assert nothing.records[0].cover == 0
     assert (nothing.semantic[box.slices] == 255).all()
 
@@ -83,7 +91,7 @@ def test_overlap_setting_reaches_the_map():
     image, _, box = disc_in_grass()
     front = Box(5, 50, 38, 69, 49)
     small = masks_in_boxes(image, [box, front], SETTINGS).semantic
-    ignore = masks_in_boxes(image, [box, front], MaskSettings(overlap="ignore")).semantic
+    ignore = masks_in_boxes(image, [box, front], GrabCutAndProposals(overlap="ignore")).semantic
     assert (small == 5).sum() > 100
     assert (ignore == 5).sum() < (small == 5).sum()
     assert ((ignore == small) | (ignore == 255)).all()
@@ -108,17 +116,17 @@ def test_no_ground_is_expected_below_an_object_that_the_image_cuts_off():
     assert (masks_in_boxes(cut, [box], SETTINGS).semantic == masks_in_boxes(cut, [box], FLOATING).semantic).all()
 
 
-def test_network_has_a_voice_in_the_vote_alone():
+def test_network_counts_in_a_fusion_alone():
     image, truth, box = disc_in_grass()
     left = np.zeros(truth[box.slices].shape, np.float32)
     left[:, : left.shape[1] // 2] = 1
     plain, both = masks_in_boxes(image, [box], SETTINGS), masks_in_boxes(image, [box], BOTH)
-    loud = MaskSettings(vote=VoteSettings(gap=0, network=2))  # the colours of this object leave little doubt
-    voted = masks_in_boxes(image, [box], loud, {0: left})
-    assert (voted.semantic[box.slices] == 3)[:, : left.shape[1] // 2].all()
+    # Twice, because the colours of this object leave little doubt.
+    fused = masks_in_boxes(image, [box], FLOATING, {0: left}, weight=2)
+    assert (fused.semantic[box.slices] == 3)[:, : left.shape[1] // 2].all()
     right = np.s_[:, left.shape[1] // 2 :]
-    assert (voted.semantic[box.slices] == 3)[right].mean() < 0.7 * (plain.semantic[box.slices] == 3)[right].mean()
-    assert voted.records[0].network_area == left.sum()
+    assert (fused.semantic[box.slices] == 3)[right].mean() < 0.7 * (plain.semantic[box.slices] == 3)[right].mean()
+    assert fused.records[0].network_area == left.sum()
     assert plain.records[0].network_area == 0
     assert (masks_in_boxes(image, [box], BOTH, {0: left}).semantic == both.semantic).all()
 
@@ -135,31 +143,23 @@ def test_small_box_is_left_to_the_network_where_there_is_one():
     assert 0 < labelled[2:].mean() < 0.5
 
 
-def test_vote_lets_a_larger_box_show_beside_the_mask_of_a_smaller_one():
+def test_fusion_lets_a_larger_box_show_beside_the_mask_of_a_smaller_one():
     image, _, box = disc_in_grass()
     front = Box(5, 40, 55, 47, 70)
     nothing = {1: np.zeros((16, 8), np.float32)}
-    settings = MaskSettings(min_cover=0.0)
-    vote = masks_in_boxes(image, [box, front], settings, nothing).semantic
-    both = masks_in_boxes(image, [box, front], MaskSettings(combine="both", min_cover=1.0, fallback="none")).semantic
-    assert (vote[front.slices] == 3).any()
+    free = GrabCutAndProposals(fallback=FallbackSettings(min_cover=0.0))
+    undecided = GrabCutAndProposals(fusion=None, fallback=FallbackSettings(min_cover=1.0, shape="none"))
+    fused = masks_in_boxes(image, [box, front], free, nothing).semantic
+    both = masks_in_boxes(image, [box, front], undecided).semantic
+    assert (fused[front.slices] == 3).any()
     assert (both[front.slices] == 255).all()
 
 
-@pytest.mark.parametrize(
-    ("dials", "cores"),
-    [({}, (0.65, 0.45, 0.85)), ({"core_spread": 0}, (0.65,)), ({"combine": "both"}, (0.65,)),
-     ({"core": 0.1, "corner": 1.0, "core_spread": 0.5}, (0.1, 0.0, 0.55))],
-)  # fmt: skip
-def test_cores_are_spread_between_nothing_and_the_corners(dials, cores):
-    assert MaskSettings(**dials).cores == pytest.approx(cores)
-
-
-@pytest.mark.parametrize("combine", ["vote", "both"])
-@pytest.mark.parametrize("rule", ["ours", "published"])
+@pytest.mark.parametrize("fusion", [FusionSettings(), None])
+@pytest.mark.parametrize("weights", [ShapeWeights(), None])
 @pytest.mark.parametrize("texture", ["flat", "noise", "stripe"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 5), (64, 96)])
-def test_awkward_boxes_are_survived(combine, rule, texture, shape):
+def test_awkward_boxes_are_survived(fusion, weights, texture, shape):
     height, width = shape
     image = np.full((*shape, 3), 128, np.uint8)
     if texture == "noise":
@@ -174,8 +174,9 @@ def test_awkward_boxes_are_survived(combine, rule, texture, shape):
         Box(4, width - 1, height - 1, width - 1, height - 1),
     ]
     # Without a smallest size every box goes through both methods.
+    source = GrabCutAndProposals(min_box=0, proposal_weights=weights, fusion=fusion)
     for box in boxes:
-        result = masks_in_boxes(image, [box], MaskSettings(min_box=0, rule=rule, combine=combine))
+        result = masks_in_boxes(image, [box], source)
         assert result.records[0].cover > 0
         assert set(np.unique(result.semantic)) <= {box.class_id, 255, NO_THING}
         assert (result.semantic == box.class_id).sum() == round(result.records[0].cover * box.area)
@@ -188,20 +189,26 @@ def test_no_boxes_no_things():
     assert result.records == ()
 
 
-def test_box_outside_the_image_is_refused():
-    with pytest.raises(DataError, match=r"box 0 \(0, 0, 5, 3\).*5 x 4"):
-        masks_in_boxes(np.zeros((4, 5, 3), np.uint8), [Box(1, 0, 0, 5, 3)], SETTINGS)
-
-
 @pytest.mark.parametrize(
-    "wrong",
-    [{"margin": 9.0}, {"core": -0.1}, {"iterations": 0}, {"crop_side": 8}, {"rule": "best"}, {"overlap": "big"},
-     {"combine": "all"}, {"core_spread": 0.7},
-     {"fallback": "box"}, {"core": 1.0, "corner": 1.0}],
-)  # fmt: skip
-def test_settings_out_of_range_are_named(wrong):
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        MaskSettings(**wrong)
+    ("key", "wrong"),
+    [
+        ("region.margin", {"region": RegionSettings(margin=9.0)}),
+        ("region.side", {"region": RegionSettings(side=8)}),
+        ("grabcut.core", {"grabcut": GrabCutSettings(core=-0.1)}),
+        ("grabcut.core", {"grabcut": GrabCutSettings(core=1.0, corner=1.0)}),
+        ("grabcut.iterations", {"grabcut": GrabCutSettings(iterations=0)}),
+        ("fusion.core_spread", {"fusion": FusionSettings(core_spread=0.7)}),
+        ("fallback.shape", {"fallback": FallbackSettings(shape="box")}),
+        ("proposal_weights.box", {"proposal_weights": ShapeWeights(box=-1.0)}),
+        ("overlap", {"overlap": "big"}),
+        ("min_box", {"min_box": -1}),
+        ("contours", {"contours": "lab"}),
+    ],
+)
+def test_settings_out_of_range_are_named(key, wrong):
+    with pytest.raises(ConfigError) as caught:
+        GrabCutAndProposals(**wrong)
+    assert caught.value.key == key
 
 
 @pytest.mark.skipif(not (DATA / "cityscapes_sample").is_dir(), reason="needs WEAKPAN_DATA/cityscapes_sample")
