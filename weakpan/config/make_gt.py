@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from omegaconf import MISSING, DictConfig
 
@@ -13,9 +14,10 @@ from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import check_values, to_object
 from weakpan.config.data import GridConfig, OnError
 from weakpan.config.masks import MasksConfig
+from weakpan.config.objects import build
 from weakpan.data.image_tree import FileTemplates
 from weakpan.labels.settings import LabelSettings
-from weakpan.seeds.settings import CamSettings
+from weakpan.seeds.source import SeedSource
 from weakpan.toy_city.city import ToyCitySpec
 
 
@@ -26,7 +28,7 @@ class Stage(Enum):
     tags = "tags"
     mask_net = "mask_net"
     masks = "masks"
-    cams = "cams"
+    seeds = "seeds"
     labels = "labels"
 
 
@@ -77,7 +79,7 @@ class SourceConfig:
     """Group `source`: what labels are made from.
 
     Attributes:
-        root: folder with CAM maps, masks in boxes, predictions and scores, laid out as the authors released theirs;
+        root: folder with seeds, masks in boxes, predictions and scores, laid out as the authors released theirs;
             null for the folder that results are written to, so that stages build on each other.
         boxes: `maps`: instance maps of the data set; `mat`: the authors' MATLAB files; `coco`: a COCO panoptic file;
             `annotations`: a weak-annotation file.
@@ -85,8 +87,8 @@ class SourceConfig:
         mat: where the MATLAB file of an image lies below data.root.
         coco: COCO panoptic JSON; the PNGs lie in the folder beside it that is called like it without `.json`.
         annotations: weak-annotation file.
-        checkpoint: last.ckpt of a trained crop classifier in its run folder, for CAMs.
-        heatmaps: instead of `checkpoint`, a folder of heatmaps that `cam.keep_heatmaps` has kept, `ID.npz` each; their
+        checkpoint: last.ckpt of a trained crop classifier in its run folder, for seeds.
+        heatmaps: instead of `checkpoint`, a folder of heatmaps that `seeds.keep_heatmaps` has kept, `ID.npz` each; their
             scales and mirror images stay as they are.
     """
 
@@ -108,19 +110,19 @@ class MakeGtConfig:
     Attributes:
         stage: what is made.
         out: folder that results are written to.
-        round: of the labels: 0 starts from CAM maps, r >= 1 from the predictions of the r-th trained network.
+        round: of the labels: 0 starts from seeds, r >= 1 from the predictions of the r-th trained network.
         workers: processes; null for one a core.
         shard: `k/n` does the k-th of n parts of the images, counted from 0; null for all.
         on_error: stop at the first image that cannot be done, or skip it, do the rest and list it at the end.
         audit: also write which rule decided each pixel, tables of changes and pictures (stage labels), or scores of
-            what is made against real labels, with pictures of the worst (stages masks and cams).
+            what is made against real labels, with pictures of the worst (stages masks and seeds).
         pictures: when auditing, number of images that pictures are made of; of the worst boxes and images ten at most.
         mat: also write the boxes as the authors' MATLAB files (stage boxes).
         coco: also write the labels as COCO panoptic (stage labels).
         data: data set.
         source: what labels are made from.
         masks: where masks in boxes come from (stage masks), and how a mask network is trained (stage mask_net).
-        seeds: how heatmaps become labels (stage cams).
+        seeds: source of the first label maps (stage seeds).
         labels: rules of label making (stage labels).
     """
 
@@ -137,7 +139,7 @@ class MakeGtConfig:
     data: SplitConfig = field(default_factory=SplitConfig)
     source: SourceConfig = field(default_factory=SourceConfig)
     masks: MasksConfig = field(default_factory=MasksConfig)
-    seeds: CamSettings = field(default_factory=CamSettings)
+    seeds: dict[str, Any] = field(default_factory=dict)
     labels: LabelSettings = field(default_factory=LabelSettings)
 
     @property
@@ -166,22 +168,30 @@ def _check_templates(config: MakeGtConfig) -> None:
             raise ConfigError(f"{key}={text}: must hold {{id}}, which stands for the image id; it may hold {known}")
 
 
-def _check_cams(config: MakeGtConfig) -> None:
-    """Refuse a stage `cams` that has no heatmaps to cut, or two kinds of them; raises ConfigError."""
-    source = config.source
-    if config.stage is not Stage.cams:
+def _check_seeds(config: MakeGtConfig) -> None:
+    """Check the source of seeds, and that it has what it needs and nothing else; raises ConfigError."""
+    source = build(SeedSource, config.seeds, "seeds")
+    checkpoint, heatmaps = config.source.checkpoint, config.source.heatmaps
+    if config.stage is not Stage.seeds:
         return
-    if source.checkpoint is None and source.heatmaps is None:
+    if heatmaps is not None:
+        if "rule" not in config.seeds:
+            raise ConfigError(
+                "kept heatmaps need a rule", key="source.heatmaps", found=heatmaps, remedy="give seeds=cam, or leave it"
+            )
+        if checkpoint is not None or config.seeds.get("keep_heatmaps"):
+            other = "seeds.keep_heatmaps=true" if checkpoint is None else f"source.checkpoint={checkpoint}"
+            raise ConfigError(
+                f"heatmaps are either read or made, and {other} makes them",
+                key="source.heatmaps",
+                found=heatmaps,
+                remedy="leave one of them out",
+            )
+    elif source.needs_classifier and checkpoint is None:
         raise ConfigError(
-            "stage=cams needs a trained crop classifier or its heatmaps; give source.checkpoint="
-            "RUN/classifier/last.ckpt, or source.heatmaps=FOLDER where they were kept"
-        )
-    if source.heatmaps is not None and (source.checkpoint is not None or config.seeds.keep_heatmaps):
-        other = (
-            f"source.checkpoint={source.checkpoint}" if source.checkpoint is not None else "seeds.keep_heatmaps=true"
-        )
-        raise ConfigError(
-            f"source.heatmaps={source.heatmaps} with {other}: heatmaps are either read or made; leave one of them out"
+            "stage=seeds with these seeds needs a trained crop classifier",
+            key="source.checkpoint",
+            remedy="give source.checkpoint=RUN/classifier/last.ckpt, or source.heatmaps=FOLDER where they were kept",
         )
 
 
@@ -209,10 +219,10 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
         for file in ("coco", "annotations"):
             if used == file and getattr(source, file) is None:
                 raise ConfigError(f"source.{key}={used}: no file to read them from; give source.{file}=FILE")
-    _check_cams(config)
+    _check_seeds(config)
     if config.stage is Stage.mask_net and config.shard is not None:
         raise ConfigError(f"stage=mask_net with shard={config.shard}: one network learns from all images; leave it out")
-    audited = (Stage.masks, Stage.cams, Stage.labels)
+    audited = (Stage.masks, Stage.seeds, Stage.labels)
     for key, stages in (("audit", audited), ("mat", (Stage.boxes,)), ("coco", (Stage.labels,))):
         if getattr(config, key) and config.stage not in stages:
             fitting = ", ".join(stage.value for stage in stages)

@@ -19,7 +19,6 @@ from weakpan.labels.settings import LabelSettings
 from weakpan.models.decode_settings import DecodeSettings
 from weakpan.parallel.cores import available_cores
 from weakpan.refinement.settings import DiffusionSettings
-from weakpan.seeds.settings import CamSettings
 from weakpan.training.settings import LossWeights, OptimiserSettings
 
 
@@ -156,7 +155,7 @@ class TrainConfig:
     workers: int | None = None
     data: DataConfig = field(default_factory=DataConfig)
     masks: MasksConfig = field(default_factory=MasksConfig)
-    seeds: CamSettings = field(default_factory=CamSettings)
+    seeds: dict[str, Any] = field(default_factory=dict)
     labels: LabelSettings = field(default_factory=LabelSettings)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)

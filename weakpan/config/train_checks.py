@@ -11,7 +11,9 @@ from omegaconf import DictConfig
 
 from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import check_values, to_object
+from weakpan.config.objects import build
 from weakpan.config.train import Supervision, TrainConfig
+from weakpan.seeds.source import SeedSource
 
 _FIGURES = {
     "val": ("miou", "pq", "sq", "rq", "pq_things", "pq_stuff", "ap", "ap50"),
@@ -34,6 +36,7 @@ def to_train_config(composed: DictConfig) -> TrainConfig:
 def check_train(config: TrainConfig) -> None:
     """Refuse values that have the right type and still make no sense; raises ConfigError naming the key."""
     _check_ranges(config)
+    build(SeedSource, config.seeds, "seeds")
     views, classifier = config.segmenter.views, config.classifier
     if views.max_scale < views.min_scale:
         raise ConfigError(

@@ -10,6 +10,8 @@ from typing import Any
 
 from weakpan.basics.errors import RunError
 from weakpan.config.make_gt import MakeGtConfig, Stage
+from weakpan.config.objects import build
+from weakpan.seeds.source import SeedSource
 from weakpan.storage.claim import FolderClaim
 from weakpan.storage.files import content_digest
 from weakpan.storage.map_store import read_settings, refuse_changed_settings
@@ -91,13 +93,20 @@ def stage_settings(config: MakeGtConfig) -> dict[str, Any]:
         groups["masks"] = {**masks, "path": _in_full(config.masks.path), "dials": dials, **contents}
     if config.stage is Stage.mask_net:
         groups["masks"] = {"network": {k: v for k, v in asdict(config.masks.network).items() if k != "loaders"}}
-    if config.stage is Stage.cams:
-        # Kept heatmaps make no other labels; labels that are cut from some cannot choose how those are made.
-        unused = ["keep_heatmaps"] if config.source.heatmaps is None else ["keep_heatmaps", "scales", "flip"]
-        groups["cam"] = {k: v for k, v in asdict(config.seeds).items() if k not in unused}
+    if config.stage is Stage.seeds:
+        groups["seeds"] = _seeds(config)
     if config.stage is Stage.labels:
         groups |= {"labels": asdict(config.labels), "round": config.round}
     return dict(_flat(groups))
+
+
+def _seeds(config: MakeGtConfig) -> dict[str, Any]:
+    """What of the seed source makes other label maps: of kept heatmaps the rule alone."""
+    if config.source.heatmaps is not None:
+        return {"rule": config.seeds["rule"]}
+    source = build(SeedSource, config.seeds, "seeds")
+    contents = {f"{key} content": digest for key, digest in source.contents().items()}
+    return {k: v for k, v in config.seeds.items() if k not in source.without_effect} | contents
 
 
 def _sources(config: MakeGtConfig) -> dict[str, Any]:
@@ -106,7 +115,7 @@ def _sources(config: MakeGtConfig) -> dict[str, Any]:
     used: dict[str, Any] = {}
     if stage is not Stage.tags:
         used["boxes"] = source.boxes
-    if stage in (Stage.tags, Stage.cams) or (stage is Stage.labels and "tag_check" in config.labels.steps):
+    if stage in (Stage.tags, Stage.seeds) or (stage is Stage.labels and "tag_check" in config.labels.steps):
         used["tags"] = source.tags
     files = {kind.value for kind in used.values()}
     used |= {name: _in_full(getattr(source, name)) for name in ("coco", "annotations") if name in files}
@@ -114,7 +123,7 @@ def _sources(config: MakeGtConfig) -> dict[str, Any]:
         used["mat"] = source.mat
     if stage is Stage.labels:
         used["root"] = _in_full(source.root)
-    if stage is Stage.cams:
+    if stage is Stage.seeds:
         used["checkpoint"] = _in_full(source.checkpoint)
         if source.checkpoint is not None and Path(source.checkpoint).is_file():
             used["checkpoint content"] = content_digest([Path(source.checkpoint)])
