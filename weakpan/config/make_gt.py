@@ -88,8 +88,8 @@ class SourceConfig:
         coco: COCO panoptic JSON; the PNGs lie in the folder beside it that is called like it without `.json`.
         annotations: weak-annotation file.
         checkpoint: last.ckpt of a trained crop classifier in its run folder, for seeds.
-        heatmaps: instead of `checkpoint`, a folder of heatmaps that `seeds.keep_heatmaps` has kept, `ID.npz` each; their
-            scales and mirror images stay as they are.
+        heatmaps: instead of `checkpoint`, a folder of heatmaps that `seeds.keep_heatmaps` has kept, `ID.npz` each;
+            their scales and mirror images stay as they are.
     """
 
     # Missing here, or a file of the group could not ask for it: `???` does not replace a value.

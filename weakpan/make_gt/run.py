@@ -157,7 +157,7 @@ def build_task(
         case Stage.masks:
             return MakeMasks(weak, config.masks.source(catalog), results, mask_records(out, split), claim)
         case Stage.seeds:
-            return _seed_task(config, weak, results, claim)
+            return _seed_task(config, weak, results, ids, claim)
         case Stage.labels:
             root = Path(config.source.root or config.out)
             if not root.is_dir():
@@ -176,7 +176,9 @@ def build_task(
             )
 
 
-def _seed_task(config: MakeGtConfig, weak: WeakSource, results: ReleasedTree, claim: Claim) -> StageTask:
+def _seed_task(
+    config: MakeGtConfig, weak: WeakSource, results: ReleasedTree, ids: tuple[str, ...], claim: Claim
+) -> StageTask:
     """Seeds of a source, or from heatmaps that one has kept."""
     folder = config.source.heatmaps
     if folder is not None:
@@ -189,7 +191,7 @@ def _seed_task(config: MakeGtConfig, weak: WeakSource, results: ReleasedTree, cl
     say_loading()
     from weakpan.make_gt.seeds import seed_inputs
 
-    return seed_inputs(config, weak, photographs(config, results.catalog), results, claim)
+    return seed_inputs(config, weak, photographs(config, results.catalog), ids, results, claim)
 
 
 def _make_folder(out: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,9 +74,14 @@ class SeedInputs:
 
 
 def seed_inputs(
-    config: MakeGtConfig, weak: WeakSource, images: CityscapesSplit, results: ReleasedTree, claim: Claim
+    config: MakeGtConfig,
+    weak: WeakSource,
+    images: CityscapesSplit,
+    ids: Sequence[str],
+    results: ReleasedTree,
+    claim: Claim,
 ) -> SeedInputs:
-    """The stage with its inputs.
+    """The stage with its inputs, for the images of some ids.
 
     Raises:
         RunError: a classifier that is not there or does not fit.
@@ -84,7 +90,6 @@ def seed_inputs(
     classifier = None
     if source.needs_classifier:
         classifier = find_classifier(Path(str(config.source.checkpoint)), results.catalog, weak.grid).load
-    ids = images.ids
     work = SeedWork(
         source=source,
         place=ReleasedSeeds(results),
@@ -104,7 +109,8 @@ def seed_inputs(
 def make_seeds(inputs: SeedInputs, part: Sequence[str]) -> Outcome:
     """Make the seeds of some images; those that are there and whole are kept."""
     quieten_lightning()
+    start = time.monotonic()
     todo = [image_id for image_id in part if not inputs.is_done(image_id)]
     outcome = inputs.work(todo) if todo else Outcome()
-    outcome.kept = len(part) - len(todo)
+    outcome.kept, outcome.seconds = len(part) - len(todo), round(time.monotonic() - start, 1)
     return outcome

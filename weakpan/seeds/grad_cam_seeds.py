@@ -63,8 +63,13 @@ class GradCamSeeds(SeedSource):
 
         if job.heatmaps is None:
             raise AssertionError("Grad-CAM seeds need the classifier that they asked for")
-        kept = self.extra_files(job.extra, job.annotations.catalog)
-        take = HeatmapsToLabels(job.write, None if kept is None else kept.write, job.annotations.grid, self.rule)
+        folder = HeatmapFolder(job.extra("heatmaps"), job.annotations.catalog)
+        if not self.keep_heatmaps:
+            # Those of earlier maps would not be theirs.
+            for image_id in job.todo:
+                folder.path(image_id).unlink(missing_ok=True)
+        keep = folder.write if self.keep_heatmaps else None
+        take = HeatmapsToLabels(job.write, keep, job.annotations.grid, self.rule)
         job.heatmaps(self.scales, self.flip, take)
 
     def extra_files(self, extra: Callable[[str], Path], catalog: Catalog) -> HeatmapFolder | None:

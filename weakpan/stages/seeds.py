@@ -91,14 +91,16 @@ class SeedWork:
             Of this rank.
         """
         outcome = Outcome()
-        readable = self._readable(todo, outcome) if self.shares.skip_failures else tuple(todo)
+        failed = self._unreadable(todo, outcome) if self.shares.skip_failures else set()
+        readable = [image_id for image_id in todo if image_id not in failed]
         if not readable:
             return outcome
         pl.seed_everything(self.seed, workers=True, verbose=False)
-        self.source.make(self._job(readable, outcome))
+        ids = [image_id for image_id in self.ids if image_id not in failed]
+        self.source.make(self._job(ids, readable, outcome))
         return outcome
 
-    def _job(self, todo: Sequence[str], outcome: Outcome) -> SeedJob:
+    def _job(self, ids: Sequence[str], todo: Sequence[str], outcome: Outcome) -> SeedJob:
         write = ClaimedWrite(self.claim, self.place)
 
         def counted(image_id: str, values: SemanticMap) -> None:
@@ -114,7 +116,7 @@ class SeedWork:
         return SeedJob(
             images=self.images,
             annotations=self.annotations,
-            ids=self.ids,
+            ids=ids,
             todo=todo,
             write=counted,
             each_image=each_image,
@@ -126,13 +128,12 @@ class SeedWork:
             seed=self.seed,
         )
 
-    def _readable(self, todo: Sequence[str], outcome: Outcome) -> tuple[str, ...]:
-        """Images whose input can be read; the others are failures."""
+    def _unreadable(self, todo: Sequence[str], outcome: Outcome) -> set[str]:
+        """Images whose input cannot be read, on any rank; those of this one are its failures."""
         check = CheckSeedInput(self.images, self.annotations)
         found = share(check, share_of_rank(todo), self.shares.workers, f"input of {STAGE}", skip_failures=True)
         outcome.failures += found.failures
-        failed = {image_id for part in gather_from_all_ranks(found.failures) for image_id, _ in part}
-        return tuple(image_id for image_id in todo if image_id not in failed)
+        return {image_id for part in gather_from_all_ranks(found.failures) for image_id, _ in part}
 
     def _heatmaps(
         self, todo: Sequence[str], scales: Sequence[float], flip: bool, take: Callable[[Mapping[str, Any]], None]

@@ -8,13 +8,13 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import CompactHydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
+from weakpan.config.scripts import Script
 
 from weakpan.basics.errors import STATUS_USER, ConfigError
 from weakpan.config.command_line import describe, run_command
 from weakpan.config.compose import register
 from weakpan.config.make_gt import MakeGtConfig
 from weakpan.config.predict import PredictConfig
-from weakpan.config.scripts import Script
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import to_train_config
 
