@@ -1,4 +1,4 @@
-"""Time of what the CAM stage does with an image beside its network, and of cutting labels from kept heatmaps.
+"""Time of what the CAM stage does with an image beside its network, and of making labels from kept heatmaps.
 
 Run from the root of the repository: `python -m benchmarks.cam_labels`. One image of 1024 x 2048 in 15 crops, one
 thread; heatmaps are smooth noise of the size that EfficientNet-Lite0 gives. Each part is put beside reading the
@@ -21,14 +21,13 @@ from benchmarks.label_making import milliseconds
 from benchmarks.made_up_street import make_street
 from weakpan.basics.arrays import RGBImage, SemanticMap
 from weakpan.basics.catalog import CITYSCAPES
-from weakpan.callbacks.write_cams import WriteCams
 from weakpan.data.annotations import ImageAnnotation
 from weakpan.data.boxes import INSTANCE_BASE, boxes_from_maps
 from weakpan.data.candidates import CandidateSets, whole_image_sets
 from weakpan.data.crops import CropGrid
 from weakpan.seeds.heatmaps import HeatmapFolder
-from weakpan.seeds.label_maps import cut_kept
-from weakpan.seeds.settings import PUBLISHED, CamSettings
+from weakpan.seeds.label_maps import HeatmapsToLabels, label_map_from_kept
+from weakpan.seeds.rules import Competing, HeatmapRule, PublishedRule
 from weakpan.storage.images import read_rgb, write_png
 
 SIZE = (1024, 2048)
@@ -70,18 +69,17 @@ def parts_of(folder: Path) -> tuple[Callable[[], object], dict[str, Callable[[],
     def write(image_id: str, labels: SemanticMap) -> None:
         write_png(folder / f"{image_id}.png", labels)
 
-    def cut(settings: CamSettings) -> None:
-        published = settings.rule == PUBLISHED
-        cut_kept(kept.read("street"), settings, None if published else found, photograph)
+    def again(rule: HeatmapRule) -> None:
+        label_map_from_kept(kept.read("street"), rule, found if rule.needs_candidates else None, photograph)
 
-    competing, published = CamSettings(), CamSettings(rule=PUBLISHED)
+    competing, published = Competing(), PublishedRule()
     return lambda: read_rgb(folder / "photograph.png"), {
-        "heatmaps kept, competing": lambda: WriteCams(write, kept.write, GRID, competing).take(prediction),
-        "competing": lambda: WriteCams(write, None, GRID, competing).take(prediction),
-        "published": lambda: WriteCams(write, None, GRID, published).take(prediction),
+        "heatmaps kept, competing": lambda: HeatmapsToLabels(write, kept.write, GRID, competing)(prediction),
+        "competing": lambda: HeatmapsToLabels(write, None, GRID, competing)(prediction),
+        "published": lambda: HeatmapsToLabels(write, None, GRID, published)(prediction),
         "candidates": sets,
-        "cut again, competing": lambda: cut(competing),
-        "cut again, published": lambda: cut(published),
+        "from kept ones, competing": lambda: again(competing),
+        "from kept ones, published": lambda: again(published),
     }
 
 

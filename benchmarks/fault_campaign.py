@@ -39,7 +39,7 @@ TINY = (
     "data.crop.height=40", "data.crop.width=60", "segmenter.views.crop_height=48", "segmenter.views.crop_width=48",
     "segmenter.views.batch_size=2", "classifier.crops.images_per_batch=1",
 )  # fmt: skip
-PROGRESS = re.compile(r"((?:masks|classifier|CAMs|round|gallery)[^:]*):")
+PROGRESS = re.compile(r"((?:masks|classifier|seeds|round|gallery)[^:]*):")
 PATIENCE = 60.0
 """Seconds that a job may take to end after a kill, and its processes to go after it."""
 
@@ -186,7 +186,7 @@ def finish_run(command: list[str], rng: random.Random, span: tuple[float, int], 
 
 def results(run: Path) -> dict[str, Any]:
     """What must not depend on kills: maps and annotations as bytes, weights, and figures without times."""
-    patterns = ("masks/*", "cams/*.png", "round_*/labels/*", "weak_annotations.json")
+    patterns = ("masks/*", "seeds/*.png", "round_*/labels/*", "weak_annotations.json")
     files = {str(p.relative_to(run)): p.read_bytes() for pattern in patterns for p in run.glob(pattern) if p.is_file()}
     # These hold times.
     files.pop("masks/manifest.json")

@@ -1,4 +1,4 @@
-"""The loop: classifier, masks, then rounds of training and relabelling, until it no longer helps.
+"""The loop: masks, classifier, seeds, then rounds of training and relabelling, until it no longer helps.
 
 Every rank runs the same code in one process group; what is sealed on disk is not done again, so that starting the same
 command on the same run folder goes on where it stopped.
@@ -17,7 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from weakpan.config.train import Supervision
 from weakpan.parallel.ranks import from_rank_zero
 from weakpan.stages.build import build_loggers
-from weakpan.stages.cams import run_cams
+from weakpan.stages.classifier import run_classifier
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.fit import fit_round
 from weakpan.stages.gallery import make_gallery
@@ -25,6 +25,7 @@ from weakpan.stages.masks import run_masks
 from weakpan.stages.relabel import make_first_labels, relabel
 from weakpan.stages.report import check_labels, finished_results, write_results
 from weakpan.stages.score import score_labels, score_segmenter
+from weakpan.stages.seeds import run_seeds
 from weakpan.stages.settings import claim_run_folder, run_settings
 from weakpan.storage.map_store import read_manifest, refuse_changed_settings, write_manifest
 
@@ -51,10 +52,11 @@ def run_loop(
     config = experiment.config
     loggers = build_loggers(config, experiment.layout)
     kept = list(loggers.values())
-    cues: dict[str, Any] = {"masks": None, "classifier": None}
+    cues: dict[str, Any] = {"masks": None, "classifier": None, "seeds": None}
     if config.supervision is not Supervision.full:
         cues["masks"] = run_masks(experiment)
-        cues["classifier"] = run_cams(experiment, kept)
+        cues["classifier"] = run_classifier(experiment, kept)
+        cues["seeds"] = run_seeds(experiment, kept)
         make_first_labels(experiment)
     records: list[dict[str, Any]] = []
     warnings: list[str] = []

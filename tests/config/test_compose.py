@@ -10,10 +10,11 @@ from hydra import compose, initialize_config_dir
 from weakpan.basics.catalog import CITYSCAPES, TOY_CITY, load_catalog
 from weakpan.config.compose import register
 from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
+from weakpan.config.objects import build
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
 from weakpan.config.train_checks import to_train_config
-from weakpan.seeds.settings import CamSettings
+from weakpan.seeds import Competing, GradCamSeeds, PublishedRule, SeedSource
 from weakpan.stages.build import build_classifier, build_segmenter
 
 pytestmark = pytest.mark.usefixtures("seeded")
@@ -75,12 +76,13 @@ def test_predict_composes():
 def test_options_say_what_they_promise():
     published = to_train_config(composed("labels=published", *ALWAYS)).labels
     assert (published.score_threshold, published.fill_threshold, published.mask_rounds) == (0.99, 0.5, 5)
-    cams = {option: to_train_config(composed(f"cues={option}", *ALWAYS)).seeds for option in ("default", "published")}
-    assert cams["default"] == CamSettings()
-    assert (cams["published"].rule, cams["published"].scales, cams["published"].flip) == ("published", [1.0], False)
-    for option, cam in cams.items():
-        alone = to_make_gt_config(composed("stage=masks", "out=o", "data.root=d", f"cam={option}", name="make_gt"))
-        assert alone.cam == cam
+    for option, expected in (
+        ("cam", GradCamSeeds(Competing())), ("cam_published", GradCamSeeds(PublishedRule(), [1.0], flip=False)),
+    ):  # fmt: skip
+        seeds = to_train_config(composed(f"seeds={option}", *ALWAYS)).seeds
+        assert build(SeedSource, seeds, "seeds") == expected
+        alone = to_make_gt_config(composed("stage=masks", "out=o", "data.root=d", f"seeds={option}", name="make_gt"))
+        assert alone.seeds == seeds
     cityscapes = to_train_config(composed("data=cityscapes", *ALWAYS)).data
     assert (cityscapes.crop.height, cityscapes.crop.width, cityscapes.toy) == (400, 500, None)
     camvid = to_train_config(composed("experiment=camvid", *ALWAYS, "segmenter.init=w.pth"))
@@ -156,7 +158,7 @@ def test_the_published_network_keeps_the_batch_norm_of_its_encoder():
 @pytest.mark.parametrize("option", sorted(p.stem for p in (CONF / "classifier").glob("*.yaml")))
 def test_classifiers_build_and_run(option):
     config = to_train_config(composed(f"classifier={option}", "classifier.init=null", *ALWAYS))
-    module = build_classifier(config.classifier, config.seeds, TOY_CITY).eval()
+    module = build_classifier(config.classifier, TOY_CITY).eval()
     with torch.no_grad():
         features = module.network.features(torch.rand(2, 3, 64, 96))
         assert features.shape[-2:] == (4, 6)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def tiny_city(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data set of `loop_in_process.TINY`; tests that change it work on a copy."""
-    from loop_in_process import toy_city
+    from tests.integration.loop_in_process import toy_city
 
     return toy_city(tmp_path_factory.mktemp("city") / "data")
 
@@ -29,7 +29,7 @@ def city(tiny_city: Path) -> Path:
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_city: Path) -> tuple[Path, dict[str, Any]]:
     """Folder and metrics of a finished run of two rounds by one process, this one; tests work on copies."""
-    from loop_in_process import run_tiny
+    from tests.integration.loop_in_process import run_tiny
 
     folder = tmp_path_factory.mktemp("finished") / "run"
     return folder, run_tiny(folder, tiny_city)
@@ -38,9 +38,8 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_city: Path) -> t
 @pytest.fixture
 def quick_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers of a stage are forked from the process of `scripts.py`, where fresh ones would import torch first."""
-    from scripts import CONTEXT
-
     import weakpan.parallel.sharing
+    from tests.integration.scripts import CONTEXT
 
     monkeypatch.setattr(weakpan.parallel.sharing, "get_context", lambda _: CONTEXT)
 

@@ -86,15 +86,20 @@ def tiny_experiment(run: Path, data: Path, *overrides: str) -> Experiment:
 
 def run_tiny(run: Path, data: Path, *overrides: str, announce: Callable[[Experiment], None] | None = None) -> dict:
     """Content of metrics.json of a whole run."""
+    return run_tiny_with(tiny_config(run, data, *overrides), run, announce)
+
+
+def run_tiny_with(config: TrainConfig, run: Path, announce: Callable[[Experiment], None] | None = None) -> dict:
+    """The same for a configuration that was composed and changed."""
     quieten_lightning()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weakpan.stages.score, "ProcessPoolExecutor", InlineExecutor)
-        return run_loop(tiny_experiment(run, data, *overrides), "train.py", announce)
+        return run_loop(prepare(config, run), "train.py", announce)
 
 
 def maps_of(run: Path) -> dict[str, np.ndarray]:
     """Every map that a run has written, by its place in the run folder; pictures for people are left out."""
-    paths = [p for pattern in ("masks/*.png", "cams/*.png", "round_*/labels/*.png") for p in run.glob(pattern)]
+    paths = [p for pattern in ("masks/*.png", "seeds/*.png", "round_*/labels/*.png") for p in run.glob(pattern)]
     return {str(p.relative_to(run)): read_map(p) for p in sorted(paths)}
 
 

@@ -19,7 +19,7 @@ from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
 from weakpan.make_gt.run import make_gt
 
 ROOT = Path(__file__).parents[2]
-GROUPS = ("data", "source", "masks", "labels")
+GROUPS = ("data", "source", "masks", "seeds", "labels")
 
 
 PATHS = ("out", "data.root", "data.list", "source.root", "source.coco", "source.annotations", "source.checkpoint",

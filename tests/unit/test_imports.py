@@ -38,11 +38,15 @@ NOT_IN_WORKERS = (
     "tasks/masks.py", "tasks/labels.py", "tasks/annotations.py",
     "masks/source.py", "masks/coco.py", "masks/map_files.py", "masks/sam.py", "masks/network.py",
     "config/make_gt.py", "data/derive.py", "toy_city/city.py", "labels/pipeline.py", "labels/trail_store.py",
-    "evaluation/label_quality.py", "audit/audit_masks.py", "audit/audit_cams.py", "seeds/heatmaps.py",
+    "evaluation/label_quality.py", "audit/audit_masks.py", "audit/audit_seeds.py", "seeds/heatmaps.py",
+    "seeds/source.py", "tasks/seeds.py",
 )  # fmt: skip
 """What worker processes import must stay clear of torch, which costs each of them seconds."""
 
-BEFORE_WORK = ("config/train_checks.py", "config/predict.py", "config/command_line.py", "make_gt/run.py")
+BEFORE_WORK = (
+    "config/train_checks.py", "config/predict.py", "config/command_line.py", "make_gt/run.py", "seeds/__init__.py",
+    "tasks/seeds_from_heatmaps.py",
+)  # fmt: skip
 """So must what finds out that a command is wrong, and stages that need no network."""
 
 

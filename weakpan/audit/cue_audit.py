@@ -1,4 +1,4 @@
-"""What `audit=true` adds to the stages `masks` and `cams`: scores of what they made against real labels.
+"""What `audit=true` adds to the stages `masks` and `seeds`: scores of what they made against real labels.
 
 Real labels are read after the cues are written, from files, and nothing that is made depends on them.
 """
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from weakpan.audit.audit_cams import CamAudit
 from weakpan.audit.audit_masks import MaskAudit
+from weakpan.audit.audit_seeds import SeedAudit
 from weakpan.audit.real_labels import RealLabels
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
@@ -43,9 +43,9 @@ def cue_audit(config: MakeGtConfig, weak: WeakSource, catalog: Catalog) -> CueAu
     match config.stage:
         case Stage.masks:
             return MaskAudit(weak, real, tree, mask_records(out, split), out / "audit", config.pictures)
-        case Stage.cams:
+        case Stage.seeds:
             kept = tree.heatmaps_folder if config.source.heatmaps is None else Path(config.source.heatmaps)
-            return CamAudit(real, tree, HeatmapFolder(kept, catalog), out / "audit", config.pictures)
+            return SeedAudit(real, tree, HeatmapFolder(kept, catalog), out / "audit", config.pictures)
     return None
 
 

@@ -80,15 +80,15 @@ def draw_worst_masks(
     return image_sheet(rows, _of_legend(seen & set(real.catalog.thing_ids), real.catalog))
 
 
-def draw_worst_cams(
+def draw_worst_seeds(
     images: Sequence[tuple[str, float | None]], real: RealLabels, tree: ReleasedTree, heatmaps: HeatmapFolder
 ) -> RGBImage:
-    """Photograph, CAM label map and real classes of each image, above the heatmaps of the classes that are most wrong.
+    """Photograph, seeds and real classes of each image, above the heatmaps of the classes that are most wrong.
 
     Args:
         images: ids and precision of their labels, None for an image without a label.
         real: labels and photographs.
-        tree: CAM label maps.
+        tree: seeds.
         heatmaps: of the maps; images whose heatmaps are not there, or damaged, do without.
     """
     rows, seen = [], set[int]()
@@ -99,7 +99,7 @@ def draw_worst_cams(
         said = "no label" if precision is None else f"{precision:.0%} of the labels right"
         rows.append([
             (f"{image_id}: {said}", photograph),
-            (f"CAM labels: {labelled:.0%} labelled", color_semantic(cam, real.catalog)),
+            (f"seeds: {labelled:.0%} labelled", color_semantic(cam, real.catalog)),
             ("real labels", color_semantic(classes, real.catalog)),
         ])  # fmt: skip
         if heatmaps.has(image_id):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -32,3 +32,19 @@ class EachPrediction(BasePredictionWriter, ABC):
     @abstractmethod
     def take(self, prediction: Any) -> None:
         """Do something with what `predict_step` returned for one image."""
+
+
+class ForEachPrediction(EachPrediction):
+    """Hands every prediction to a function.
+
+    Args:
+        take: called with what `predict_step` returned for one image, on the rank that made it.
+    """
+
+    def __init__(self, take: Callable[[Any], None]) -> None:
+        super().__init__()
+        self._take = take
+
+    def take(self, prediction: Any) -> None:
+        """Call the function."""
+        self._take(prediction)

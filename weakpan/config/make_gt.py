@@ -15,7 +15,6 @@ from weakpan.config.compose import to_object
 from weakpan.config.data import OnError
 from weakpan.config.train import RunConfig
 from weakpan.config.train_checks import check_run
-from weakpan.training.mask_net_settings import MaskNetSettings
 
 
 class Stage(Enum):
@@ -63,7 +62,6 @@ class MakeGtConfig(RunConfig):
         on_error: stop at the first image that cannot be done, or skip it, do the rest and list it at the end.
         mat: also write the boxes as the authors' MATLAB files (stage annotations).
         coco: also write the labels as COCO panoptic (stage labels).
-        mask_net: how a mask network is trained (stage mask_net).
     """
 
     stage: Stage = MISSING
@@ -73,7 +71,6 @@ class MakeGtConfig(RunConfig):
     on_error: OnError = OnError.stop
     mat: bool = False
     coco: bool = False
-    mask_net: MaskNetSettings = field(default_factory=MaskNetSettings)
 
     @property
     def part(self) -> tuple[int, int]:

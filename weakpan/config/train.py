@@ -14,12 +14,15 @@ from omegaconf import MISSING
 
 from weakpan.basics.settings import at_least, between, setting
 from weakpan.config.data import DataConfig
+from weakpan.config.labels import build_rules
 from weakpan.config.objects import TARGET, build
+from weakpan.labels.pipeline import LabelRules
 from weakpan.data.loaders.settings import CropSettings, ViewSettings
 from weakpan.masks.source import MaskSource
 from weakpan.models.decode_settings import DecodeSettings
 from weakpan.parallel.cores import available_cores
-from weakpan.seeds.settings import CamSettings
+from weakpan.seeds.source import SeedSource
+from weakpan.training.mask_net_settings import MaskNetSettings
 from weakpan.training.settings import LossWeights, OptimiserSettings
 
 
@@ -167,7 +170,8 @@ class RunConfig:
     pictures: int = setting(20, at_least(0))
     data: DataConfig = field(default_factory=DataConfig)
     masks: dict[str, Any] = field(default_factory=lambda: {TARGET: "weakpan.masks.GrabCutAndProposals"})
-    seeds: CamSettings = field(default_factory=CamSettings)
+    mask_net: MaskNetSettings = field(default_factory=MaskNetSettings)
+    seeds: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, Any] = field(default_factory=dict)
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
@@ -181,6 +185,16 @@ class RunConfig:
     def mask_source(self) -> MaskSource:
         """The source of masks in boxes; raises ConfigError with the full key."""
         return build(MaskSource, self.masks, "masks")  # type: ignore[type-abstract]
+
+    @property
+    def seed_source(self) -> SeedSource:
+        """The source of seeds; raises ConfigError with the full key."""
+        return build(SeedSource, self.seeds, "seeds")  # type: ignore[type-abstract]
+
+    @property
+    def label_rules(self) -> LabelRules:
+        """The rules of label making; raises ConfigError with the full key."""
+        return build_rules(self.labels)
 
     @property
     def processes(self) -> int:

@@ -49,14 +49,13 @@ def _cues(experiment: Experiment) -> Iterator[tuple[str, float]]:
             yield f"masks in boxes: {boxes} boxes, in a time that depends on the model and is not counted", 0.0
         else:
             yield f"masks in boxes: {boxes} boxes, about {clock(seconds)}", seconds
-    if experiment.cams.is_sealed():
-        yield "classifier and CAMs: finished already", 0.0
-    else:
-        cam = config.seeds
-        # Looking takes about a third of a training step, and the square of the scale.
-        looks = (1 + cam.flip) * sum(scale**2 for scale in cam.scales) / 3
-        seconds = (config.classifier.epochs + looks) * images * _classifier_seconds(experiment)
-        yield f"classifier and CAMs: {config.classifier.epochs} epochs, about {clock(seconds)}", seconds
+    if experiment.needs_classifier:
+        if (experiment.layout.classifier / "manifest.json").is_file():
+            yield "classifier: finished already", 0.0
+        else:
+            seconds = config.classifier.epochs * images * _classifier_seconds(experiment)
+            yield f"classifier: {config.classifier.epochs} epochs, about {clock(seconds)}", seconds
+    yield f"seeds: {'finished already' if experiment.seeds.is_sealed() else f'of {images} images'}", 0.0
 
 
 def _rounds(experiment: Experiment, weak: bool) -> Iterator[tuple[str, float]]:
@@ -131,7 +130,7 @@ def _segmenter_seconds(experiment: Experiment) -> tuple[float, float]:
 def _classifier_seconds(experiment: Experiment) -> float:
     """Seconds of a training step for each image in it."""
     config, device = experiment.config.classifier, _device(experiment)
-    module = build_classifier(config, experiment.config.seeds, experiment.catalog).to(device)
+    module = build_classifier(config, experiment.catalog).to(device)
     scales = module.scales
     grid = experiment.weak.grid
     tiles = len(grid.tiles(*experiment.train.image_size(experiment.train.ids[0])))

@@ -15,12 +15,14 @@ from weakpan.basics.console import say_loading
 from weakpan.basics.errors import ConfigError, DataError, RunError
 from weakpan.config.data import OnError
 from weakpan.config.make_gt import MakeGtConfig, Stage
+from weakpan.config.objects import build
 from weakpan.data.crops import CropGrid
 from weakpan.data.formats.released import ReleasedTree
 from weakpan.data.image_tree import CityscapesSplit, read_id_list
 from weakpan.labels.trail_store import AuditStore
 from weakpan.parallel.sharing import Outcome, Task, shard_of, share
 from weakpan.seeds.heatmaps import HeatmapFolder
+from weakpan.seeds.rules import HeatmapRule
 from weakpan.storage.map_store import read_manifest, write_manifest
 from weakpan.storage.records import JsonRecords
 from weakpan.tasks.annotations import MakeBoxes, MakeTags, join_annotations
@@ -30,7 +32,7 @@ from weakpan.tasks.label_audit import LabelAudit
 from weakpan.tasks.labels import MakeLabels
 from weakpan.tasks.mask_records import mask_records
 from weakpan.tasks.masks import MakeMasks
-from weakpan.tasks.recut_cams import RecutCams
+from weakpan.tasks.seeds_from_heatmaps import SeedsFromHeatmaps
 from weakpan.tasks.weak_source import WeakSource
 
 
@@ -85,11 +87,11 @@ def make_gt(config: MakeGtConfig) -> list[tuple[str, str]]:
         # It says that everything is done, which is to be seen.
         _manifest_path(config).unlink(missing_ok=True)
     workers, skip = config.workers or os.cpu_count() or 1, config.on_error is OnError.skip
-    if config.stage is Stage.cams and config.source.heatmaps is None:
-        from weakpan.make_gt.cams import CheckCamInput, make_cams
+    if config.stage is Stage.seeds and config.source.heatmaps is None:
+        from weakpan.make_gt.seeds import SeedInputs, make_seeds
 
-        assert isinstance(task, CheckCamInput)
-        outcome = make_cams(task, part, Path(str(config.source.checkpoint)), config.seeds, workers, skip)
+        assert isinstance(task, SeedInputs)
+        outcome = make_seeds(task, part)
     else:
         outcome = share(task, part, workers, config.stage.value, skip)
     if audit is not None:
@@ -114,7 +116,7 @@ def _make_mask_net(config: MakeGtConfig, weak: WeakSource, ids: tuple[str, ...])
     claim.refuse_others()
     _make_folder(config.out)
     with _writing_into(config.out):
-        make_mask_net(weak, ids, config.mask_net, Path(config.out), claim)
+        make_mask_net(weak, ids, config.masks.network, Path(config.out), claim)
 
 
 def _claim(config: MakeGtConfig, weak: WeakSource) -> Claim:
@@ -126,7 +128,9 @@ def image_ids(config: MakeGtConfig, weak: WeakSource, catalog: Catalog) -> tuple
     """The ids to work on: those of the list, else all that the stage finds."""
     if config.data.list is not None:
         return read_id_list(Path(config.data.list))
-    return photographs(config, catalog).ids if config.stage in (Stage.mask_net, Stage.masks, Stage.cams) else weak.ids()
+    return (
+        photographs(config, catalog).ids if config.stage in (Stage.mask_net, Stage.masks, Stage.seeds) else weak.ids()
+    )
 
 
 def photographs(config: MakeGtConfig, catalog: Catalog) -> CityscapesSplit:
@@ -151,9 +155,9 @@ def build_task(
         case Stage.mask_net:
             raise ConfigError("stage=mask_net makes one file of all images; it has no task for one of them")
         case Stage.masks:
-            return MakeMasks(weak, config.mask_source.pinned(), results, mask_records(out, split), claim)
-        case Stage.cams:
-            return _cam_task(config, weak, results, claim)
+            return MakeMasks(weak, config.masks.source(catalog), results, mask_records(out, split), claim)
+        case Stage.seeds:
+            return _seed_task(config, weak, results, ids, claim)
         case Stage.labels:
             root = Path(config.source.root or config.out)
             if not root.is_dir():
@@ -172,20 +176,22 @@ def build_task(
             )
 
 
-def _cam_task(config: MakeGtConfig, weak: WeakSource, results: ReleasedTree, claim: Claim) -> StageTask:
-    """CAMs from a network, or from heatmaps that were kept."""
-    catalog, folder = results.catalog, config.source.heatmaps
+def _seed_task(
+    config: MakeGtConfig, weak: WeakSource, results: ReleasedTree, ids: tuple[str, ...], claim: Claim
+) -> StageTask:
+    """Seeds of a source, or from heatmaps that one has kept."""
+    folder = config.source.heatmaps
     if folder is not None:
         if not Path(folder).is_dir():
             raise DataError(f"source.heatmaps={folder}: no such folder; it holds ID.npz of each image")
-        sources = JsonRecords(results.root / "cam_sources" / results.split, "weakpan-cam-sources", "cams")
-        return RecutCams(weak, HeatmapFolder(Path(folder), catalog), results, sources, config.seeds, claim)
+        sources = JsonRecords(results.root / "cam_sources" / results.split, "weakpan-seed-sources", "seeds")
+        rule = build(HeatmapRule, config.seeds["rule"], "seeds.rule")
+        return SeedsFromHeatmaps(weak, HeatmapFolder(Path(folder), results.catalog), results, sources, rule, claim)
     # A network takes seconds to import.
     say_loading()
-    from weakpan.make_gt.cams import CheckCamInput
+    from weakpan.make_gt.seeds import seed_inputs
 
-    kept = HeatmapFolder(results.heatmaps_folder, catalog) if config.seeds.keep_heatmaps else None
-    return CheckCamInput(weak, photographs(config, catalog), results, kept, claim)
+    return seed_inputs(config, weak, photographs(config, results.catalog), ids, results, claim)
 
 
 def _make_folder(out: str) -> None:

@@ -22,11 +22,10 @@ from weakpan.basics.errors import ConfigError, DataError, WeakpanError, one_line
 from weakpan.callbacks.progress import StageProgress
 from weakpan.config.train import ClassifierConfig, SegmenterConfig, TrainConfig
 from weakpan.parallel.ranks import enter_stage, from_rank_zero
-from weakpan.seeds.settings import CamSettings
 from weakpan.storage.checkpoints import WholeCheckpoints, refuse_damaged, save_whole
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.layout import RunLayout
-from weakpan.training.classifier_module import CamViews, ClassifierModule
+from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 
 _MOST_SAID = 300
@@ -46,7 +45,7 @@ def quieten_lightning() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def build_classifier(config: ClassifierConfig, cam: CamSettings, catalog: Catalog) -> ClassifierModule:
+def build_classifier(config: ClassifierConfig, catalog: Catalog) -> ClassifierModule:
     """The crop classifier with its initial weights."""
     network = _instantiate("classifier.network", asdict(config.network), num_classes=catalog.num_classes)
     return _module(
@@ -56,7 +55,6 @@ def build_classifier(config: ClassifierConfig, cam: CamSettings, catalog: Catalo
         network=network,
         optimiser=config.optimiser,
         scales=config.crops.scales,
-        views=CamViews(cam.scales, cam.flip),
     )
 
 

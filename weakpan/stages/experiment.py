@@ -16,6 +16,7 @@ from weakpan.data.crops import CropGrid
 from weakpan.data.derive import check_annotations, derive_annotations
 from weakpan.data.image_tree import CityscapesSplit, read_id_list
 from weakpan.labels.store import LabelStore
+from weakpan.seeds.source import SeedSource
 from weakpan.stages.build import build_classifier, build_segmenter
 from weakpan.storage.layout import RunLayout
 from weakpan.storage.map_store import MapStore, read_settings
@@ -64,9 +65,20 @@ class Experiment:
         return MapStore(self.layout.masks)
 
     @property
-    def cams(self) -> MapStore:
-        """CAM label maps."""
-        return MapStore(self.layout.cams)
+    def seeds(self) -> MapStore:
+        """Seeds: label maps that the labels of round 0 are made from."""
+        return MapStore(self.layout.seeds)
+
+    @property
+    def seed_source(self) -> SeedSource:
+        """Maker of the seeds."""
+        return build(SeedSource, self.config.seeds, "seeds")
+
+    @property
+    def needs_classifier(self) -> bool:
+        """Whether the seeds are made with the crop classifier, or the first round begins with its encoder."""
+        weak = self.config.supervision is not Supervision.full
+        return weak and (self.seed_source.needs_classifier or self.starts_from_classifier)
 
     def labels(self, round_index: int) -> LabelStore:
         """Pseudo labels of a round."""
@@ -100,10 +112,13 @@ class Experiment:
             f"{len(self.weak_ids)} training images",
             f"tags of {tiles} crops of {weak.grid.height} x {weak.grid.width} pixels of {len(self.train.ids)} images",
             config.mask_source.supervision,
+            self.seed_source.supervision,
         ]
         if self.full_ids:
             used.append(f"pixel masks of {len(self.full_ids)} further training images")
-        return [*used, *init, f"initial weights of the classifier: {_named(config.classifier.init)}"]
+        if self.needs_classifier:
+            init.append(f"initial weights of the classifier: {_named(config.classifier.init)}")
+        return [*used, *init]
 
 
 def _named(init: str | None) -> str:
@@ -161,8 +176,8 @@ def _check_networks(experiment: Experiment) -> None:
     """Build both networks once, for the errors in their settings and initial weights."""
     config = experiment.config
     build_segmenter(config.segmenter, experiment.catalog)
-    if config.supervision is not Supervision.full and not (experiment.layout.classifier / "last.ckpt").is_file():
-        build_classifier(config.classifier, config.seeds, experiment.catalog)
+    if experiment.needs_classifier and not experiment.layout.classifier_weights.is_file():
+        build_classifier(config.classifier, experiment.catalog)
 
 
 def mask_contents(config: TrainConfig, layout: RunLayout) -> dict[str, str]:

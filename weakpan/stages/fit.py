@@ -54,7 +54,7 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
     if done:
         return module, load_weights(module, layout.checkpoint).get("loss")
     if round_index == 0 and experiment.starts_from_classifier:
-        adopt_encoder(module, experiment.layout.classifier / "last.ckpt")
+        adopt_encoder(module, experiment.layout.classifier_weights)
     if warm:
         load_weights(module, experiment.layout.round(round_index - 1).checkpoint)
     # Rounds differ in the order and the augmentation of what they see, not only in labels.

@@ -53,7 +53,7 @@ def _train_row(experiment: Experiment, image_id: str, last_round: int, predictio
     else:
         boxes = experiment.weak.images[image_id].boxes
         columns.append(("image and boxes", draw_boxes(image, boxes, catalog)))
-        columns.append(("CAM", color(experiment.cams.read(image_id), catalog)))
+        columns.append(("seeds", color(experiment.seeds.read(image_id), catalog)))
         columns.append(("masks in boxes", color_masks(experiment.masks.read(image_id), catalog)))
         for index in sorted({0, last_round}):
             labels = experiment.labels(index).read(image_id)

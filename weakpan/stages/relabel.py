@@ -68,14 +68,14 @@ def _forget_other_weights(experiment: Experiment, next_round: int) -> None:
 
 
 def make_first_labels(experiment: Experiment) -> None:
-    """Merge and clean CAM label maps, shared over ranks; what is sealed is not made again."""
+    """Merge and clean seeds, shared over ranks; what is sealed is not made again."""
     enter_stage("labels of round 0")
     store, weak = experiment.labels(0), experiment.weak
     if from_rank_zero(store.is_sealed):
         return
     for image_id in share_of_rank(experiment.weak_ids):
         inp = LabelInput(
-            prediction=experiment.cams.read(image_id),
+            prediction=experiment.seeds.read(image_id),
             score=None,
             masks=experiment.masks.read(image_id),
             annotation=weak.images[image_id],

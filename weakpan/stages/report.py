@@ -95,7 +95,7 @@ def write_results(
 
     Args:
         experiment: of the run.
-        cues: `masks` and `classifier`, what their stages returned.
+        cues: `masks`, `classifier` and `seeds`, what their stages returned.
         records: of the rounds.
         warnings: for the report.
         stopped: why there was no further round.
@@ -139,7 +139,8 @@ def finished_results(experiment: Experiment) -> dict[str, Any] | None:
         return None
     made = [layout.report, layout.round(len(rounds) - 1).checkpoint, *(layout.round(r).manifest for r in rounds)]
     if experiment.annotations is not None:
-        made += [experiment.masks.manifest_path, experiment.cams.manifest_path]
+        made += [experiment.masks.manifest_path, experiment.seeds.manifest_path]
+        made += [layout.classifier / "manifest.json"] if experiment.needs_classifier else []
         made += [experiment.labels(index).manifest_path for index in rounds]
     if not same or not all(path.is_file() for path in made):
         return None

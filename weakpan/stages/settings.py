@@ -14,8 +14,10 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
+from weakpan.config.objects import build
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import settings_of
+from weakpan.seeds.source import SeedSource
 from weakpan.stages.experiment import Experiment
 from weakpan.storage.files import replacing, write_text_atomically
 from weakpan.storage.layout import RunLayout
@@ -29,7 +31,6 @@ _FREE = (
     "data.root",
     "data.val",
     "segmenter.decode",
-    "seeds.keep_heatmaps",
     # Paths; what the files say is compared instead.
     "data.train_list",
     "data.weak_annotations",
@@ -42,7 +43,8 @@ def _of_config(config: TrainConfig) -> dict[str, Any]:
     groups = settings_of(
         config, "seed", "supervision", "data", "masks", "seeds", "labels", "classifier", "segmenter", "rounds"
     )
-    settings = {key: value for key, value in groups.items() if not key.startswith(_FREE)}
+    free = (*_FREE, *(f"seeds.{name}" for name in build(SeedSource, config.seeds, "seeds").without_effect))
+    settings = {key: value for key, value in groups.items() if not key.startswith(free)}
     for key in _OF_TRAINER:
         settings[f"trainer.{key}"] = config.trainer.get(key)
     return settings
@@ -57,11 +59,18 @@ def run_settings(experiment: Experiment, weak_annotations: Path | None = None) -
     """
     settings = _of_config(experiment.config)
     settings |= experiment.mask_contents
+    settings |= {f"seeds.{key} content": digest for key, digest in experiment.seed_source.contents().items()}
     settings["training images"] = digest_of_ids(experiment.train.ids)
     settings["fully labelled images"] = digest_of_ids(sorted(experiment.full_ids))
     if experiment.annotations is not None:
         settings["weak annotations"] = zlib.crc32((weak_annotations or experiment.layout.weak_annotations).read_bytes())
     return settings
+
+
+def settings_for(experiment: Experiment, *groups: str) -> dict[str, Any]:
+    """Those of `run_settings` that belong to some groups, and what tells images and their annotations."""
+    inputs = ("training images", "weak annotations")
+    return {k: v for k, v in run_settings(experiment).items() if k in inputs or k.partition(".")[0] in groups}
 
 
 def refuse_other_settings(config: TrainConfig, layout: RunLayout) -> None:

@@ -99,19 +99,14 @@ class RunLayout:
         return self.folder / "classifier"
 
     @property
-    def cams(self) -> Path:
-        """CAM label maps, one an image."""
-        return self.folder / "cams"
+    def classifier_weights(self) -> Path:
+        """Weights of the trained crop classifier."""
+        return self.classifier / "last.ckpt"
 
     @property
-    def cam_heatmaps(self) -> Path:
-        """Heatmaps that the CAM label maps were cut from, one file an image, where they are kept."""
-        return self.cams / "heatmaps"
-
-    @property
-    def cam_source(self) -> Path:
-        """Which classifier the CAM label maps are of; written before the first of them."""
-        return self.cams / "classifier.json"
+    def seeds(self) -> Path:
+        """Seeds, one label map an image, and below it what their source keeps beside them."""
+        return self.folder / "seeds"
 
     def round(self, index: int) -> RoundLayout:
         """Folder of a round, counted from 0."""

@@ -8,8 +8,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from weakpan.basics.errors import RunError, errors_below
+from weakpan.basics.errors import RunError
 from weakpan.config.make_gt import MakeGtConfig, Stage
+from weakpan.config.objects import build
+from weakpan.seeds.source import SeedSource
 from weakpan.storage.claim import FolderClaim
 from weakpan.storage.files import content_digest
 from weakpan.storage.map_store import read_settings, refuse_changed_settings
@@ -85,20 +87,26 @@ def stage_settings(config: MakeGtConfig) -> dict[str, Any]:
     data = {k: v for k, v in asdict(config.data).items() if k not in ("list", "name", "toy")}
     groups: dict[str, Any] = {"data": {**data, "root": _in_full(config.data.root)}, "source": _sources(config)}
     if config.stage is Stage.masks:
-        source = config.mask_source
-        with errors_below("masks"):
-            source.check_files()
-        contents = {f"{key} content": digest for key, digest in source.contents().items()}
-        groups["masks"] = {**_paths_in_full(config.masks), **contents}
+        masks = {k: v for k, v in asdict(config.masks).items() if k != "network"}
+        dials = {**masks["dials"], "contours_file": _in_full(config.masks.dials.contours_file)}
+        contents = {f"{key} content": digest for key, digest in config.masks.contents().items()}
+        groups["masks"] = {**masks, "path": _in_full(config.masks.path), "dials": dials, **contents}
     if config.stage is Stage.mask_net:
-        groups["mask_net"] = {k: v for k, v in asdict(config.mask_net).items() if k != "loaders"}
-    if config.stage is Stage.cams:
-        # Kept heatmaps make no other labels; labels that are cut from some cannot choose how those are made.
-        unused = ["keep_heatmaps"] if config.source.heatmaps is None else ["keep_heatmaps", "scales", "flip"]
-        groups["cam"] = {k: v for k, v in asdict(config.seeds).items() if k not in unused}
+        groups["masks"] = {"network": {k: v for k, v in asdict(config.masks.network).items() if k != "loaders"}}
+    if config.stage is Stage.seeds:
+        groups["seeds"] = _seeds(config)
     if config.stage is Stage.labels:
         groups |= {"labels": asdict(config.labels), "round": config.round}
     return dict(_flat(groups))
+
+
+def _seeds(config: MakeGtConfig) -> dict[str, Any]:
+    """What of the seed source makes other label maps: of kept heatmaps the rule alone."""
+    if config.source.heatmaps is not None:
+        return {"rule": config.seeds["rule"]}
+    source = build(SeedSource, config.seeds, "seeds")
+    contents = {f"{key} content": digest for key, digest in source.contents().items()}
+    return {k: v for k, v in config.seeds.items() if k not in source.without_effect} | contents
 
 
 def _sources(config: MakeGtConfig) -> dict[str, Any]:
@@ -107,7 +115,7 @@ def _sources(config: MakeGtConfig) -> dict[str, Any]:
     used: dict[str, Any] = {}
     if stage is not Stage.tags:
         used["boxes"] = source.boxes
-    if stage in (Stage.tags, Stage.cams) or (stage is Stage.labels and "tag_check" in config.labels.steps):
+    if stage in (Stage.tags, Stage.seeds) or (stage is Stage.labels and "tag_check" in config.labels.steps):
         used["tags"] = source.tags
     files = {kind.value for kind in used.values()}
     used |= {name: _in_full(getattr(source, name)) for name in ("coco", "annotations") if name in files}
@@ -115,21 +123,13 @@ def _sources(config: MakeGtConfig) -> dict[str, Any]:
         used["mat"] = source.mat
     if stage is Stage.labels:
         used["root"] = _in_full(source.root)
-    if stage is Stage.cams:
+    if stage is Stage.seeds:
         used["checkpoint"] = _in_full(source.checkpoint)
         if source.checkpoint is not None and Path(source.checkpoint).is_file():
             used["checkpoint content"] = content_digest([Path(source.checkpoint)])
         if source.heatmaps is not None:
             used["heatmaps"] = _in_full(source.heatmaps)
     return used
-
-
-def _paths_in_full(node: Mapping[str, Any]) -> dict[str, Any]:
-    """A node of the configuration, in which arguments called `path` are full paths."""
-    return {
-        key: _paths_in_full(value) if isinstance(value, Mapping) else _in_full(value) if key == "path" else value
-        for key, value in node.items()
-    }
 
 
 def _in_full(path: str | None) -> str | None:

@@ -1,10 +1,9 @@
-"""The crop classifier as a LightningModule: fit on tags, predict heatmaps."""
+"""The crop classifier as a LightningModule."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,17 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from weakpan.models.crop_classifier import CropClassifier
-from weakpan.seeds.grad_cam import grad_cam
 from weakpan.training.optimisers import configure
 from weakpan.training.settings import OptimiserSettings
-
-
-@dataclass(frozen=True)
-class CamViews:
-    """Scales and mirror images that heatmaps are averaged over, see `weakpan.seeds.settings.CamSettings`."""
-
-    scales: Sequence[float] = (1.0,)
-    flip: bool = False
 
 
 def resize(tiles: Tensor, scale: float) -> Tensor:
@@ -35,15 +25,12 @@ def resize(tiles: Tensor, scale: float) -> Tensor:
 
 
 class ClassifierModule(pl.LightningModule):
-    """Multi-label classification of tiles with sigmoid and binary cross-entropy; Grad-CAM in `predict_step`.
-
-    Predicting needs `Trainer(inference_mode=False)`, since Grad-CAM takes gradients.
+    """Multi-label classification of tiles with sigmoid and binary cross-entropy.
 
     Args:
         network: split into features and head.
         optimiser: settings.
         scales: least and largest factor that training tiles are scaled by, one draw a batch.
-        views: how tiles are shown when heatmaps are made.
     """
 
     def __init__(
@@ -51,12 +38,10 @@ class ClassifierModule(pl.LightningModule):
         network: CropClassifier,
         optimiser: OptimiserSettings,
         scales: Sequence[float] = (1.0, 1.0),
-        views: CamViews | None = None,
     ) -> None:
         super().__init__()
         self.network, self.optimiser = network, optimiser
-        self.scales, self.views = scales, views or CamViews()
-        self.make_heatmaps = True
+        self.scales = scales
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:  # noqa: ARG002
         """Binary cross-entropy over (tile, class)."""
@@ -71,37 +56,9 @@ class ClassifierModule(pl.LightningModule):
         return math.exp(low + (high - low) * float(torch.rand(())))
 
     def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:  # noqa: ARG002
-        """Grad-CAM without ReLU of every tagged class of every tile of one image, averaged over the views.
-
-        Returns:
-            What the batch holds beside `tiles` and `tags`, of its image; `pairs` (P, 2) tile and class; `heatmaps`
-            (P, h, w) of any sign. With `make_heatmaps` off only `image_id`, and `logits` and `tags`, (T, C), of tiles
-            shown once and unscaled.
-        """
-        tiles = batch["tiles"].float() / 255
-        if not self.make_heatmaps:
-            return {"image_id": batch["image_id"][0], "logits": self.network(tiles), "tags": batch["tags"]}
-        views = [
-            (scale, mirrored) for scale in self.views.scales for mirrored in ((False, True)[: 1 + self.views.flip])
-        ]
-        pairs, maps = torch.zeros(0), []
-        for scale, mirrored in views:
-            pairs, heatmaps = self._heatmaps(tiles, batch["tags"], scale, mirrored)
-            maps.append(heatmaps)
-        size = max((m.shape[1:] for m in maps), key=lambda shape: shape.numel())
-        enlarged = [F.interpolate(m[:, None], size, mode="bilinear", align_corners=False)[:, 0] for m in maps]
-        return {
-            **{key: values[0] for key, values in batch.items() if key not in ("tiles", "tags")},
-            "pairs": pairs,
-            "heatmaps": torch.stack(enlarged).mean(dim=0),
-        }
-
-    def _heatmaps(self, tiles: Tensor, tags: Tensor, scale: float, mirrored: bool) -> tuple[Tensor, Tensor]:
-        seen = resize(tiles, scale)
-        with torch.no_grad():
-            features = self.network.features(seen.flip(-1) if mirrored else seen)
-        pairs, heatmaps = grad_cam(features.float(), self.network.head, tags)
-        return pairs, heatmaps.flip(-1) if mirrored else heatmaps
+        """`image_id`, and `logits` and `tags`, (T, C), of the tiles of one image, shown unscaled."""
+        logits = self.network(batch["tiles"].float() / 255)
+        return {"image_id": batch["image_id"][0], "logits": logits, "tags": batch["tags"]}
 
     def configure_optimizers(self) -> Any:
         """Optimiser and poly schedule over the whole fit."""

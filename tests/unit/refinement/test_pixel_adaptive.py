@@ -104,5 +104,6 @@ def test_no_steps_change_nothing():
     [("steps", -1), ("side", 8), ("reaches", []), ("reaches", [0]), ("reaches", [40]), ("contrast", 0)],
 )
 def test_values_out_of_range_are_refused_by_their_key(key, value):
-    with pytest.raises(ConfigError, match=rf"^diffusion\.{key}="):
+    with pytest.raises(ConfigError) as caught:
         DiffusionSettings(**{key: value})
+    assert caught.value.key == key

@@ -127,7 +127,7 @@ def test_flipped_bytes_and_other_formats_are_refused(folder):
 
 
 def test_missing_files_other_tables_and_ids_that_lead_out(folder):
-    with pytest.raises(DataError, match=r"a\.npz: no such heatmaps; make them with cam\.keep_heatmaps=true"):
+    with pytest.raises(DataError, match=r"a\.npz: no such heatmaps; make them with seeds\.keep_heatmaps=true"):
         folder.read("a")
     for image_id in ("../a", "a/b", "", ".."):
         with pytest.raises(DataError, match="no plain file name"):

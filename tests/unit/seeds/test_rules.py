@@ -6,10 +6,13 @@ import torch
 
 from weakpan.basics.errors import ConfigError
 from weakpan.refinement.settings import DiffusionSettings
-from weakpan.seeds.rules import competing_labels, published_labels
-from weakpan.seeds.settings import CamSettings
+from weakpan.seeds.rules import Competing, PublishedRule
 
 STILL = DiffusionSettings(steps=0)
+
+
+def published_labels(cams, threshold):
+    return PublishedRule(threshold).winners(cams, None, None, None)
 
 
 def test_pixels_above_half_of_the_maximum_are_kept():
@@ -49,29 +52,39 @@ def test_the_class_that_is_likelier_here_than_elsewhere_wins():
     # Class 1 answers a hundred times more weakly; class 2 answers loudest on the right, where it cannot be.
     cams = torch.tensor([[[300.0, 300.0, 100.0, 100.0]], [[1.0, 1.0, 3.0, 3.0]], [[0.0, 0.0, 900.0, 900.0]]])
     allowed = torch.tensor([[[True] * 4], [[True] * 4], [[True, True, False, False]]])
-    settings = CamSettings(threshold=0.5, least_spread=0, diffusion=STILL)
-    assert competing_labels(cams, allowed, grey(1, 4), settings).tolist() == [[0, 0, 1, 1]]
+    rule = Competing(threshold=0.5, least_spread=0, diffusion=STILL)
+    assert rule.winners(cams, allowed, grey(1, 4), None).tolist() == [[0, 0, 1, 1]]
 
 
 def test_what_is_not_sure_enough_stays_unlabelled():
     cams = torch.tensor([[[2.0, 0.1, -2.0]], [[-2.0, -0.1, 2.0]]])
     allowed = torch.ones(2, 1, 3, dtype=torch.bool)
-    settings = CamSettings(threshold=0.7, diffusion=STILL)
-    assert competing_labels(cams, allowed, grey(1, 3), settings).tolist() == [[0, 255, 1]]
+    rule = Competing(threshold=0.7, diffusion=STILL)
+    assert rule.winners(cams, allowed, grey(1, 3), None).tolist() == [[0, 255, 1]]
 
 
 def test_pixels_without_candidates_stay_unlabelled_at_any_threshold():
     allowed = torch.zeros(2, 3, 4, dtype=torch.bool)
     allowed[1, 0] = True
-    labels = competing_labels(torch.zeros(2, 3, 4), allowed, grey(3, 4), CamSettings(threshold=0))
+    labels = Competing(threshold=0).winners(torch.zeros(2, 3, 4), allowed, grey(3, 4), None)
     assert labels.tolist() == [[1] * 4, [255] * 4, [255] * 4]
     assert labels.dtype == np.uint8
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
-    [("rule", "best"), ("threshold", 1.5), ("least_spread", -0.1), ("temperature", 0), ("scales", []), ("scales", [0])],
-)
-def test_values_out_of_range_are_refused_by_their_key(key, value):
-    with pytest.raises(ConfigError, match=rf"^cam\.{key}="):
-        CamSettings(**{key: value})
+    ("rule", "key", "value"),
+    [
+        (PublishedRule, "threshold", 1.5), (Competing, "threshold", -0.1), (Competing, "least_spread", -0.1),
+        (Competing, "temperature", 0),
+    ],
+)  # fmt: skip
+def test_values_out_of_range_are_refused_by_their_key(rule, key, value):
+    with pytest.raises(ConfigError) as caught:
+        rule(**{key: value})
+    assert (caught.value.key, caught.value.found) == (key, value)
+
+
+def test_the_image_is_asked_for_where_probabilities_flow():
+    assert Competing().needs_image
+    assert not Competing(diffusion=STILL).needs_image
+    assert not PublishedRule().needs_image

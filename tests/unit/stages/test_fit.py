@@ -7,7 +7,6 @@ from tests.integration.loop_in_process import tiny_config
 from weakpan.basics.catalog import load_catalog
 from weakpan.basics.errors import DataError
 from weakpan.config.train import ClassifierConfig, SegmenterConfig
-from weakpan.seeds.settings import CamSettings
 from weakpan.stages.build import build_classifier, build_segmenter, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.fit import adopt_encoder
@@ -21,7 +20,7 @@ def networks(segmenter_encoder="test_resnet"):
     classifier, segmenter = ClassifierConfig(), SegmenterConfig()
     classifier.network.encoder, segmenter.network.encoder = "test_resnet", segmenter_encoder
     segmenter.network.channels = 16
-    return build_classifier(classifier, CamSettings(), TOY), build_segmenter(segmenter, TOY)
+    return build_classifier(classifier, TOY), build_segmenter(segmenter, TOY)
 
 
 def test_the_segmenter_sees_what_the_classifier_sees(tmp_path):

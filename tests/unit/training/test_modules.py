@@ -10,7 +10,7 @@ from weakpan.models.crop_classifier import CropClassifier
 from weakpan.models.decode_settings import DecodeSettings
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
 from weakpan.refinement.settings import DiffusionSettings
-from weakpan.training.classifier_module import CamViews, ClassifierModule
+from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 from weakpan.training.settings import LossWeights, OptimiserSettings
 
@@ -207,73 +207,18 @@ def test_a_step_logs_every_part_of_the_loss():
     assert logged["segmenter/loss_total"] == pytest.approx(total.item())
 
 
-def test_the_classifier_learns_tags_and_predicts_heatmaps():
+def test_the_classifier_learns_tags_and_predicts_them():
     module = ClassifierModule(CropClassifier(CLASSES, "test_resnet"), OptimiserSettings())
     logged = {}
     module.log = lambda name, value, **_: logged.update({name: value.item()})
-    batch = {
-        "image_id": ["x"],
-        "image": [torch.zeros(3, 40, 60, dtype=torch.uint8)],
-        "tiles": torch.randint(0, 255, (3, 3, 32, 48), dtype=torch.uint8),
-        "tags": torch.rand(3, CLASSES) > 0.5,
-    }
+    tiles = torch.randint(0, 255, (3, 3, 32, 48), dtype=torch.uint8)
+    batch = {"image_id": ["x"], "tiles": tiles, "tags": torch.rand(3, CLASSES) > 0.5}
     loss = module.training_step(batch, 0)
-    logits = module.network(batch["tiles"].float() / 255)
     assert logged == {"classifier/loss": pytest.approx(loss.item())}
-    assert logits.shape == (3, CLASSES)
-    module.eval()
-    found = module.predict_step(batch, 0)
-    assert found["image_id"] == "x"
-    assert found["image"] is batch["image"][0]
-    assert len(found["pairs"]) == len(found["heatmaps"]) == batch["tags"].sum()
-    assert found["heatmaps"].min() < 0 < found["heatmaps"].max()
-
-
-def test_tags_alone_are_predicted_without_heatmaps():
-    module = ClassifierModule(CropClassifier(CLASSES, "test_resnet"), OptimiserSettings()).eval()
-    module.make_heatmaps = False
-    tiles = torch.randint(0, 255, (2, 3, 32, 48), dtype=torch.uint8)
-    batch = {"image_id": ["x"], "tiles": tiles, "tags": torch.ones(2, CLASSES, dtype=torch.bool)}
-    found = module.predict_step(batch, 0)
+    found = module.eval().predict_step(batch, 0)
     assert set(found) == {"image_id", "logits", "tags"}
+    assert found["logits"].shape == (3, CLASSES)
     torch.testing.assert_close(found["logits"], module.network(tiles.float() / 255))
-
-
-@pytest.mark.parametrize("sharpness", [0, 2])
-def test_an_image_without_tags_has_no_heatmaps(sharpness):
-    network = CropClassifier(CLASSES, "test_resnet", sharpness=sharpness)
-    module = ClassifierModule(network, OptimiserSettings(), views=CamViews([1.0, 1.5], True)).eval()
-    batch = {
-        "image_id": ["x"],
-        "image": [torch.zeros(3, 40, 60, dtype=torch.uint8)],
-        "tiles": torch.randint(0, 255, (2, 3, 32, 48), dtype=torch.uint8),
-        "tags": torch.zeros(2, CLASSES, dtype=torch.bool),
-    }
-    found = module.predict_step(batch, 0)
-    assert found["pairs"].shape == (0, 2)
-    assert len(found["heatmaps"]) == 0
-
-
-def test_heatmaps_are_averaged_over_scales_and_mirror_images():
-    network = CropClassifier(CLASSES, "test_resnet")
-    batch = {
-        "image_id": ["x"],
-        "image": [torch.zeros(3, 40, 60, dtype=torch.uint8)],
-        "tiles": torch.randint(0, 255, (2, 3, 32, 48), dtype=torch.uint8),
-        "tags": torch.ones(2, CLASSES, dtype=torch.bool),
-    }
-    mirrored = {**batch, "tiles": batch["tiles"].flip(-1)}
-
-    def heatmaps(views, of=batch):
-        return ClassifierModule(network, OptimiserSettings(), views=views).eval().predict_step(of, 0)["heatmaps"]
-
-    plain, other = heatmaps(CamViews()), heatmaps(CamViews(), mirrored).flip(-1)
-    assert (plain - other).abs().max() > 1e-6
-    torch.testing.assert_close(heatmaps(CamViews(flip=True)), (plain + other) / 2)
-    double = heatmaps(CamViews(scales=[2.0]))
-    assert double.shape[1:] == (4, 6)
-    enlarged = torch.nn.functional.interpolate(plain[None], (4, 6), mode="bilinear")[0]
-    torch.testing.assert_close(heatmaps(CamViews(scales=[1.0, 2.0])), (enlarged + double) / 2)
 
 
 def test_training_tiles_are_shown_at_random_scales():

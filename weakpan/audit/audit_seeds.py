@@ -1,10 +1,10 @@
-"""CAM label maps scored against real labels.
+"""Seeds scored against ground truth.
 
 On disk:
 
-OUT/audit/cams/ID.json           pixels of each class in an image; made once, as the maps are
-OUT/audit/cams.json              figures of all images, see `CamAudit.join`
-OUT/audit/cams_worst_images.png  the images whose labels are least often right
+OUT/audit/seeds/ID.json           pixels of each class in an image; made once, as the maps are
+OUT/audit/seeds.json              figures of all images, see `SeedAudit.join`
+OUT/audit/seeds_worst_images.png  the images whose labels are least often right
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
 from weakpan.storage.records import JsonRecords, checksum
 
-FORMAT = "weakpan-cam-audit"
+FORMAT = "weakpan-seed-audit"
 
 WORST = 10
 """So many images are listed, and at most so many are shown."""
@@ -37,13 +37,13 @@ _COUNTS = ("real", "labelled", "right")
 
 
 @dataclass(frozen=True)
-class CamAudit:
-    """Scores the CAM label map of one image, and puts the scores of all together.
+class SeedAudit:
+    """Scores the label map of one image, and puts the scores of all together.
 
     Attributes:
         real: labels to score against.
         tree: maps that the stage has written.
-        heatmaps: that the maps were cut from; those that are there are shown.
+        heatmaps: that the maps were made from; those that are there are shown.
         folder: `OUT/audit`.
         pictures: number of images that are shown, up to `WORST`.
     """
@@ -57,7 +57,7 @@ class CamAudit:
     @property
     def scores(self) -> JsonRecords:
         """The scores of each image."""
-        return JsonRecords(self.folder / "cams", FORMAT, "cams")
+        return JsonRecords(self.folder / "seeds", FORMAT, "seeds")
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
@@ -82,7 +82,7 @@ class CamAudit:
         """
         path = self.missing(image_id)
         if path is not None:
-            raise DataError(f"image {image_id}: its CAMs cannot be scored without {path}")
+            raise DataError(f"image {image_id}: its seeds cannot be scored without {path}")
         real, cam = self.real.classes(image_id), self.tree.cam(image_id)
         check_map_size(self.tree.cam_path(image_id), cam, real)
         counts = count_cam(cam, real, self.real.catalog)
@@ -97,7 +97,7 @@ class CamAudit:
     def join(self, ids: Sequence[str]) -> None:
         """Write figures and pictures of the whole set and print the table.
 
-        cams.json holds what `summarise_cams` returns, and `worst_images`: ids and precision, None without any label.
+        seeds.json holds what `summarise_cams` returns, and `worst_images`: ids and precision, None without any label.
 
         Raises:
             DataError: the scores of an image are missing or damaged.
@@ -110,17 +110,17 @@ class CamAudit:
             **summary,
             "worst_images": [{"image_id": image_id, "precision": precision} for image_id, precision in worst],
         }
-        write_text_atomically(self.folder / "cams.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+        write_text_atomically(self.folder / "seeds.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
         if shown := worst[: self.pictures]:
             # Only pictures need fonts and drawing.
-            from weakpan.audit.worst_cues import draw_worst_cams
+            from weakpan.audit.worst_cues import draw_worst_seeds
 
             write_png(
-                self.folder / "cams_worst_images.png", draw_worst_cams(shown, self.real, self.tree, self.heatmaps)
+                self.folder / "seeds_worst_images.png", draw_worst_seeds(shown, self.real, self.tree, self.heatmaps)
             )
         from weakpan.audit.cue_tables import cam_table
 
-        print(f"audit: CAM labels of {len(ids)} images, in per cent; {self.folder / 'cams.json'} holds more")
+        print(f"audit: seeds of {len(ids)} images, in per cent; {self.folder / 'seeds.json'} holds more")
         print(cam_table(summary), flush=True)
 
     def _counts(self, image_id: str) -> Ints:
@@ -131,5 +131,5 @@ class CamAudit:
                 counts[self.real.catalog.train_id_named(name)] = [row[key] for key in _COUNTS]
         except (AttributeError, DataError, KeyError, TypeError, ValueError) as error:
             path, what = self.scores.path(image_id), f"{type(error).__name__}: {error}"
-            raise DataError(f"{path}: damaged ({what}); delete it and run stage=cams again") from error
+            raise DataError(f"{path}: damaged ({what}); delete it and run stage=seeds again") from error
         return counts

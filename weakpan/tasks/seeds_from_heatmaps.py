@@ -1,7 +1,7 @@
-"""Stage `cams` with `source.heatmaps`: CAM label maps from heatmaps that were kept, without a network.
+"""Stage `seeds` with `source.heatmaps`: label maps from heatmaps that were kept, without a network.
 
-`OUT/cam_sources/SPLIT/ID.json` notes the CRC-32 of the file that a map was cut from; when that file changes, the map is
-cut again.
+`OUT/cam_sources/SPLIT/ID.json` notes the CRC-32 of the heatmaps that a map was made from; when these change, the map is
+made again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from weakpan.basics.errors import DataError
 from weakpan.data.candidates import CandidateSets, whole_image_sets
 from weakpan.data.formats.released import ReleasedTree
 from weakpan.seeds.heatmaps import CamHeatmaps, HeatmapFolder
-from weakpan.seeds.settings import PUBLISHED, CamSettings
+from weakpan.seeds.rules import HeatmapRule
 from weakpan.storage.images import is_whole, read_rgb
 from weakpan.storage.records import JsonRecords, checksum
 from weakpan.tasks.claim import Claim
@@ -25,15 +25,15 @@ from weakpan.tasks.weak_source import WeakSource
 
 
 @dataclass(frozen=True)
-class RecutCams:
-    """The CAM label map of one image, from its kept heatmaps; shared over processes, each of which imports torch once.
+class SeedsFromHeatmaps:
+    """The label map of one image, from its kept heatmaps; shared over processes, each of which imports torch once.
 
     Attributes:
-        weak: boxes and tags; photographs, which the flow of probabilities needs.
+        weak: boxes and tags; images, which a rule may look at.
         heatmaps: as an earlier stage kept them.
         out: where maps go.
-        sources: where it is noted which heatmaps, by their checksum, each map was cut from.
-        cam: the rule; scales and mirror images are those of the heatmaps.
+        sources: where it is noted which heatmaps, by their checksum, each map was made from.
+        rule: from heatmaps to a label map; scales and mirror images are those of the heatmaps.
         claim: makes the settings those of the folder with the first result; None leaves settings unkept.
     """
 
@@ -41,46 +41,42 @@ class RecutCams:
     heatmaps: HeatmapFolder
     out: ReleasedTree
     sources: JsonRecords
-    cam: CamSettings
+    rule: HeatmapRule
     claim: Claim | None = None
-
-    @property
-    def _competing(self) -> bool:
-        return self.cam.rule != PUBLISHED
-
-    @property
-    def _flows(self) -> bool:
-        return self._competing and self.cam.diffusion.steps > 0
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
         path = self.heatmaps.path(image_id)
         if not path.is_file():
             return path
-        if self._flows and (photograph := self.weak.maps.missing_photograph(image_id)) is not None:
+        if self.rule.needs_image and (photograph := self.weak.maps.missing_photograph(image_id)) is not None:
             return photograph
-        return (self.weak.missing_boxes(image_id) or self.weak.missing_tags(image_id)) if self._competing else None
+        return (
+            (self.weak.missing_boxes(image_id) or self.weak.missing_tags(image_id))
+            if self.rule.needs_candidates
+            else None
+        )
 
     def is_done(self, image_id: str) -> bool:
-        """Whether the map is there, whole, and cut from the heatmaps as they are now."""
+        """Whether the map is there, whole, and made from the heatmaps as they are now."""
         return is_whole(self.out.cam_path(image_id)) and self.sources.says(image_id, self._source(image_id))
 
     def _source(self, image_id: str) -> dict[str, int | None]:
         return {"crc32": checksum(self.heatmaps.path(image_id))}
 
     def __call__(self, image_id: str) -> Counter[str]:
-        """Cut and write the map of an image; counts pixels and labelled pixels.
+        """Make and write the map of an image; counts pixels and labelled pixels.
 
         Raises:
             DataError: what it is made from is missing, damaged, of another size, or of other crops or tags.
         """
         # The process that only hands out images is spared the seconds that torch costs.
-        from weakpan.seeds.label_maps import cut_kept
+        from weakpan.seeds.label_maps import label_map_from_kept
 
         # Before they are read: if they change meanwhile, the map counts as one of others and is made again.
         source, kept = self._source(image_id), self.heatmaps.read(image_id)
         self._same_crops(image_id, kept)
-        labels = cut_kept(kept, self.cam, self._sets(image_id, kept), self._photograph(image_id, kept.size))
+        labels = label_map_from_kept(kept, self.rule, self._sets(image_id, kept), self._image(image_id, kept.size))
         if self.claim is not None:
             self.claim()
         self.out.write_cam(image_id, labels)
@@ -98,7 +94,7 @@ class RecutCams:
             )
 
     def _sets(self, image_id: str, kept: CamHeatmaps) -> CandidateSets | None:
-        if not self._competing:
+        if not self.rule.needs_candidates:
             return None
         annotation = self.weak.annotation(image_id, kept.size, with_tags=True)
         if set(kept.classes) != annotation.image_tags:
@@ -113,14 +109,14 @@ class RecutCams:
             )
         return whole_image_sets(annotation, self.weak.grid, self.weak.catalog)
 
-    def _photograph(self, image_id: str, size: tuple[int, int]) -> RGBImage | None:
-        if not self._flows:
+    def _image(self, image_id: str, size: tuple[int, int]) -> RGBImage | None:
+        if not self.rule.needs_image:
             return None
         path = self.weak.photograph(image_id)
         image = read_rgb(path)
         if image.shape[:2] != size:
             raise DataError(
                 f"{path}: {image.shape[0]} x {image.shape[1]} pixels (height x width), {self.heatmaps.path(image_id)} "
-                f"is of {size[0]} x {size[1]}; give the photographs that the heatmaps were made from"
+                f"is of {size[0]} x {size[1]}; give the images that the heatmaps were made from"
             )
         return image

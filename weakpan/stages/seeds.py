@@ -1,0 +1,234 @@
+"""Stage: the seeds of every image, from whatever source the configuration names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+from weakpan.basics.arrays import SemanticMap
+from weakpan.callbacks.prediction_callback import ForEachPrediction
+from weakpan.data.annotations import WeakAnnotations
+from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.loaders.crop_datamodule import CropDataModule
+from weakpan.data.loaders.settings import CropSettings
+from weakpan.models.crop_classifier import CropClassifier
+from weakpan.parallel.ranks import gather_from_all_ranks, share_of_rank
+from weakpan.parallel.sharing import Outcome, share
+from weakpan.seeds.source import SeedJob, SeedSource
+from weakpan.stages.build import build_classifier, build_trainer, load_weights
+from weakpan.stages.experiment import Experiment
+from weakpan.stages.run_stage import Results, Shares, run_stage
+from weakpan.stages.seed_places import RunSeeds, SeedPlace
+from weakpan.stages.settings import settings_for
+from weakpan.storage.files import content_digest
+from weakpan.storage.images import is_whole
+from weakpan.storage.map_store import read_manifest
+from weakpan.storage.stage_record import StageRecord
+from weakpan.tasks.seeds import CheckSeedInput, WriteSeeds
+
+log = logging.getLogger(__name__)
+
+STAGE = "seeds"
+
+
+@dataclass(frozen=True)
+class SeedWork:
+    """The seeds of some images, by whatever script: what `run_stage` asks for.
+
+    Attributes:
+        source: of the seeds.
+        place: where they go.
+        images: of the split.
+        annotations: their boxes and tags.
+        ids: of all images, which a source may learn from.
+        trainer: a fresh Trainer, from a name for progress lines, callbacks, and arguments that override others.
+        claim: called before a result is written.
+        classifier: the trained network and how crops are shown to it; called once, if the source needs it.
+        masks: masks in boxes of an image.
+        shares: how the work is shared.
+        loaders: processes that prepare images for a network; 0 for none.
+        seed: of the run.
+    """
+
+    source: SeedSource
+    place: SeedPlace
+    images: CityscapesSplit
+    annotations: WeakAnnotations
+    ids: Sequence[str]
+    trainer: Callable[..., pl.Trainer]
+    claim: Callable[[], object]
+    classifier: Callable[[], tuple[CropClassifier, CropSettings]] | None = None
+    masks: Callable[[str], SemanticMap] | None = None
+    shares: Shares = field(default_factory=Shares)
+    loaders: int = 0
+    seed: int = 0
+
+    def is_done(self, image_id: str) -> bool:
+        """Whether the seeds of an image, and what the source keeps beside them, are there and whole."""
+        extra = self._extra_files
+        return is_whole(self.place.path(image_id)) and (extra is None or extra.has(image_id))
+
+    def files(self, image_id: str) -> list[Any]:
+        """Files of an image."""
+        extra = self._extra_files
+        return [self.place.path(image_id), *([] if extra is None else [extra.path(image_id)])]
+
+    @property
+    def _extra_files(self) -> Any:
+        return self.source.extra_files(self.place.extra, self.annotations.catalog)
+
+    def __call__(self, todo: Sequence[str]) -> Outcome:
+        """Make the seeds of some images, each on one rank; called by all ranks.
+
+        Returns:
+            Of this rank.
+        """
+        outcome = Outcome()
+        failed = self._unreadable(todo, outcome) if self.shares.skip_failures else set()
+        readable = [image_id for image_id in todo if image_id not in failed]
+        if not readable:
+            return outcome
+        pl.seed_everything(self.seed, workers=True, verbose=False)
+        ids = [image_id for image_id in self.ids if image_id not in failed]
+        self.source.make(self._job(ids, readable, outcome))
+        return outcome
+
+    def _job(self, ids: Sequence[str], todo: Sequence[str], outcome: Outcome) -> SeedJob:
+        write = ClaimedWrite(self.claim, self.place)
+
+        def counted(image_id: str, values: SemanticMap) -> None:
+            write(image_id, values)
+            outcome.made += 1
+
+        def each_image(make: Callable[[str], SemanticMap]) -> None:
+            mine, skip = share_of_rank(todo), self.shares.skip_failures
+            done = share(WriteSeeds(make, write), mine, self.shares.workers, STAGE, skip)
+            outcome.made += done.made
+            outcome.failures += done.failures
+
+        return SeedJob(
+            images=self.images,
+            annotations=self.annotations,
+            ids=ids,
+            todo=todo,
+            write=counted,
+            each_image=each_image,
+            masks=self.masks if self.source.needs_masks else None,
+            heatmaps=partial(self._heatmaps, todo) if self.source.needs_classifier else None,
+            trainer=self.trainer,
+            extra=self.place.extra,
+            workers=self.shares.workers,
+            seed=self.seed,
+        )
+
+    def _unreadable(self, todo: Sequence[str], outcome: Outcome) -> set[str]:
+        """Images whose input cannot be read, on any rank; those of this one are its failures."""
+        check = CheckSeedInput(self.images, self.annotations)
+        found = share(check, share_of_rank(todo), self.shares.workers, f"input of {STAGE}", skip_failures=True)
+        outcome.failures += found.failures
+        return {image_id for part in gather_from_all_ranks(found.failures) for image_id, _ in part}
+
+    def _heatmaps(
+        self, todo: Sequence[str], scales: Sequence[float], flip: bool, take: Callable[[Mapping[str, Any]], None]
+    ) -> None:
+        """Grad-CAM of the classifier, see `weakpan.seeds.source.ClassifierHeatmaps`."""
+        # Beside the Trainer only where it is needed.
+        from weakpan.training.grad_cam_module import GradCamModule
+
+        if self.classifier is None:
+            raise AssertionError("the source needs a classifier, and whoever called the stage gave none")
+        network, crops = self.classifier()
+        data = CropDataModule(self.images, self.annotations, crops, self.loaders, self.seed, todo)
+        # There may be more ranks than images.
+        data.allow_zero_length_dataloader_with_multiple_devices = True
+        trainer = self.trainer(STAGE, [ForEachPrediction(take)], inference_mode=False)
+        trainer.predict(GradCamModule(network, scales, flip), data, return_predictions=False)
+
+
+@dataclass(frozen=True)
+class ClaimedWrite:
+    """Claims the folder for the settings of the stage, then writes; travels to worker processes."""
+
+    claim: Callable[[], object]
+    place: SeedPlace
+
+    def __call__(self, image_id: str, values: SemanticMap) -> None:
+        """Write the seeds of an image."""
+        self.claim()
+        self.place.write(image_id, values)
+
+
+def run_seeds(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
+    """Make the seeds of all training images of a run and seal them; what is there is not made again.
+
+    An interrupted stage goes on after its last whole map, as long as the classifier's weights are those of the others.
+
+    Returns:
+        `seconds`, as in metrics.json: since the last interruption.
+
+    Raises:
+        DataError: a map that was changed since it was sealed, by name.
+        RunError: the folder holds seeds of other settings.
+    """
+    config, layout = experiment.config, experiment.layout
+    record, ids = seed_record(experiment), experiment.train.ids
+    work = SeedWork(
+        source=experiment.seed_source,
+        place=RunSeeds(layout.seeds),
+        images=experiment.train,
+        annotations=experiment.weak,
+        ids=ids,
+        trainer=lambda stage, callbacks, **more: build_trainer(config, layout, stage, callbacks, loggers, **more),
+        claim=record.claim,
+        classifier=partial(load_classifier, experiment),
+        masks=experiment.masks.read,
+        shares=Shares(config.processes),
+        loaders=config.data.workers,
+        seed=config.seed,
+    )
+    results = Results(record, work.is_done, work.files)
+    run_stage(results, ids, work, work.shares, lambda _, outcome: {"seconds": outcome.seconds})
+    _say_what_is_not_kept(work, record)
+    return record.summary()
+
+
+def seed_record(experiment: Experiment) -> StageRecord:
+    """Settings, inputs and seal of the stage in a run."""
+    layout, source = experiment.layout, experiment.seed_source
+    settings = settings_for(experiment, "seed", "data", "seeds", *(["masks"] if source.needs_masks else []))
+    path, inputs = layout.seeds / "settings.json", {}
+    if source.needs_classifier and layout.classifier_weights.is_file():
+        inputs = {"classifier": content_digest([layout.classifier_weights])}
+    elif source.needs_classifier and path.is_file():
+        # The weights of finished seeds may be thrown away.
+        inputs = read_manifest(path).get("inputs", {})
+    return StageRecord(STAGE, path, layout.seeds / "manifest.json", settings, inputs)
+
+
+def load_classifier(experiment: Experiment) -> tuple[CropClassifier, CropSettings]:
+    """The trained classifier of a run, and how crops are shown to it; raises DataError for damaged weights."""
+    config = experiment.config.classifier
+    module = build_classifier(config, experiment.catalog)
+    load_weights(module, experiment.layout.classifier_weights)
+    return module.network, config.crops
+
+
+@rank_zero_only
+def _say_what_is_not_kept(work: SeedWork, record: StageRecord) -> None:
+    """Sealed seeds are not made again, not even for files beside them that were not asked for in time."""
+    missing = [path for image_id in work.ids for path in work.files(image_id)[1:] if not path.is_file()]
+    if missing:
+        log.warning(
+            "seeds of this run are finished, and %s (%d files) was not kept; delete %s and start the same command "
+            "again: it makes the seeds anew, and those files with them",
+            missing[0],
+            len(missing),
+            record.manifest_path,
+        )
