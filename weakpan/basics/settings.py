@@ -11,7 +11,7 @@ place (`WeakpanError.below`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, cast
 
@@ -83,10 +83,15 @@ def check_settings(settings: object, place: str = "") -> None:
     if not is_dataclass(settings) or isinstance(settings, type):
         return
     for entry in fields(settings):
-        value, valid = getattr(settings, entry.name), entry.metadata.get(_RANGE)
-        if valid is not None:
-            check_value(_join(place, entry.name), value, valid)
-        check_settings(value, _join(place, entry.name))
+        check_field(entry, getattr(settings, entry.name), _join(place, entry.name))
+
+
+def check_field(entry: Field[Any], value: object, key: str) -> None:
+    """Check the value of a field, and settings within it; raises ConfigError with the full key."""
+    valid = entry.metadata.get(_RANGE)
+    if valid is not None:
+        check_value(key, value, valid)
+    check_settings(value, key)
 
 
 def check_value(key: str, value: object, valid: Range) -> None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, TypeVar
+from dataclasses import field, fields, is_dataclass, make_dataclass
+from functools import partial
+from typing import Any, TypeVar, get_type_hints
 
 import hydra.utils
 from hydra.errors import InstantiationException
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from weakpan.basics.errors import ConfigError, WeakpanError, one_line
-from weakpan.basics.settings import check_settings, nearest
+from weakpan.basics.settings import check_field, nearest
 
 TARGET = "_target_"
 _HYDRAS = (TARGET, "_partial_", "_args_", "_recursive_", "_convert_")
@@ -106,31 +107,38 @@ def _check_names(
 
 def _check_types(target: type, arguments: Mapping[str, Any], place: str) -> None:
     """Hold the arguments of a dataclass to the types and ranges of its fields."""
-    plain = {k: v for k, v in arguments.items() if not _holds_nodes(v)}
-    for name, value in plain.items():
+    hints, ranges = get_type_hints(target), {f.name: f for f in fields(target)}
+    for name, value in arguments.items():
+        key = f"{place}.{name}"
         if value == "???":
-            raise ConfigError("no value", key=f"{place}.{name}", remedy=f"give {place}.{name}=VALUE")
+            raise ConfigError("no value", key=key, remedy=f"give {key}=VALUE")
+        if not _holds_nodes(value):
+            typed = _typed(name, hints[name], value, place)
+            check_field(ranges[name], typed, key)
+
+
+def _typed(name: str, hint: Any, value: Any, place: str) -> Any:
+    """A value as its field has it, where that is of a type that OmegaConf knows; else as it is."""
     try:
-        typed = OmegaConf.merge(OmegaConf.structured(target), plain)
+        schema = OmegaConf.structured(make_dataclass("Field", [(name, hint, field(default=MISSING))]))
+    except (OmegaConfBaseException, ValueError):
+        return value
+    try:
+        return getattr(OmegaConf.to_object(OmegaConf.merge(schema, {name: value})), name)
     except OmegaConfBaseException as error:
-        key = f"{place}.{error.full_key}" if error.full_key else place
-        raise ConfigError(_first_line(str(error.msg or error)), key=key, found=getattr(error, "value", None)) from error
-    except ValueError:
-        # A field of a type that OmegaConf does not know; the object checks itself.
-        return
-    known = {f.name for f in fields(target) if f.default is not MISSING or f.default_factory is not MISSING}
-    if known | set(plain) >= {f.name for f in fields(target)}:
-        try:
-            check_settings(OmegaConf.to_object(typed))
-        except WeakpanError as error:
-            raise error.below(place) from error
-        except OmegaConfBaseException as error:
-            cause: BaseException | None = error
-            while cause is not None and not isinstance(cause, WeakpanError):
-                cause = cause.__cause__ or cause.__context__
-            if cause is not None:
-                raise cause.below(place) from error
-            raise ConfigError(_first_line(str(error)), key=place) from error
+        # Settings that check themselves raise inside OmegaConf, which may wrap what they said.
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, WeakpanError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is not None:
+            raise cause.below(f"{place}.{name}") from error
+        key = f"{place}.{error.full_key or name}"
+        raise ConfigError(_first_line(str(error.msg or error)), key=key, found=_found(error, value)) from error
+
+
+def _found(error: OmegaConfBaseException, value: Any) -> Any:
+    found = getattr(error, "value", None)
+    return value if found is None else found
 
 
 def _holds_nodes(value: object) -> bool:
@@ -162,7 +170,11 @@ def build(expected: type[Object], node: Mapping[str, Any], place: str, **given: 
     """
     check_object(node, place, given)
     try:
-        made = hydra.utils.instantiate(dict(node), _convert_="all", **given)
+        # Hydra itself would make plain containers of settings that are given.
+        make = hydra.utils.instantiate({**node, "_partial_": True}, _convert_="all")
+        made = partial(make, **given) if node.get("_partial_") else make(**given)
+    except WeakpanError as error:
+        raise (error if error.key is None else error.below(place)) from error.__cause__
     except InstantiationException as error:
         inner = str(error).rpartition("full_key: ")[2].strip() if "full_key: " in str(error) else ""
         at = ".".join(filter(None, (place, inner)))
@@ -170,6 +182,8 @@ def build(expected: type[Object], node: Mapping[str, Any], place: str, **given: 
         if isinstance(cause, WeakpanError):
             raise (cause if cause.key is None else cause.below(at)) from error
         raise ConfigError(f"cannot be built: {_cause_of(error)}", key=at, found=node[TARGET]) from error
+    except Exception as error:  # whatever a class of somebody else raises
+        raise ConfigError(f"cannot be built: {_cause_of(error)}", key=place, found=node[TARGET]) from error
     if not isinstance(made, expected):
         raise ConfigError(
             f"makes a {type(made).__name__}, expected a {expected.__name__}", key=place, found=node[TARGET]

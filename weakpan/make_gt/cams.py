@@ -20,6 +20,7 @@ from weakpan.basics.errors import RunError
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.write_cams import WriteCams
 from weakpan.config.data import GridConfig
+from weakpan.config.modules import classifier_crops
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.crops import CropGrid
 from weakpan.data.formats.released import ReleasedTree
@@ -143,7 +144,9 @@ def make_cams(
     images = CityscapesSplit(
         check.photographs.root, check.photographs.split, catalog, check.photographs.templates, tuple(todo)
     )
-    data = CropDataModule(images, annotations, config.classifier.crops, workers if len(todo) > workers else 0, 0)
+    data = CropDataModule(
+        images, annotations, classifier_crops(config.classifier), workers if len(todo) > workers else 0, 0
+    )
     quieten_lightning()
     trainer = pl.Trainer(
         accelerator="auto",

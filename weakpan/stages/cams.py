@@ -13,6 +13,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from weakpan.callbacks.resumable_fit import KeepSchedule, LastLoss, SeedSteps
 from weakpan.callbacks.score import ScoreTags
 from weakpan.callbacks.write_cams import WriteCams
+from weakpan.config.modules import classifier_crops
 from weakpan.data.derive import derive_annotations
 from weakpan.data.loaders.crop_datamodule import CropDataModule
 from weakpan.parallel.ranks import from_rank_zero, share_of_rank, wait_for_all_ranks
@@ -43,13 +44,15 @@ def run_cams(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
     start = time.monotonic()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module = build_classifier(config.classifier, config.seeds, experiment.catalog)
-    data = CropDataModule(experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed)
+    data = CropDataModule(
+        experiment.train, experiment.weak, classifier_crops(config.classifier), config.data.workers, config.seed
+    )
     loss = _fit(experiment, module, data, loggers)
     found = _score(experiment, module, loggers)
     _write_maps(experiment, module, loggers)
     wait_for_all_ranks()
     summary = {
-        "epochs": config.classifier.epochs,
+        "epochs": config.classifier["epochs"],
         "loss": loss,
         "average_precision": found,
         "seconds": round(time.monotonic() - start, 1),
@@ -66,7 +69,7 @@ def _write_maps(experiment: Experiment, module: ClassifierModule, loggers: list[
     todo = left_to_do(experiment.train.ids, lambda i: is_whole(store, i) and (heatmaps is None or heatmaps.has(i)))
     writer = WriteCams(store.write, None if heatmaps is None else heatmaps.write, experiment.weak.grid, config.seeds)
     data = CropDataModule(
-        experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed, todo
+        experiment.train, experiment.weak, classifier_crops(config.classifier), config.data.workers, config.seed, todo
     )
     # There may be more ranks than images.
     data.allow_zero_length_dataloader_with_multiple_devices = True
@@ -103,7 +106,7 @@ def _score(experiment: Experiment, module: ClassifierModule, loggers: list[Logge
         return None
     annotations = from_rank_zero(lambda: derive_annotations(val, experiment.weak.grid, config.processes))
     data = CropDataModule(
-        val, annotations, config.classifier.crops, config.data.workers, config.seed, with_pixels=False
+        val, annotations, classifier_crops(config.classifier), config.data.workers, config.seed, with_pixels=False
     )
     data.allow_zero_length_dataloader_with_multiple_devices = True
     scorer = ScoreTags(experiment.catalog)
@@ -123,14 +126,14 @@ def _fit(
     if from_rank_zero(weights.is_file):
         return load_weights(module, weights).get("loss")
     keep = ModelCheckpoint(folder, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True)
-    last = LastLoss("classifier/loss")
+    last = LastLoss("classifier/loss_total")
     trainer = build_trainer(
         experiment.config,
         experiment.layout,
         "classifier",
         [keep, last, SeedSteps(experiment.config.seed), KeepSchedule()],
         loggers,
-        max_epochs=experiment.config.classifier.epochs,
+        max_epochs=experiment.config.classifier["epochs"],
         enable_checkpointing=True,
     )
     resume = from_rank_zero(lambda: resume_point(unfinished))

@@ -27,7 +27,7 @@ from weakpan.tasks.claim import Claim
 from weakpan.tasks.weak_source import WeakSource
 from weakpan.training.mask_losses import MaskLossWeights
 from weakpan.training.mask_module import MaskModule
-from weakpan.training.settings import OptimiserSettings
+from weakpan.training.schedules import Poly
 
 NAME = "mask_net.pt"
 """The trained network, in the folder of the results."""
@@ -95,12 +95,10 @@ def make_mask_net(
         network, made_with = _network(config)
         module = MaskModule(
             network,
-            OptimiserSettings(
-                learning_rate=config.learning_rate,
-                encoder_factor=config.encoder_factor,
-                weight_decay=config.weight_decay,
-            ),
             MaskLossWeights(config.outside, config.projection, config.pairwise, config.looks),
+            partial(torch.optim.AdamW, lr=config.learning_rate, weight_decay=config.weight_decay),
+            partial(Poly, warmup=0.05),
+            config.encoder_factor,
         )
         _fit(module, BoxDataModule(data, config.loaders), config.steps)
     if not all(torch.isfinite(values).all() for values in network.state_dict().values() if values.is_floating_point()):
@@ -130,7 +128,10 @@ def _check_kept(path: Path, learned_from: str) -> None:
 def _check_encoder(name: str) -> None:
     """Refuse an encoder that cannot be built before any photograph is opened; raises ConfigError naming the key."""
     with torch.random.fork_rng():
-        create_timm(name, None, "masks", features_only=True)
+        try:
+            create_timm(name, None, features_only=True)
+        except ConfigError as error:
+            raise error.below("masks.network") from error
 
 
 def _boxed_images(weak: WeakSource, ids: Sequence[str]) -> list[BoxedImage]:

@@ -28,7 +28,7 @@ _FREE = (
     "rounds.min_loss_drop",
     "data.root",
     "data.val",
-    "segmenter.decode",
+    "segmenter.decoder",
     "seeds.keep_heatmaps",
     # Paths; what the files say is compared instead.
     "data.train_list",

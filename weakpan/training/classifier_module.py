@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from weakpan.models.crop_classifier import CropClassifier
 from weakpan.seeds.grad_cam import grad_cam
-from weakpan.training.optimisers import configure
-from weakpan.training.settings import OptimiserSettings
+from weakpan.training.base import TrainingModule
+from weakpan.training.losses import LossContext, LossTerm
+from weakpan.training.optimizers import OptimizerFactory, SchedulerFactory
 
 
 @dataclass(frozen=True)
@@ -34,36 +34,50 @@ def resize(tiles: Tensor, scale: float) -> Tensor:
     return F.interpolate(tiles, size, mode="bilinear", align_corners=False, antialias=scale < 1)
 
 
-class ClassifierModule(pl.LightningModule):
-    """Multi-label classification of tiles with sigmoid and binary cross-entropy; Grad-CAM in `predict_step`.
+class ClassifierModule(TrainingModule):
+    """Multi-label classification of tiles with a sigmoid a class; Grad-CAM in `predict_step`.
 
     Predicting needs `Trainer(inference_mode=False)`, since Grad-CAM takes gradients.
 
     Args:
         network: split into features and head.
-        optimiser: settings.
+        losses: see `TrainingModule`.
+        optimizer: see `TrainingModule`.
+        scheduler: see `TrainingModule`.
+        encoder_lr_factor: see `TrainingModule`.
         scales: least and largest factor that training tiles are scaled by, one draw a batch.
         views: how tiles are shown when heatmaps are made.
     """
 
+    name = "classifier"
+
     def __init__(
         self,
         network: CropClassifier,
-        optimiser: OptimiserSettings,
+        losses: Mapping[str, LossTerm | None],
+        optimizer: OptimizerFactory,
+        scheduler: SchedulerFactory | None = None,
+        encoder_lr_factor: float = 1.0,
         scales: Sequence[float] = (1.0, 1.0),
         views: CamViews | None = None,
     ) -> None:
-        super().__init__()
-        self.network, self.optimiser = network, optimiser
+        super().__init__(network, losses, optimizer, scheduler, encoder_lr_factor)
+        self.network: CropClassifier
         self.scales, self.views = scales, views or CamViews()
         self.make_heatmaps = True
 
+    @property
+    def encoder(self) -> nn.Module | None:
+        """The timm model, its last layer included."""
+        return getattr(self.network, "body", None)
+
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Binary cross-entropy over (tile, class)."""
-        logits = self.network(resize(batch["tiles"].float() / 255, self._draw_scale()))
-        loss = F.binary_cross_entropy_with_logits(logits.float(), batch["tags"].float())
-        self.log("classifier/loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(logits))
-        return loss
+        """Weighted sum of the losses on the tiles of a batch."""
+        tiles = resize(batch["tiles"].float() / 255, self._draw_scale())
+        logits = self.network(tiles)
+        values = self.losses_of(logits, batch, LossContext(tiles.shape[-2:]))
+        self.log_losses(values, len(logits))
+        return values["total"]
 
     def _draw_scale(self) -> float:
         low, high = (math.log(scale) for scale in self.scales)
@@ -102,8 +116,3 @@ class ClassifierModule(pl.LightningModule):
             features = self.network.features(seen.flip(-1) if mirrored else seen)
         pairs, heatmaps = grad_cam(features.float(), self.network.head, tags)
         return pairs, heatmaps.flip(-1) if mirrored else heatmaps
-
-    def configure_optimizers(self) -> Any:
-        """Optimiser and poly schedule over the whole fit."""
-        steps = int(self.trainer.estimated_stepping_batches)
-        return configure(self.network, self.network.body, self.optimiser, steps)
