@@ -66,7 +66,7 @@ class LastLoss(pl.Callback):
         if not math.isfinite(value):
             raise RunError(
                 f"{self.key} is {value} after epoch {trainer.current_epoch + 1}: training diverged; lower "
-                f"{self.key.split('/')[0]}.optimiser.learning_rate"
+                f"{self.key.split('/')[0]}.optimizer.lr"
             )
         self.value = value
 

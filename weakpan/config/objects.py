@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, fields, is_dataclass, make_dataclass
+from functools import partial
 from typing import Any, TypeVar, get_type_hints
 
 import hydra.utils
@@ -177,7 +178,11 @@ def build(expected: type[Object], node: Mapping[str, Any], place: str, **given: 
     """
     check_object(node, place, given, expected)
     try:
-        made = hydra.utils.instantiate(_with_settings(node, place), _convert_="object", **given)
+        # Hydra itself would make plain containers of settings that are given.
+        make = hydra.utils.instantiate({**_with_settings(node, place), "_partial_": True}, _convert_="object")
+        made = partial(make, **given) if node.get("_partial_") else make(**given)
+    except WeakpanError as error:
+        raise (error if error.key is None else error.below(place)) from error.__cause__
     except InstantiationException as error:
         inner = str(error).rpartition("full_key: ")[2].strip() if "full_key: " in str(error) else ""
         at = ".".join(filter(None, (place, inner)))
@@ -185,6 +190,8 @@ def build(expected: type[Object], node: Mapping[str, Any], place: str, **given: 
         if isinstance(cause, WeakpanError):
             raise (cause if cause.key is None else cause.below(at)) from error
         raise ConfigError(f"cannot be built: {_cause_of(error)}", key=at, found=node[TARGET]) from error
+    except Exception as error:  # whatever a class of somebody else raises
+        raise ConfigError(f"cannot be built: {_cause_of(error)}", key=place, found=node[TARGET]) from error
     if not isinstance(made, expected):
         raise ConfigError(
             f"makes a {type(made).__name__}, expected a {expected.__name__}", key=place, found=node[TARGET]

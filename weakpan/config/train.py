@@ -17,13 +17,10 @@ from weakpan.config.data import DataConfig
 from weakpan.config.labels import build_rules
 from weakpan.config.objects import TARGET, build
 from weakpan.labels.pipeline import LabelRules
-from weakpan.data.loaders.settings import CropSettings, ViewSettings
 from weakpan.masks.source import MaskSource
-from weakpan.models.decode_settings import DecodeSettings
 from weakpan.parallel.cores import available_cores
 from weakpan.seeds.source import SeedSource
 from weakpan.training.mask_net_settings import MaskNetSettings
-from weakpan.training.settings import LossWeights, OptimiserSettings
 
 
 class Supervision(Enum):
@@ -32,83 +29,6 @@ class Supervision(Enum):
     weak = "weak"
     full = "full"
     semi = "semi"
-
-
-@dataclass
-class ClassifierNetworkConfig:
-    """The classifier's network; any class that takes these arguments and `num_classes`."""
-
-    _target_: str = "weakpan.models.crop_classifier.CropClassifier"
-    encoder: str = MISSING
-    init: str | None = None
-    output_stride: int | None = 16
-    dropout: float = 0.1
-    sharpness: float = 0.0
-
-
-@dataclass
-class ClassifierConfig:
-    """Group `classifier`.
-
-    Attributes:
-        epochs: passes over all tiles.
-        init: initial weights of the encoder: a file, `pretrained`, or null.
-        module: LightningModule that is given `network`, `optimiser`, `scales` and `views`.
-        network: the plain module.
-        crops: how tiles are shown.
-        optimiser: settings.
-    """
-
-    epochs: int = 6
-    init: str | None = None
-    module: str = "weakpan.training.classifier_module.ClassifierModule"
-    network: ClassifierNetworkConfig = field(default_factory=ClassifierNetworkConfig)
-    crops: CropSettings = field(default_factory=CropSettings)
-    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
-
-
-@dataclass
-class SegmenterNetworkConfig:
-    """The segmenter's network; any class that takes these arguments and `num_classes`."""
-
-    _target_: str = "weakpan.models.panoptic_net.PanopticNet"
-    encoder: str = MISSING
-    init: str | None = None
-    output_stride: int = 16
-    finest_stride: int = 4
-    channels: int = 96
-    bins: list[int] = field(default_factory=lambda: [1, 2, 3, 6])
-    dropout: float = 0.1
-    auxiliary: bool = False
-
-
-@dataclass
-class SegmenterConfig:
-    """Group `segmenter`.
-
-    Attributes:
-        init: initial weights of the encoder: a file, `pretrained`, or null.
-        module: LightningModule that is given network, catalog and the settings below.
-        network: the plain module.
-        views: sizes, augmentation and batch.
-        optimiser: settings.
-        losses: weights of the parts.
-        decode: panoptic decoder.
-        frozen_batch_norm: keep the encoder's BatchNorm as it was initialised.
-        flip_average: average predictions with those of the mirrored image.
-        channels_last: memory format.
-    """
-
-    init: str | None = None
-    module: str = "weakpan.training.segmenter_module.SegmenterModule"
-    network: SegmenterNetworkConfig = field(default_factory=SegmenterNetworkConfig)
-    views: ViewSettings = field(default_factory=ViewSettings)
-    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
-    losses: LossWeights = field(default_factory=LossWeights)
-    decode: DecodeSettings = field(default_factory=DecodeSettings)
-    frozen_batch_norm: bool = False
-    flip_average: bool = True
-    channels_last: bool = False
 
 
 @dataclass
@@ -173,8 +93,8 @@ class RunConfig:
     mask_net: MaskNetSettings = field(default_factory=MaskNetSettings)
     seeds: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, Any] = field(default_factory=dict)
-    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
-    segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
+    classifier: dict[str, Any] = field(default_factory=dict)
+    segmenter: dict[str, Any] = field(default_factory=dict)
     rounds: RoundsConfig = field(default_factory=RoundsConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     trainer: dict[str, Any] = field(default_factory=dict)

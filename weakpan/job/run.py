@@ -155,7 +155,7 @@ def _remedy(error: Exception, folder: Path) -> tuple[int, str]:
         return STATUS_USER, f"{what}: {remedy}; {GO_ON}"
     if isinstance(error, torch.OutOfMemoryError):
         return STATUS_USER, (
-            "lower segmenter.views.batch_size or classifier.crops.images_per_batch (settings of the run: in a new "
+            "lower segmenter.crops.batch_size or classifier.crops.images_per_batch (settings of the run: in a new "
             f"folder) or use a larger device; {GO_ON}"
         )
     if isinstance(error, MemoryError) or ("DataLoader worker" in text and "killed" in text):

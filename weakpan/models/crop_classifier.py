@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from weakpan.basics.errors import ConfigError
+from weakpan.basics.settings import at_least, between, check_value, one_of
 from weakpan.models.encoder import Normalise, create_timm
 
 
@@ -27,6 +27,10 @@ class CropClassifier(nn.Module):
             applied at every place and the logits are pooled by log-mean-exp, log(mean(exp(r z))) / r (Pinheiro and
             Collobert, CVPR 2015), between their mean and their maximum: a class must then be somewhere in a crop and
             need not fill it, so that small classes are learned where they are.
+
+    Raises:
+        ConfigError: an argument out of range.
+        DataError: initial weights that are missing, unreadable or of another architecture.
     """
 
     def __init__(
@@ -39,13 +43,12 @@ class CropClassifier(nn.Module):
         sharpness: float = 0.0,
     ) -> None:
         super().__init__()
-        if sharpness < 0:
-            raise ConfigError(f"classifier.network.sharpness={sharpness}: expected 0 or more")
+        check_value("output_stride", output_stride, one_of((8, 16, 32)))
+        check_value("dropout", dropout, between(0, 1))
+        check_value("sharpness", sharpness, at_least(0))
         self.sharpness = sharpness
         dilation: dict[str, Any] = {} if output_stride is None else {"output_stride": output_stride}
-        self.body: Any = create_timm(
-            encoder, init, "classifier", num_classes=num_classes, drop_rate=dropout, **dilation
-        )
+        self.body: Any = create_timm(encoder, init, num_classes=num_classes, drop_rate=dropout, **dilation)
         settings: Mapping[str, Any] = getattr(self.body, "pretrained_cfg", None) or {}
         self.normalise = Normalise(
             tuple(settings.get("mean", (0.485, 0.456, 0.406))), tuple(settings.get("std", (0.229, 0.224, 0.225)))

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from weakpan.basics.panoptic import PanopticMap, Segment
-from weakpan.models.decode_settings import DecodeSettings
+from weakpan.basics.settings import Range, at_least, between, setting
+
+_ODD = Range("an odd number, 1 or more", lambda v: isinstance(v, int) and v >= 1 and v % 2 == 1)
 
 
-def find_centres(heatmap: Tensor, settings: DecodeSettings) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class PanopticDecoder:
+    """Thresholds of the decoder; called with the output of one image it makes a panoptic map, see `decode_panoptic`.
+
+    Attributes:
+        centre_threshold: least heatmap value of a centre, 0..1.
+        centre_window: side of the window in which a centre must be the maximum, in pixels of the result, odd.
+        max_instances: centres kept an image, strongest first.
+        min_thing_area: smaller instances are dropped, in pixels of the result.
+        min_stuff_area: smaller segments of stuff are dropped, in pixels of the result.
+    """
+
+    centre_threshold: float = setting(0.1, between(0, 1))
+    centre_window: int = setting(7, _ODD)
+    max_instances: int = setting(200, at_least(1))
+    min_thing_area: int = setting(16, at_least(0))
+    min_stuff_area: int = setting(64, at_least(0))
+
+    def __call__(self, probabilities: Tensor, centre: Tensor, offset: Tensor, is_thing: Tensor) -> PanopticMap:
+        """See `decode_panoptic`."""
+        return decode_panoptic(probabilities, centre, offset, is_thing, self)
+
+
+def find_centres(heatmap: Tensor, settings: PanopticDecoder) -> tuple[Tensor, Tensor]:
     """Local maxima of a centre heatmap.
 
     Args:
@@ -51,7 +78,7 @@ def group_pixels(offset: Tensor, mask: Tensor, centres: Tensor) -> Tensor:
 
 
 def decode_panoptic(
-    probabilities: Tensor, centre: Tensor, offset: Tensor, is_thing: Tensor, settings: DecodeSettings
+    probabilities: Tensor, centre: Tensor, offset: Tensor, is_thing: Tensor, settings: PanopticDecoder
 ) -> PanopticMap:
     """Merge semantic and instance output of one image.
 

@@ -32,29 +32,28 @@ class Normalise(nn.Module):
         return (images - self.mean) / self.std
 
 
-def create_timm(name: str, init: str | None, key: str, **kwargs: Any) -> nn.Module:
+def create_timm(name: str, init: str | None, **kwargs: Any) -> nn.Module:
     """A timm model by name with its initial weights.
 
     Args:
         name: timm model name.
         init: None for random weights, `pretrained` for the library's, or the path of a state dict (.pth, .pt), whose
             keys are timm's, or a checkpoint that holds one under `state_dict`, that of a crop classifier included.
-        key: configuration group for error messages.
         kwargs: passed on to `timm.create_model`.
 
     Raises:
-        ConfigError: an unknown model name or arguments that this model does not take.
-        DataError: a weights file that is missing, unreadable or of another architecture.
+        ConfigError: an unknown model name or arguments that this model does not take; key `encoder`.
+        DataError: a weights file that is missing, unreadable or of another architecture; key `init`.
     """
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('_')[0]}*")[:5]
-        raise ConfigError(f"{key}.network.encoder={name}: no such timm model; near names: {', '.join(near) or 'none'}")
+        near = timm.list_models(f"*{str(name).split('_')[0]}*")[:5]
+        raise ConfigError(f"no such timm model; near names: {', '.join(near) or 'none'}", key="encoder", found=name)
     try:
         model: nn.Module = timm.create_model(name, pretrained=init == INIT_PRETRAINED, **kwargs)
     except (TypeError, RuntimeError, NotImplementedError) as error:
-        raise ConfigError(f"{key}.network.encoder={name} cannot be built with {kwargs}: {error}") from error
+        raise ConfigError(f"cannot be built with {kwargs}: {error}", key="encoder", found=name) from error
     if init is not None and init != INIT_PRETRAINED:
-        load_matching(model, Path(init), f"{key}.init")
+        load_matching(model, Path(init), "init")
     return model
 
 
@@ -79,8 +78,10 @@ def load_matching(model: nn.Module, path: Path, key: str) -> None:
     share = sum(name in matching for name in counted) / max(1, len(counted))
     if share < 0.9:
         raise DataError(
-            f"{key}={path}: only {share:.0%} of the encoder's tensors are in this file; "
-            "it belongs to another architecture than the encoder that is configured"
+            f"only {share:.0%} of the encoder's tensors are in this file; it belongs to another architecture than the "
+            "encoder that is configured",
+            key=key,
+            found=path,
         )
     model.load_state_dict({**own, **matching})
 
@@ -90,12 +91,14 @@ def read_state_dict(path: Path, key: str) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise DataError(f"{key}={path}: no such weights file") from None
+        raise DataError("no such weights file", key=key, found=path) from None
     except Exception as error:  # torch raises half a dozen types for a damaged file
-        raise DataError(f"{key}={path}: not a readable weights file ({type(error).__name__}: {error})") from error
+        what = f"not a readable weights file ({type(error).__name__}: {error})"
+        raise DataError(what, key=key, found=path) from error
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise DataError(f"{key}={path}: expected a state dict (names to tensors), found {type(content).__name__}")
+        what = f"expected a state dict (names to tensors), found {type(content).__name__}"
+        raise DataError(what, key=key, found=path)
     return dict(state)
 
 
@@ -117,7 +120,7 @@ class Encoder(nn.Module):
 
     def __init__(self, name: str, init: str | None, output_stride: int = 32) -> None:
         super().__init__()
-        self.body = create_timm(name, init, "segmenter", features_only=True, output_stride=output_stride)
+        self.body = create_timm(name, init, features_only=True, output_stride=output_stride)
         info: Any = self.body.feature_info
         self.channels: tuple[int, ...] = tuple(info.channels())
         self.strides: tuple[int, ...] = tuple(info.reduction())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from weakpan.basics.settings import at_least, between, check_value, one_of
 from weakpan.models.encoder import Encoder
 from weakpan.models.pspnet import PyramidPooling, TopDown, conv_bn_relu
 
@@ -49,10 +50,21 @@ class PanopticNet(nn.Module):
         auxiliary: whether a second semantic classifier sits on the last level but one.
 
     Attributes:
+        branches: parts of the network that each field of its output comes from; what no loss reaches is frozen by it.
         classes_only: set it to leave out the work for everything but `semantic`, which stays the same to the bit;
             centres and offsets are then empty, (B, 1, 0, 0) and (B, 2, 0, 0).
+
+    Raises:
+        ConfigError: an argument out of range.
+        DataError: initial weights that are missing, unreadable or of another architecture.
     """
 
+    branches: Mapping[str, tuple[str, ...]] = {
+        "semantic": ("encoder", "pooling", "semantic_path", "semantic_head"),
+        "centre": ("encoder", "pooling", "instance_entry", "instance_path", "centre_head"),
+        "offset": ("encoder", "pooling", "instance_entry", "instance_path", "offset_head"),
+        "auxiliary": ("encoder", "auxiliary_head"),
+    }
     classes_only = False
 
     def __init__(
@@ -68,6 +80,11 @@ class PanopticNet(nn.Module):
         auxiliary: bool = False,
     ) -> None:
         super().__init__()
+        check_value("output_stride", output_stride, one_of((8, 16, 32)))
+        check_value("finest_stride", finest_stride, at_least(1))
+        check_value("channels", channels, at_least(1))
+        check_value("bins", list(bins) or 0, at_least(1))
+        check_value("dropout", dropout, between(0, 1))
         self.encoder = Encoder(encoder, init, output_stride)
         strides, widths = self.encoder.strides, self.encoder.channels
         self.skip_levels = [i for i in reversed(range(len(strides) - 1)) if finest_stride <= strides[i] < strides[-1]]

@@ -16,6 +16,7 @@ from weakpan.basics.errors import ConfigError, RunError
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.score import ScorePredictions
 from weakpan.config.data import OnError
+from weakpan.config.modules import segmenter_crops
 from weakpan.config.predict import PredictConfig
 from weakpan.config.train_checks import settings_of
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
@@ -82,7 +83,9 @@ def _predict(config: PredictConfig, out: Path, lock: Lock) -> list[tuple[str, st
         done = set(kept)
         todo = [image_id for image_id in source.ids if image_id not in done]
         if todo:
-            images = WholeImages(source.photographs, todo, trained.config.segmenter.views.scale, annotations=None)
+            images = WholeImages(
+                source.photographs, todo, segmenter_crops(trained.config.segmenter).scale, annotations=None
+            )
             data = PanopticDataModule(None, images, 1, config.workers, trained.config.seed)
             trainer.predict(load_segmenter(trained), data, return_predictions=False)
         _finish(trained, folder, writer, scorer, kept, len(source.ids))

@@ -6,26 +6,33 @@ import logging
 import re
 import secrets
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import hydra.utils
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger, Logger
+from pytorch_lightning.loggers.logger import DummyLogger
+from torch import nn
 
 from weakpan.basics.catalog import Catalog
-from weakpan.basics.errors import ConfigError, DataError, WeakpanError, one_line
+from weakpan.basics.errors import ConfigError, DataError, one_line
 from weakpan.callbacks.progress import StageProgress
-from weakpan.config.train import ClassifierConfig, SegmenterConfig, TrainConfig
+from weakpan.config.modules import BESIDE, classifier_crops
+from weakpan.config.objects import build, check_object, is_node, locate
+from weakpan.config.train import TrainConfig
+from weakpan.models.crop_classifier import CropClassifier
+from weakpan.models.panoptic_net import PanopticNet
 from weakpan.parallel.ranks import enter_stage, from_rank_zero
 from weakpan.storage.checkpoints import WholeCheckpoints, refuse_damaged, save_whole
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.layout import RunLayout
+from weakpan.training.base import TrainingModule
 from weakpan.training.classifier_module import ClassifierModule
+from weakpan.training.losses import LossTerm
 from weakpan.training.segmenter_module import SegmenterModule
 
 _MOST_SAID = 300
@@ -45,63 +52,81 @@ def quieten_lightning() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def build_classifier(config: ClassifierConfig, catalog: Catalog) -> ClassifierModule:
-    """The crop classifier with its initial weights."""
-    network = _instantiate("classifier.network", asdict(config.network), num_classes=catalog.num_classes)
+def build_classifier(config: Mapping[str, Any], catalog: Catalog) -> ClassifierModule:
+    """The crop classifier of group `classifier`, with its initial weights."""
+    network = _network("classifier", config["network"], catalog)
     return _module(
         ClassifierModule,
-        "classifier.module",
-        config.module,
+        "classifier",
+        config,
         network=network,
-        optimiser=config.optimiser,
-        scales=config.crops.scales,
+        scales=classifier_crops(config).scales,
     )
 
 
-def build_segmenter(config: SegmenterConfig, catalog: Catalog, with_init: bool = True) -> SegmenterModule:
-    """The segmenter; `with_init=False` leaves out the initial weights because a checkpoint will be loaded."""
-    arguments = asdict(config.network)
-    if not with_init:
-        arguments["init"] = None
-    network = _instantiate("segmenter.network", arguments, num_classes=catalog.num_classes)
-    return _module(
-        SegmenterModule,
-        "segmenter.module",
-        config.module,
-        network=network,
-        catalog=catalog,
-        optimiser=config.optimiser,
-        losses=config.losses,
-        decode=config.decode,
-        frozen_batch_norm=config.frozen_batch_norm,
-        flip_average=config.flip_average,
-        channels_last=config.channels_last,
-    )
+def build_segmenter(config: Mapping[str, Any], catalog: Catalog, with_init: bool = True) -> SegmenterModule:
+    """The segmenter of group `segmenter`; `with_init=False` for one that a checkpoint will be loaded into."""
+    node = dict(config["network"])
+    if not with_init and "init" in node:
+        node["init"] = None
+    network = _network("segmenter", node, catalog)
+    return _module(SegmenterModule, "segmenter", config, network=network, catalog=catalog)
 
 
-Module = TypeVar("Module", bound=pl.LightningModule)
+def check_module_objects(config: TrainConfig) -> None:
+    """Check that what groups `classifier` and `segmenter` name exists and takes its arguments; builds nothing.
+
+    Raises:
+        ConfigError: with the full key.
+    """
+    for expected, group, node, given in (
+        (ClassifierModule, "classifier", config.classifier, ("network", "scales", "views")),
+        (SegmenterModule, "segmenter", config.segmenter, ("network", "catalog")),
+    ):
+        check_object(_of_module(node), group, given, expected)
+        check_object(node["network"], f"{group}.network", ("num_classes",), nn.Module)
+        for name, term in node["losses"].items():
+            if term is not None:
+                check_object(term, f"{group}.losses.{name}", expected=LossTerm)
 
 
-def _module(base: type[Module], key: str, target: str, **arguments: Any) -> Module:
+def _of_module(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the module; optimizer and schedule are made when the parameters are there."""
+    node = {key: value for key, value in config.items() if key not in (*BESIDE, "network")}
+    for slot in ("optimizer", "scheduler"):
+        if is_node(node.get(slot)):
+            node[slot] = {**node[slot], "_partial_": True}
+    return node
+
+
+def _network(group: str, node: Mapping[str, Any], catalog: Catalog) -> nn.Module:
+    return build(nn.Module, node, f"{group}.network", num_classes=catalog.num_classes)
+
+
+Module = TypeVar("Module", bound=TrainingModule)
+
+
+def _module(expected: type[Module], group: str, config: Mapping[str, Any], **given: Any) -> Module:
+    module = build(expected, _of_module(config), group, **given)
     try:
-        module = hydra.utils.get_class(target)(**arguments)
-    except (ImportError, ValueError, TypeError) as error:
-        raise ConfigError(f"{key}={target} cannot be built: {error}") from error
-    if not isinstance(module, base):
-        raise ConfigError(f"{key}={target} is a {type(module).__name__}; expected a {base.__name__} or a subclass")
+        # Once for nothing: what they do not take must not come out when the training begins.
+        module.make_optimizers(steps=1)
+    except ConfigError as error:
+        raise error.below(group) from error
     return module
 
 
-def _instantiate(key: str, node: dict[str, Any], **more: Any) -> Any:
-    try:
-        return hydra.utils.instantiate(node, **more)
-    except hydra.errors.InstantiationException as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, WeakpanError):
-            cause = cause.__cause__
-        if cause is not None:
-            raise cause from error
-        raise ConfigError(f"{key} cannot be built: {error}") from error
+def shares_encoder(config: TrainConfig) -> bool:
+    """Whether both networks have the same encoder, in the places where ours have it."""
+    classifier, segmenter = config.classifier["network"], config.segmenter["network"]
+    ours = all(
+        issubclass(locate(node["_target_"], f"{group}.network._target_"), expected)
+        for group, node, expected in (
+            ("classifier", classifier, CropClassifier),
+            ("segmenter", segmenter, PanopticNet),
+        )
+    )
+    return ours and classifier.get("encoder") == segmenter.get("encoder")
 
 
 def build_loggers(config: TrainConfig, layout: RunLayout) -> dict[str, Logger]:
@@ -116,7 +141,7 @@ def build_loggers(config: TrainConfig, layout: RunLayout) -> dict[str, Logger]:
         more = {"save_dir": str(layout.folder)}
         if str(node.get("_target_")).endswith(".WandbLogger") and node.get("id") is None:
             more |= {"id": from_rank_zero(lambda: _wandb_id(layout.wandb_id)), "resume": node.get("resume") or "allow"}
-        loggers[name] = _instantiate(f"logger.{name}", dict(node), **more)
+        loggers[name] = build(Logger, node, f"logger.{name}", **more)
     return loggers
 
 
@@ -150,32 +175,40 @@ def build_trainer(
         more: overrides the configured arguments.
     """
     enter_stage(stage)
-    configured = [
-        _instantiate(f"callbacks.{name}", dict(node)) for name, node in config.callbacks.items() if node is not None
-    ]
-    for callback in configured:
-        if isinstance(callback, StageProgress):
-            callback.stage = stage
+    fits = "max_epochs" in more
     own: list[Logger] = list(loggers)
-    if config.logger.get("csv") is not None and "max_epochs" in more:
+    if config.logger.get("csv") is not None and fits:
         own.append(CSVLogger(str(layout.logs), name="", version=_new_log(layout.logs, stage.replace(" ", "_"))))
-    arguments = {
+    settings = {
+        "_target_": "pytorch_lightning.Trainer",
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "enable_checkpointing": False,
         "num_sanity_val_steps": 0,
         # The project's own samplers share the work, without repeating images.
         "use_distributed_sampler": False,
-        **config.trainer,
-        "logger": own or False,
-        "callbacks": [*configured, *callbacks],
-        "plugins": _plugins(config),
+        **{key: value for key, value in config.trainer.items() if key != "plugins"},
         "default_root_dir": str(layout.folder),
         **more,
     }
-    trainer = _instantiate("trainer", arguments)
-    assert isinstance(trainer, pl.Trainer)
-    return trainer
+    # Some callbacks refuse a Trainer without a logger.
+    objects = {
+        "logger": own or [DummyLogger()],
+        "callbacks": [*_callbacks(config, stage, fits), *callbacks],
+        "plugins": _plugins(config),
+    }
+    return build(pl.Trainer, settings, "trainer", **objects)
+
+
+def _callbacks(config: TrainConfig, stage: str, fits: bool) -> list[pl.Callback]:
+    """Those of the configuration; checkpoints are for trainings only, and Lightning refuses them elsewhere."""
+    found = [
+        build(pl.Callback, node, f"callbacks.{name}") for name, node in config.callbacks.items() if node is not None
+    ]
+    for callback in found:
+        if isinstance(callback, StageProgress):
+            callback.stage = stage
+    return [callback for callback in found if fits or not isinstance(callback, Checkpoint)]
 
 
 def _plugins(config: TrainConfig) -> list[Any]:

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from weakpan.basics.catalog import Catalog, load_catalog
 from weakpan.basics.errors import DataError, WeakpanError, errors_below
-from weakpan.config.train import ClassifierNetworkConfig, SegmenterNetworkConfig, Supervision, TrainConfig
+from weakpan.config.train import Supervision, TrainConfig
 from weakpan.data.annotations import BoxKind, WeakAnnotations, read_weak_annotations
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import check_annotations, derive_annotations
 from weakpan.data.image_tree import CityscapesSplit, read_id_list
 from weakpan.labels.store import LabelStore
 from weakpan.seeds.source import SeedSource
-from weakpan.stages.build import build_classifier, build_segmenter
+from weakpan.stages.build import build_classifier, build_segmenter, check_module_objects, shares_encoder
 from weakpan.storage.layout import RunLayout
 from weakpan.storage.map_store import MapStore, read_settings
 from weakpan.toy_city.city import ensure_toy_city
@@ -88,19 +89,14 @@ class Experiment:
     def starts_from_classifier(self) -> bool:
         """Whether the first round begins with the encoder of the crop classifier."""
         config = self.config
-        classifier, segmenter = config.classifier.network, config.segmenter.network
-        # Networks of other classes may keep their encoder elsewhere.
-        ours = classifier._target_ == ClassifierNetworkConfig._target_ and (
-            segmenter._target_ == SegmenterNetworkConfig._target_
-        )
         wanted = config.rounds.from_classifier and config.supervision is not Supervision.full
-        return wanted and ours and segmenter.init is None and classifier.encoder == segmenter.encoder
+        return wanted and config.segmenter["network"].get("init") is None and shares_encoder(config)
 
     @property
     def supervision_used(self) -> list[str]:
         """What the model of this run has been told about its training images, in words, for the report."""
         config = self.config
-        weights = "the crop classifier's" if self.starts_from_classifier else _named(config.segmenter.init)
+        weights = "the crop classifier's" if self.starts_from_classifier else _init(config.segmenter)
         init = [f"initial weights of the segmenter's encoder: {weights}"]
         if config.supervision is Supervision.full:
             return [f"pixel masks of all {len(self.train.ids)} training images", *init]
@@ -117,11 +113,12 @@ class Experiment:
         if self.full_ids:
             used.append(f"pixel masks of {len(self.full_ids)} further training images")
         if self.needs_classifier:
-            init.append(f"initial weights of the classifier: {_named(config.classifier.init)}")
+            init.append(f"initial weights of the classifier: {_init(config.classifier)}")
         return [*used, *init]
 
 
-def _named(init: str | None) -> str:
+def _init(module: Mapping[str, Any]) -> str:
+    init = module["network"].get("init")
     return "random" if init is None else Path(init).name
 
 
@@ -133,7 +130,10 @@ def prepare(config: TrainConfig, run_folder: Path) -> Experiment:
             except the generated data set.
     """
     data = config.data
-    catalog = load_catalog(data.classes)
+    catalog, layout = load_catalog(data.classes), RunLayout(run_folder)
+    check_module_objects(config)
+    if not layout.round(0).checkpoint.is_file():
+        _check_networks(config, layout, catalog)
     root = Path(data.root)
     if data.toy is not None:
         ensure_toy_city(root, data.toy)
@@ -147,13 +147,11 @@ def prepare(config: TrainConfig, run_folder: Path) -> Experiment:
     for split in (train, val) if val else (train,):
         for image_id in split.ids:
             split.image_size(image_id)
-    layout = RunLayout(run_folder)
     annotations = None if config.supervision is Supervision.full else _annotations(config, layout, train)
     contents = {} if annotations is None else mask_contents(config, layout)
     experiment = Experiment(config, layout, catalog, train, val, annotations, full_ids, contents)
     if not layout.round(0).checkpoint.is_file():
         _check_truth(experiment)
-        _check_networks(experiment)
     return experiment
 
 
@@ -172,12 +170,11 @@ def _read_truth(used: tuple[CityscapesSplit, str]) -> None:
     split.truth(image_id)
 
 
-def _check_networks(experiment: Experiment) -> None:
+def _check_networks(config: TrainConfig, layout: RunLayout, catalog: Catalog) -> None:
     """Build both networks once, for the errors in their settings and initial weights."""
-    config = experiment.config
-    build_segmenter(config.segmenter, experiment.catalog)
-    if experiment.needs_classifier and not experiment.layout.classifier_weights.is_file():
-        build_classifier(config.classifier, experiment.catalog)
+    build_segmenter(config.segmenter, catalog)
+    if config.supervision is not Supervision.full and not (layout.classifier / "last.ckpt").is_file():
+        build_classifier(config.classifier, catalog)
 
 
 def mask_contents(config: TrainConfig, layout: RunLayout) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.callbacks.resumable_fit import KeepSchedule, LastLoss, SeedSteps
+from weakpan.config.modules import segmenter_crops
 from weakpan.data.image_tree import CityscapesSplit
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, TrainingViews
 from weakpan.data.loaders.targets import LabelledImage, label_pseudo, label_truth
@@ -59,15 +60,16 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
         load_weights(module, experiment.layout.round(round_index - 1).checkpoint)
     # Rounds differ in the order and the augmentation of what they see, not only in labels.
     seed = config.seed * 1000 + round_index
+    crops = segmenter_crops(config.segmenter)
     views = TrainingViews(
         experiment.train,
         RoundLabels(experiment, experiment.labels(round_index), experiment.train),
         experiment.annotations,
         experiment.full_ids,
-        config.segmenter.views,
+        crops,
         seed,
     )
-    data = PanopticDataModule(views, None, config.segmenter.views.batch_size, config.data.workers, seed)
+    data = PanopticDataModule(views, None, crops.batch_size, config.data.workers, seed)
     keep = ModelCheckpoint(layout.folder, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True)
     last = LastLoss("segmenter/loss_total")
     trainer = build_trainer(

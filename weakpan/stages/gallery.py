@@ -10,6 +10,7 @@ from pytorch_lightning.loggers import Logger
 from weakpan.basics.arrays import RGBImage
 from weakpan.basics.panoptic import PanopticMap, PanopticTruth
 from weakpan.callbacks.prediction_callback import EachPrediction
+from weakpan.config.modules import segmenter_crops
 from weakpan.data.image_tree import CityscapesSplit
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.parallel.ranks import gather_from_all_ranks, rank
@@ -98,7 +99,7 @@ def _predict(
     if not ids:
         return {}
     config, collect = experiment.config, _Collect()
-    images = WholeImages(split, ids, config.segmenter.views.scale, annotations=None)
+    images = WholeImages(split, ids, segmenter_crops(config.segmenter).scale, annotations=None)
     trainer = build_trainer(config, experiment.layout, "gallery", [collect], loggers)
     module.decode_panoptic = True
     trainer.predict(module, PanopticDataModule(None, images, 1, 0, config.seed), return_predictions=False)

@@ -26,7 +26,7 @@ from weakpan.tasks.claim import Claim
 from weakpan.tasks.weak_source import WeakSource
 from weakpan.training.mask_module import MaskModule
 from weakpan.training.mask_net_settings import MaskNetSettings, MaskNetworkSettings
-from weakpan.training.settings import OptimiserSettings
+from weakpan.training.schedules import Poly
 
 NAME = "mask_net.pt"
 """The trained network, in the folder of the results."""
@@ -99,8 +99,12 @@ def make_mask_net(
         network, made_with = _network(settings.network)
         module = MaskModule(
             network,
-            OptimiserSettings(**asdict(settings.optimizer)),
             settings.losses,
+            partial(
+                torch.optim.AdamW, lr=settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay
+            ),
+            partial(Poly, warmup=0.05),
+            settings.optimizer.encoder_factor,
         )
         _fit(module, BoxDataModule(data, settings.loaders), settings.steps)
     if not all(torch.isfinite(values).all() for values in network.state_dict().values() if values.is_floating_point()):
@@ -133,7 +137,10 @@ def _check_kept(path: Path, learned_from: str) -> None:
 def _check_encoder(name: str) -> None:
     """Refuse an encoder that cannot be built before any image is opened; raises ConfigError naming the key."""
     with torch.random.fork_rng():
-        create_timm(name, None, "mask_net", features_only=True)
+        try:
+            create_timm(name, None, features_only=True)
+        except ConfigError as error:
+            raise error.below("mask_net.network") from error
 
 
 def _boxed_images(weak: WeakSource, ids: Sequence[str]) -> list[BoxedImage]:

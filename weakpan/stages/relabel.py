@@ -11,6 +11,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 
 from weakpan.callbacks.write_labels import WriteLabels
+from weakpan.config.modules import segmenter_crops
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import make_labels
@@ -45,7 +46,7 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
     images = WholeImages(
         experiment.train,
         todo,
-        config.segmenter.views.scale,
+        segmenter_crops(config.segmenter).scale,
         weak if config.rounds.candidates else None,
     )
     writer = WriteLabels(store, experiment.masks, weak, config.labels, next_round)

@@ -9,6 +9,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 
 from weakpan.callbacks.score import ScorePredictions
+from weakpan.config.modules import segmenter_crops
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.evaluation.label_quality import LabelQuality, score_stored_labels
 from weakpan.parallel.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, share_of_rank
@@ -25,7 +26,7 @@ def score_segmenter(
     if experiment.val is None:
         return None
     config, val = experiment.config, experiment.val
-    images = WholeImages(val, val.ids, config.segmenter.views.scale, annotations=None)
+    images = WholeImages(val, val.ids, segmenter_crops(config.segmenter).scale, annotations=None)
     scorer = ScorePredictions(val)
     trainer = build_trainer(config, experiment.layout, f"round {round_index} score", [scorer], loggers)
     module.decode_panoptic = True

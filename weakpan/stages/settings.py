@@ -30,7 +30,7 @@ _FREE = (
     "rounds.min_loss_drop",
     "data.root",
     "data.val",
-    "segmenter.decode",
+    "segmenter.decoder",
     # Paths; what the files say is compared instead.
     "data.train_list",
     "data.weak_annotations",

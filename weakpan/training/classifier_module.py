@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from weakpan.models.crop_classifier import CropClassifier
-from weakpan.training.optimisers import configure
-from weakpan.training.settings import OptimiserSettings
+from weakpan.training.base import TrainingModule
+from weakpan.training.losses import LossContext, LossTerm
+from weakpan.training.optimizers import OptimizerFactory, SchedulerFactory
 
 
 def resize(tiles: Tensor, scale: float) -> Tensor:
@@ -24,31 +24,45 @@ def resize(tiles: Tensor, scale: float) -> Tensor:
     return F.interpolate(tiles, size, mode="bilinear", align_corners=False, antialias=scale < 1)
 
 
-class ClassifierModule(pl.LightningModule):
-    """Multi-label classification of tiles with sigmoid and binary cross-entropy.
+class ClassifierModule(TrainingModule):
+    """Multi-label classification of crops with a sigmoid a class.
 
     Args:
         network: split into features and head.
-        optimiser: settings.
+        losses: see `TrainingModule`.
+        optimizer: see `TrainingModule`.
+        scheduler: see `TrainingModule`.
+        encoder_lr_factor: see `TrainingModule`.
         scales: least and largest factor that training tiles are scaled by, one draw a batch.
     """
+
+    name = "classifier"
 
     def __init__(
         self,
         network: CropClassifier,
-        optimiser: OptimiserSettings,
+        losses: Mapping[str, LossTerm | None],
+        optimizer: OptimizerFactory,
+        scheduler: SchedulerFactory | None = None,
+        encoder_lr_factor: float = 1.0,
         scales: Sequence[float] = (1.0, 1.0),
     ) -> None:
-        super().__init__()
-        self.network, self.optimiser = network, optimiser
+        super().__init__(network, losses, optimizer, scheduler, encoder_lr_factor)
+        self.network: CropClassifier
         self.scales = scales
 
+    @property
+    def encoder(self) -> nn.Module | None:
+        """The timm model, its last layer included."""
+        return getattr(self.network, "body", None)
+
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Binary cross-entropy over (tile, class)."""
-        logits = self.network(resize(batch["tiles"].float() / 255, self._draw_scale()))
-        loss = F.binary_cross_entropy_with_logits(logits.float(), batch["tags"].float())
-        self.log("classifier/loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(logits))
-        return loss
+        """Weighted sum of the losses on the tiles of a batch."""
+        tiles = resize(batch["tiles"].float() / 255, self._draw_scale())
+        logits = self.network(tiles)
+        values = self.losses_of(logits, batch, LossContext(tiles.shape[-2:]))
+        self.log_losses(values, len(logits))
+        return values["total"]
 
     def _draw_scale(self) -> float:
         low, high = (math.log(scale) for scale in self.scales)
@@ -56,11 +70,6 @@ class ClassifierModule(pl.LightningModule):
         return math.exp(low + (high - low) * float(torch.rand(())))
 
     def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:  # noqa: ARG002
-        """`image_id`, and `logits` and `tags`, (T, C), of the tiles of one image, shown unscaled."""
+        """`image_id`, and `logits` and `tags`, (T, C), of the crops of one image, shown unscaled."""
         logits = self.network(batch["tiles"].float() / 255)
         return {"image_id": batch["image_id"][0], "logits": logits, "tags": batch["tags"]}
-
-    def configure_optimizers(self) -> Any:
-        """Optimiser and poly schedule over the whole fit."""
-        steps = int(self.trainer.estimated_stepping_batches)
-        return configure(self.network, self.network.body, self.optimiser, steps)

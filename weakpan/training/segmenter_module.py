@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,103 +14,96 @@ from torch.nn import functional as F
 from weakpan.basics.arrays import IGNORE
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.panoptic import PanopticMap
-from weakpan.models.decode import decode_panoptic
-from weakpan.models.decode_settings import DecodeSettings
+from weakpan.basics.settings import check_value, one_of
+from weakpan.models.decode import PanopticDecoder
 from weakpan.models.encoder import freeze_batch_norm
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
-from weakpan.training.losses import class_weights, segmenter_losses
-from weakpan.training.optimisers import configure
+from weakpan.training.base import TrainingModule
+from weakpan.training.losses import LossContext, LossTerm
+from weakpan.training.optimizers import OptimizerFactory, SchedulerFactory
 from weakpan.training.prediction import Prediction
-from weakpan.training.settings import LossWeights, OptimiserSettings
 
 SHARE_UPDATE = 0.05
 """How much of the running class shares a training step replaces."""
 
 
-class SegmenterModule(pl.LightningModule):
-    """A thin adapter around `PanopticNet`.
+class SegmenterModule(TrainingModule):
+    """Learns classes and instances of pixels from labels; predicts semantic and panoptic maps.
 
     Args:
-        network: the plain module.
+        network: `PanopticNet`, or one with the same output.
+        losses: see `TrainingModule`.
+        optimizer: see `TrainingModule`.
+        decoder: makes a panoptic map of the network's output.
         catalog: class table.
-        optimiser: settings.
-        losses: weights of the parts.
-        decode: settings of the panoptic decoder.
+        scheduler: see `TrainingModule`.
+        encoder_lr_factor: see `TrainingModule`.
         frozen_batch_norm: keep the encoder's BatchNorm as it was initialised, as published; the heads start from
             nothing and normalise over the batch.
         flip_average: predict the mirrored image too and average.
         channels_last: memory format of the images; faster on GPUs with half precision.
     """
 
+    name = "segmenter"
+
     def __init__(
         self,
         network: PanopticNet,
+        losses: Mapping[str, LossTerm | None],
+        optimizer: OptimizerFactory,
+        decoder: PanopticDecoder,
         catalog: Catalog,
-        optimiser: OptimiserSettings,
-        losses: LossWeights,
-        decode: DecodeSettings,
+        scheduler: SchedulerFactory | None = None,
+        encoder_lr_factor: float = 1.0,
         frozen_batch_norm: bool = False,
         flip_average: bool = True,
         channels_last: bool = False,
     ) -> None:
-        super().__init__()
-        self.network, self.catalog, self.optimiser = network, catalog, optimiser
-        self.losses, self.decode = losses, decode
+        super().__init__(network, losses, optimizer, scheduler, encoder_lr_factor)
+        self.network: PanopticNet
+        self.catalog, self.decoder = catalog, decoder
+        for key, value in (
+            ("frozen_batch_norm", frozen_batch_norm),
+            ("flip_average", flip_average),
+            ("channels_last", channels_last),
+        ):
+            check_value(key, value, one_of((True, False)))
         self.frozen_batch_norm, self.flip_average = frozen_batch_norm, flip_average
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.register_buffer("class_share", torch.full((catalog.num_classes,), 1 / catalog.num_classes))
-        if frozen_batch_norm:
-            freeze_batch_norm(network.encoder)
-        self._freeze_untaught()
+        self._keep_batch_norm()
 
     class_share: Tensor
-
-    def _freeze_untaught(self) -> None:
-        """Freeze what no loss reaches: several ranks would wait for its gradients."""
-        losses = self.losses
-        of_heads = {"centre_head": losses.centre, "offset_head": losses.offset, "auxiliary_head": losses.auxiliary}
-        parts = [name for name, weight in of_heads.items() if weight == 0]
-        if losses.centre == losses.offset == 0:
-            parts += ["instance_entry", "instance_path"]
-        for name in parts:
-            # A network of one's own may do without.
-            part = getattr(self.network, name, None)
-            if part is not None:
-                part.requires_grad_(False)
 
     def train(self, mode: bool = True) -> SegmenterModule:
         """Switch to training; frozen BatchNorm stays in evaluation mode."""
         super().train(mode)
-        if mode and self.frozen_batch_norm:
-            freeze_batch_norm(self.network.encoder)
+        if mode:
+            self._keep_batch_norm()
         return self
+
+    def _keep_batch_norm(self) -> None:
+        if self.frozen_batch_norm:
+            freeze_batch_norm(self.network if self.encoder is None else self.encoder)
 
     def _see(self, images: Tensor) -> PanopticOutput:
         output: PanopticOutput = self.network((images.float() / 255).to(memory_format=self.memory_format))
         return output
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Weighted sum of the losses on a batch of views."""
-        of_classes = self._weigh_classes(batch["semantic"]) if self.losses.class_balance > 0 else None
-        parts = segmenter_losses(self._see(batch["image"]), batch, self.losses, of_classes)
-        for name, value in parts.items():
-            self.log(
-                f"segmenter/loss_{name}",
-                value,
-                on_step=False,
-                on_epoch=True,
-                sync_dist=True,
-                batch_size=len(batch["image"]),
-            )
-        return parts["total"]
+        """Weighted sum of the losses on a batch of random crops."""
+        self._count_classes(batch["semantic"])
+        context = LossContext(batch["semantic"].shape[-2:], self.class_share)
+        values = self.losses_of(self._see(batch["image"]), batch, context)
+        self.log_losses(values, len(batch["image"]))
+        return values["total"]
 
-    def _weigh_classes(self, semantic: Tensor) -> Tensor:
-        """Follow the share of the classes over the last steps and weigh them by it."""
+    def _count_classes(self, semantic: Tensor) -> None:
+        """Follow the share of the classes over the last steps."""
         labelled = semantic[semantic != IGNORE]
         if labelled.numel() > 0:
             counts = torch.bincount(labelled, minlength=len(self.class_share))
             self.class_share.lerp_(counts / labelled.numel(), SHARE_UPDATE)
-        return class_weights(self.class_share, self.losses.class_balance)
 
     def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> Prediction:  # noqa: ARG002
         """Predict one image of any size, as an item of `WholeImages`; maps are made when they are asked for.
@@ -158,9 +150,4 @@ class SegmenterModule(pl.LightningModule):
         enlarged = F.interpolate(offset, size, mode="bilinear", align_corners=False)[0] * factor.view(2, 1, 1)
         heatmap = F.interpolate(centre, size, mode="bilinear", align_corners=False)[0, 0]
         is_thing = torch.from_numpy(self.catalog.is_thing[: self.catalog.num_classes]).to(heatmap.device)
-        return decode_panoptic(probabilities, heatmap, enlarged, is_thing, self.decode)
-
-    def configure_optimizers(self) -> Any:
-        """Optimiser and poly schedule over the whole fit."""
-        steps = int(self.trainer.estimated_stepping_batches)
-        return configure(self.network, self.network.encoder, self.optimiser, steps)
+        return self.decoder(probabilities, heatmap, enlarged, is_thing)

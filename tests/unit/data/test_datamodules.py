@@ -21,11 +21,11 @@ from weakpan.data.loaders.panoptic_datamodule import (
     single_image,
 )
 from weakpan.data.loaders.samplers import EpochSampler
-from weakpan.data.loaders.settings import CropSettings, ViewSettings
+from weakpan.data.loaders.settings import TagCropSettings, RandomCropSettings
 from weakpan.data.loaders.targets import label_truth
 
 GRID = CropGrid(12, 16)
-SETTINGS = ViewSettings(crop_height=16, crop_width=24, min_scale=0.6, max_scale=1.6, centre_sigma=2.0)
+SETTINGS = RandomCropSettings(height=16, width=24, min_scale=0.6, max_scale=1.6, centre_sigma=2.0)
 NAMES = [f"f{i}" for i in range(5)]
 
 
@@ -135,7 +135,7 @@ def test_whole_images_have_their_own_size(split, weak):
 
 
 def test_all_tiles_of_an_image_with_their_tags(split, weak):
-    dataset = TileDataset(split, weak, CropSettings(flip=True, colour_jitter=0.5), seed=0)
+    dataset = TileDataset(split, weak, TagCropSettings(flip=True, colour_jitter=0.5), seed=0)
     item = dataset[1]  # without an epoch: as it is
     tiles = GRID.tiles(20, 32)
     assert item["tiles"].shape == (len(tiles), 3, 12, 16)
@@ -150,7 +150,7 @@ def test_all_tiles_of_an_image_with_their_tags(split, weak):
 
 
 def test_tiles_are_scaled_when_asked_and_small_images_still_fit(split, weak):
-    dataset = TileDataset(split, weak, CropSettings(height=8, width=10), seed=0)
+    dataset = TileDataset(split, weak, TagCropSettings(height=8, width=10), seed=0)
     assert dataset[0]["tiles"].shape[1:] == (3, 8, 10)
     batch = collate_tiles([dataset[(0, 0)], dataset[(0, 2)]])
     assert batch["image_id"] == ["f0", "f2"]
@@ -167,7 +167,7 @@ def test_ranks_share_prediction_without_repeats(split, weak):
     data = PanopticDataModule(None, WholeImages(split, split.ids, 1.0, None), 1, 0, seed=0)
     data.trainer = OneOfTwo()
     assert [batch["image_id"] for batch in data.predict_dataloader()] == ["f1", "f3"]
-    crops = CropDataModule(split, weak, CropSettings(), workers=0, seed=0)
+    crops = CropDataModule(split, weak, TagCropSettings(), workers=0, seed=0)
     crops.trainer = OneOfTwo()
     assert [batch["image_id"] for batch in crops.predict_dataloader()] == [["f1"], ["f3"]]
 
@@ -187,14 +187,14 @@ def test_a_last_small_batch_is_dropped_unless_it_is_all(split, weak, batch_size,
 
 
 def test_images_to_predict_come_with_the_candidates_of_their_pixels(split, weak):
-    dataset = TileDataset(split, weak, CropSettings(), seed=0, ids=["f3", "f1"])
+    dataset = TileDataset(split, weak, TagCropSettings(), seed=0, ids=["f3", "f1"])
     assert len(dataset) == 2
     item, whole = dataset[1], WholeImages(split, ["f1"], 1.0, weak)[0]
     assert item["image_id"] == "f1"
     torch.testing.assert_close(item["set_index"].long(), whole["set_index"])
     torch.testing.assert_close(item["set_table"], whole["set_table"])
     assert "set_index" not in dataset[(0, 1)]
-    of_tags = TileDataset(split, weak, CropSettings(), seed=0, with_pixels=False)[1]
+    of_tags = TileDataset(split, weak, TagCropSettings(), seed=0, with_pixels=False)[1]
     assert of_tags.keys() == {"image_id", "tiles", "tags"}
     assert torch.equal(of_tags["tiles"], item["tiles"])
     batch = collate_tiles([dataset[0], item])

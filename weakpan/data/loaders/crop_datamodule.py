@@ -17,7 +17,7 @@ from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.candidates import whole_image_sets
 from weakpan.data.image_tree import CityscapesSplit
 from weakpan.data.loaders.samplers import EpochSampler, ShardSampler
-from weakpan.data.loaders.settings import CropSettings
+from weakpan.data.loaders.settings import TagCropSettings
 from weakpan.data.loaders.transforms import jitter_colour
 
 
@@ -50,7 +50,7 @@ class TileDataset(Dataset[dict[str, Any]]):
         self,
         split: CityscapesSplit,
         annotations: WeakAnnotations,
-        settings: CropSettings,
+        settings: TagCropSettings,
         seed: int,
         ids: Sequence[str] | None = None,
         with_pixels: bool = True,
@@ -119,7 +119,7 @@ class CropDataModule(pl.LightningDataModule):
         self,
         split: CityscapesSplit,
         annotations: WeakAnnotations,
-        settings: CropSettings,
+        settings: TagCropSettings,
         workers: int,
         seed: int,
         ids: Sequence[str] | None = None,

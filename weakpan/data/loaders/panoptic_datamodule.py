@@ -16,7 +16,7 @@ from weakpan.data.annotations import WeakAnnotations
 from weakpan.data.candidates import CandidateSets, candidate_sets, whole_image_sets
 from weakpan.data.image_tree import CityscapesSplit
 from weakpan.data.loaders.samplers import EpochSampler, ShardSampler
-from weakpan.data.loaders.settings import ViewSettings
+from weakpan.data.loaders.settings import RandomCropSettings
 from weakpan.data.loaders.targets import LabelledImage, instance_targets
 from weakpan.data.loaders.transforms import View, jitter_colour, random_view, whole_view
 from weakpan.data.tag_presence import Presence, nowhere, presence
@@ -48,7 +48,7 @@ class TrainingViews(Dataset[dict[str, torch.Tensor]]):
         labels: LabelSource,
         annotations: WeakAnnotations | None,
         unconstrained: frozenset[str],
-        settings: ViewSettings,
+        settings: RandomCropSettings,
         seed: int,
     ) -> None:
         self.split, self.labels, self.annotations = split, labels, annotations
@@ -64,7 +64,7 @@ class TrainingViews(Dataset[dict[str, torch.Tensor]]):
         image_id, settings = self.split.ids[item[1]], self.settings
         image, label = self.split.image(image_id), self.labels(image_id)
         scales = (settings.scale * settings.min_scale, settings.scale * settings.max_scale)
-        crop = (settings.crop_height, settings.crop_width)
+        crop = (settings.height, settings.width)
         view = random_view(rng, image.shape[0], image.shape[1], crop, scales, settings.flip)
         targets = instance_targets(label, view, settings.centre_sigma)
         sets, known = self._sets(image_id, view.rows, view.columns), self._presence(image_id, view)
