@@ -1,8 +1,9 @@
-"""Make labels alone: `python make_gt.py stage=NAME out=FOLDER [KEY=VALUE ...]`; the keys are in conf/make_gt.yaml."""
+"""Make one stage alone: `python make_gt.py stage=NAME run=FOLDER [KEY=VALUE ...]`; keys are in conf/make_gt.yaml."""
 
 # Worker processes import this file again: whatever is heavy is imported only by the process that shares the work.
 from __future__ import annotations
 
+import shlex
 import sys
 
 import hydra
@@ -19,8 +20,9 @@ def main(composed: DictConfig) -> None:
     from weakpan.config.make_gt import to_make_gt_config
     from weakpan.make_gt.run import make_gt
 
+    command = shlex.join(["make_gt.py", *(argument.removeprefix("++") for argument in sys.argv[1:])])
     try:
-        failures = make_gt(to_make_gt_config(composed))
+        failures = make_gt(to_make_gt_config(composed), command)
     except WeakpanError as error:
         exit_with(error)
     print_skipped(failures)

@@ -7,7 +7,6 @@ The keys are in conf/predict.yaml.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
@@ -32,13 +31,12 @@ def main(composed: DictConfig) -> None:
     from pytorch_lightning.utilities import rank_zero_only
 
     from weakpan.parallel.ranks import ToldByRankZero
-    from weakpan.parallel.run_lock import RunLock
     from weakpan.predict.run import predict
     from weakpan.stages.build import quieten_lightning
 
     quieten_lightning()
     try:
-        failures = predict(config, RunLock(Path(config.out), key="out"))
+        failures = predict(config)
     except ToldByRankZero:
         sys.exit(STATUS_USER)
     except WeakpanError as error:

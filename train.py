@@ -1,4 +1,4 @@
-"""Run the whole loop: `python train.py [KEY=VALUE ...]`; the keys are in conf/train.yaml."""
+"""Run the whole loop: `python train.py [KEY=VALUE ...]`; the keys are in conf/train.yaml and conf/common.yaml."""
 
 # Worker processes import this file again: whatever is heavy is imported only by the process that runs the loop.
 from __future__ import annotations
@@ -6,10 +6,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from pathlib import Path
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 
@@ -18,6 +16,7 @@ def main(composed: DictConfig) -> float | None:
     """Compose, check, run; returns the figure that sweeps optimise."""
     from weakpan.basics.console import say_loading
     from weakpan.basics.errors import WeakpanError, exit_with
+    from weakpan.config.sweeps import folder_of_job
     from weakpan.config.train_checks import to_train_config
 
     try:
@@ -26,11 +25,11 @@ def main(composed: DictConfig) -> float | None:
         exit_with(error)
     # Seconds pass before these are there: what is wrong with the command line is told before.
     say_loading()
-    from weakpan.job.run import run_job
+    from weakpan.job.run import Work, run_job
     from weakpan.stages.report import metric_named
 
-    metrics = run_job(config, Path(HydraConfig.get().runtime.output_dir), shlex.join(["train.py", *sys.argv[1:]]))
-    return metric_named(config.metric, metrics)
+    command = shlex.join(["train.py", *(argument.removeprefix("++") for argument in sys.argv[1:])])
+    return metric_named(config.metric, run_job(Work.loop, config, folder_of_job(config.run), command))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ command on the same run folder goes on where it stopped.
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -14,20 +15,24 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from weakpan.config.train import Supervision
 from weakpan.parallel.ranks import from_rank_zero
+from weakpan.parallel.sharing import Outcome
+from weakpan.stages.annotations import run_annotations
 from weakpan.stages.build import build_loggers
 from weakpan.stages.classifier import run_classifier
 from weakpan.stages.experiment import Experiment
-from weakpan.stages.fit import fit_round
 from weakpan.stages.gallery import make_gallery
-from weakpan.stages.masks import run_masks
-from weakpan.stages.relabel import make_first_labels, relabel
+from weakpan.stages.heatmap_seeds import run_heatmap_seeds
+from weakpan.stages.labels import label_record, run_labels
+from weakpan.stages.masks import masks_summary, run_masks
+from weakpan.stages.relabel import relabel
 from weakpan.stages.report import check_labels, finished_results, write_results
 from weakpan.stages.score import score_labels, score_segmenter
 from weakpan.stages.seeds import run_seeds
-from weakpan.stages.settings import claim_run_folder, run_settings
-from weakpan.storage.map_store import read_manifest, refuse_changed_settings, write_manifest
+from weakpan.stages.segmenter import fit_round
+from weakpan.stages.settings import SEGMENTER, record_of, write_config
+
+log = logging.getLogger(__name__)
 
 
 def run_loop(
@@ -41,23 +46,18 @@ def run_loop(
         announce: says what is going to be done, once it is known that the run may go on and is not finished.
 
     Raises:
-        RunError: the run folder belongs to a run with other settings; nothing in it has been touched by then.
+        RunError: the run folder holds results of other settings; nothing in it has been touched by then.
     """
-    from_rank_zero(lambda: claim_run_folder(experiment))
     finished = from_rank_zero(lambda: finished_results(experiment))
     if finished is not None:
         return finished
     if announce is not None:
         announce(experiment)
+    from_rank_zero(lambda: write_config(experiment))
     config = experiment.config
     loggers = build_loggers(config, experiment.layout)
     kept = list(loggers.values())
-    cues: dict[str, Any] = {"masks": None, "classifier": None, "seeds": None}
-    if config.supervision is not Supervision.full:
-        cues["masks"] = run_masks(experiment)
-        cues["classifier"] = run_classifier(experiment, kept)
-        cues["seeds"] = run_seeds(experiment, kept)
-        make_first_labels(experiment)
+    before = run_before_rounds(experiment, kept)
     records: list[dict[str, Any]] = []
     warnings: list[str] = []
     stopped = f"after rounds.n={config.rounds.n} rounds"
@@ -70,7 +70,34 @@ def run_loop(
             break
     module, _ = fit_round(experiment, records[-1]["round"], kept)
     panels = make_gallery(experiment, module, records[-1]["round"], kept)
-    return write_results(experiment, cues, records, warnings, stopped, command, panels)
+    return write_results(experiment, before, records, warnings, stopped, command, panels)
+
+
+def run_before_rounds(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
+    """Annotations, masks in boxes, classifier, seeds and the labels of round 0, as far as the run needs them.
+
+    Returns:
+        `masks` and `classifier`, figures of these stages for metrics.json; None of those that the run does without.
+    """
+    figures: dict[str, Any] = {"masks": None, "classifier": None}
+    if not experiment.weakly:
+        return figures
+    run_annotations(experiment, experiment.train.ids)
+    if experiment.needs_masks_up_to(experiment.config.rounds.n - 1):
+        run_masks(experiment, experiment.weak_ids)
+        figures["masks"] = masks_summary(experiment)
+    figures["classifier"] = run_classifier(experiment, loggers)
+    if experiment.needs_seeds:
+        make_seeds(experiment, experiment.train.ids, loggers)
+    run_labels(experiment, experiment.weak_ids)
+    return figures
+
+
+def make_seeds(experiment: Experiment, ids: Sequence[str], loggers: list[Logger]) -> Outcome:
+    """Seeds from whatever the configuration names: a source, or heatmaps that were kept."""
+    if experiment.config.heatmaps_from is not None:
+        return run_heatmap_seeds(experiment, ids)
+    return run_seeds(experiment, ids, loggers)
 
 
 def run_round(experiment: Experiment, index: int, loggers: list[Logger], warnings: list[str]) -> dict[str, Any]:
@@ -79,21 +106,20 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
     Returns:
         The record of the round, as in metrics.json.
     """
-    config, layout = experiment.config, experiment.layout.round(index)
-    weak = config.supervision is not Supervision.full
-    more_to_come = weak and index + 1 < config.rounds.n
-    settings = run_settings(experiment)
+    config = experiment.config
+    more_to_come = experiment.weakly and index + 1 < config.rounds.n
+    stage = record_of(experiment, SEGMENTER, index)
+    from_rank_zero(stage.refuse_others)
     quality, found = None, []
-    manifest = from_rank_zero(lambda: read_manifest(layout.manifest) if layout.manifest.is_file() else None)
-    if manifest is not None:
-        refuse_changed_settings(layout.manifest, manifest["settings"], settings)
-        warnings += manifest["warnings"]
-        record: dict[str, Any] = manifest["record"]
-        if more_to_come and not from_rank_zero(experiment.labels(index + 1).is_sealed):
+    if from_rank_zero(stage.is_sealed):
+        summary = from_rank_zero(stage.summary)
+        warnings += summary["warnings"]
+        record: dict[str, Any] = summary["record"]
+        if more_to_come and not from_rank_zero(label_record(experiment, index + 1).is_sealed):
             module, _ = fit_round(experiment, index, loggers)
             relabel(experiment, module, index + 1, loggers)
         return record
-    if weak:
+    if experiment.weakly:
         found = check_labels(experiment, index)
         quality = score_labels(experiment, index)
     clock = [time.monotonic()]
@@ -114,7 +140,7 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
         "val": val,
     }
     warnings += found
-    from_rank_zero(lambda: write_manifest(layout.manifest, {"record": record, "settings": settings, "warnings": found}))
+    from_rank_zero(lambda: stage.seal((), lambda _: (), {"record": record, "warnings": found}))
     _say(record)
     # Loggers that go on with what they hold from before have the finished rounds already.
     log_round(loggers, record)
@@ -154,10 +180,9 @@ def _say(record: Mapping[str, Any]) -> None:
         return "-" if value is None else f"{value:.3f}"
 
     loss = record["train_loss"]
-    print(
+    log.info(
         f"round {record['round']} done: loss {'-' if loss is None else f'{loss:.4f}'}; labels: "
         f"{share('labels', 'labelled')} labelled, {share('labels', 'accuracy')} of them right, mIoU "
         f"{share('labels', 'miou')}; val: mIoU {share('val', 'miou')}, PQ {share('val', 'pq')} "
-        f"(things {share('val', 'pq_things')}, stuff {share('val', 'pq_stuff')})",
-        flush=True,
+        f"(things {share('val', 'pq_things')}, stuff {share('val', 'pq_stuff')})"
     )

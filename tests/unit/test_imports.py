@@ -8,7 +8,8 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "weakpan"
 ORDER = (
     ("basics",),
-    ("models", "refinement", "parallel", "storage"),
+    ("models", "refinement", "storage"),
+    ("parallel",),
     ("data", "toy_city"),
     ("masks", "seeds", "labels"),
     ("training", "report", "evaluation"),

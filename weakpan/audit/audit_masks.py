@@ -22,15 +22,15 @@ from weakpan.audit.audited_boxes import from_entry, name_of, to_entry, write_box
 from weakpan.audit.real_labels import RealLabels, check_map_size
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
-from weakpan.data.formats.released import ReleasedTree
 from weakpan.evaluation.box_scores import ELLIPSE_RADIUS, score_boxes
 from weakpan.evaluation.box_summary import SIZES, AuditedBox, summarise_boxes, worst_boxes, worst_images
 from weakpan.evaluation.real_instances import MIN_BOX_IOU
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
 from weakpan.storage.records import JsonRecords, checksum
+from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.tasks.mask_records import read_box_records
-from weakpan.tasks.weak_source import WeakSource
+from weakpan.tasks.stores import Maps
 
 FORMAT = "weakpan-mask-audit"
 
@@ -45,15 +45,15 @@ class MaskAudit:
     Attributes:
         weak: boxes.
         real: labels to score against.
-        tree: maps that the stage has written.
+        maps: that the stage has written.
         records: what became of each box.
         folder: `OUT/audit`.
         pictures: number of boxes and images that are shown, up to `WORST`.
     """
 
-    weak: WeakSource
+    weak: AnnotationSource
     real: RealLabels
-    tree: ReleasedTree
+    maps: Maps
     records: JsonRecords
     folder: Path
     pictures: int
@@ -79,7 +79,7 @@ class MaskAudit:
     def _scored(self, image_id: str) -> dict[str, Any]:
         """What the scores of an image are of."""
         return {
-            "map_crc32": checksum(self.tree.masks_path(image_id)),
+            "map_crc32": checksum(self.maps.path(image_id)),
             "records_crc32": checksum(self.records.path(image_id)),
             "real_crc32": self.real.checksums(image_id),
         }
@@ -93,8 +93,8 @@ class MaskAudit:
         path = self.missing(image_id)
         if path is not None:
             raise DataError(f"image {image_id}: its masks cannot be scored without {path}")
-        truth, semantic = self.real.truth(image_id), self.tree.masks(image_id)
-        size = check_map_size(self.tree.masks_path(image_id), semantic, truth.semantic)
+        truth, semantic = self.real.truth(image_id), self.maps.read(image_id)
+        size = check_map_size(self.maps.path(image_id), semantic, truth.semantic)
         boxes = self.weak.boxes(image_id, size)[1]
         scores, without_box = score_boxes(semantic, boxes, truth, self.catalog)
         records = read_box_records(self.records, image_id, self.catalog)
@@ -160,5 +160,5 @@ class MaskAudit:
         # Only pictures need fonts and drawing.
         from weakpan.audit.worst_cues import draw_worst_boxes, draw_worst_masks
 
-        write_png(self.folder / "masks_worst_boxes.png", draw_worst_boxes(boxes, self.weak, self.real, self.tree))
-        write_png(self.folder / "masks_worst_images.png", draw_worst_masks(images, self.weak, self.real, self.tree))
+        write_png(self.folder / "masks_worst_boxes.png", draw_worst_boxes(boxes, self.weak, self.real, self.maps))
+        write_png(self.folder / "masks_worst_images.png", draw_worst_masks(images, self.weak, self.real, self.maps))

@@ -20,13 +20,13 @@ import numpy as np
 
 from weakpan.audit.real_labels import RealLabels, check_map_size
 from weakpan.basics.errors import DataError
-from weakpan.data.formats.released import ReleasedTree
 from weakpan.evaluation.cam_scores import count_cam, image_figures, summarise_cams, worst_maps
 from weakpan.evaluation.overlaps import Ints
 from weakpan.seeds.heatmaps import HeatmapFolder
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
 from weakpan.storage.records import JsonRecords, checksum
+from weakpan.tasks.stores import Maps
 
 FORMAT = "weakpan-seed-audit"
 
@@ -42,14 +42,14 @@ class SeedAudit:
 
     Attributes:
         real: labels to score against.
-        tree: maps that the stage has written.
+        maps: that the stage has written.
         heatmaps: that the maps were made from; those that are there are shown.
         folder: `OUT/audit`.
         pictures: number of images that are shown, up to `WORST`.
     """
 
     real: RealLabels
-    tree: ReleasedTree
+    maps: Maps
     heatmaps: HeatmapFolder
     folder: Path
     pictures: int
@@ -69,7 +69,7 @@ class SeedAudit:
 
     def _scored(self, image_id: str) -> dict[str, Any]:
         """What the scores of an image are of."""
-        return {"map_crc32": checksum(self.tree.cam_path(image_id)), "real_crc32": self.real.checksums(image_id)}
+        return {"map_crc32": checksum(self.maps.path(image_id)), "real_crc32": self.real.checksums(image_id)}
 
     def __call__(self, image_id: str) -> Counter[str]:
         """Score the map of an image and write the scores.
@@ -83,8 +83,8 @@ class SeedAudit:
         path = self.missing(image_id)
         if path is not None:
             raise DataError(f"image {image_id}: its seeds cannot be scored without {path}")
-        real, cam = self.real.classes(image_id), self.tree.cam(image_id)
-        check_map_size(self.tree.cam_path(image_id), cam, real)
+        real, cam = self.real.classes(image_id), self.maps.read(image_id)
+        check_map_size(self.maps.path(image_id), cam, real)
         counts = count_cam(cam, real, self.real.catalog)
         classes = {
             name: dict(zip(_COUNTS, row, strict=True))
@@ -116,7 +116,7 @@ class SeedAudit:
             from weakpan.audit.worst_cues import draw_worst_seeds
 
             write_png(
-                self.folder / "seeds_worst_images.png", draw_worst_seeds(shown, self.real, self.tree, self.heatmaps)
+                self.folder / "seeds_worst_images.png", draw_worst_seeds(shown, self.real, self.maps, self.heatmaps)
             )
         from weakpan.audit.cue_tables import cam_table
 

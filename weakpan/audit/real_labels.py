@@ -10,7 +10,7 @@ from weakpan.basics.arrays import RGBImage, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.basics.panoptic import PanopticTruth
-from weakpan.config.make_gt import SplitConfig
+from weakpan.config.data import DataConfig
 from weakpan.data.image_tree import CityscapesSplit
 from weakpan.data.label_maps import LabelMaps
 from weakpan.storage.records import checksum
@@ -25,16 +25,16 @@ class RealLabels:
         catalog: class table.
     """
 
-    data: SplitConfig
+    data: DataConfig
     catalog: Catalog
 
     @cached_property
     def _maps(self) -> LabelMaps:
-        return LabelMaps(Path(self.data.root), self.data.split, self.catalog, self.data.files)
+        return LabelMaps(Path(self.data.root), self.data.train_split, self.catalog, self.data.files)
 
     @cached_property
     def _split(self) -> CityscapesSplit:
-        return CityscapesSplit(Path(self.data.root), self.data.split, self.catalog, self.data.files)
+        return CityscapesSplit(Path(self.data.root), self.data.train_split, self.catalog, self.data.files)
 
     @cached_property
     def _without_numbers(self) -> CityscapesSplit:
@@ -56,7 +56,7 @@ class RealLabels:
 
     def _named(self, template: str, image_id: str) -> Path:
         """Of the files that would do, the one that people expect."""
-        return Path(self.data.root) / template.format(split=self.data.split, group="*", id=image_id)
+        return Path(self.data.root) / template.format(split=self.data.train_split, group="*", id=image_id)
 
     def checksums(self, image_id: str) -> list[int | None]:
         """Of the files with the labels of an image, which tell whether they are those that it was scored on."""

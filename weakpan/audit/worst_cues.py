@@ -10,7 +10,6 @@ from weakpan.audit.real_labels import RealLabels
 from weakpan.basics.arrays import IGNORE, RGBImage, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import BoxKind
-from weakpan.data.formats.released import ReleasedTree
 from weakpan.evaluation.box_scores import PERFECT
 from weakpan.evaluation.box_summary import AuditedBox
 from weakpan.evaluation.real_instances import find_instances, match_boxes
@@ -18,20 +17,21 @@ from weakpan.masks.result import Fallback
 from weakpan.report.pictures import color_masks, color_semantic, draw_boxes, overlay_heatmap
 from weakpan.report.worst_cases import BoxCase, box_sheet, color_real_things, image_sheet, mask_of
 from weakpan.seeds.heatmaps import HeatmapFolder
-from weakpan.tasks.weak_source import WeakSource
+from weakpan.tasks.annotation_source import AnnotationSource
+from weakpan.tasks.stores import Maps
 
 HEATMAPS = 3
 """At most so many classes of an image are shown, as many as there are pictures in a row."""
 
 
-def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: WeakSource, real: RealLabels, tree: ReleasedTree) -> RGBImage:
+def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: AnnotationSource, real: RealLabels, maps: Maps) -> RGBImage:
     """The photograph around each box, and the outlines of its mask and its real instance.
 
     Args:
         boxes: with a real instance each.
         weak: all boxes of their images, which instances are divided among.
         real: labels and photographs.
-        tree: maps of masks.
+        maps: maps of masks.
     """
     cases = []
     for found in boxes:
@@ -48,7 +48,7 @@ def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: WeakSource, real: RealLa
                 captions,
                 real.photograph(image_id),
                 box,
-                mask_of(tree.masks(image_id), box),
+                mask_of(maps.read(image_id), box),
                 instances.positions == position + 1,
             )
         )
@@ -56,7 +56,7 @@ def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: WeakSource, real: RealLa
 
 
 def draw_worst_masks(
-    images: Sequence[tuple[str, float]], weak: WeakSource, real: RealLabels, tree: ReleasedTree
+    images: Sequence[tuple[str, float]], weak: AnnotationSource, real: RealLabels, maps: Maps
 ) -> RGBImage:
     """Photograph with boxes, masks in boxes and real things of each image.
 
@@ -64,36 +64,36 @@ def draw_worst_masks(
         images: ids and mean IoU of their boxes.
         weak: boxes.
         real: labels and photographs.
-        tree: maps of masks.
+        maps: maps of masks.
     """
     rows, seen = [], set[int]()
     for image_id, iou in images:
         image, truth = real.photograph(image_id), real.truth(image_id)
         boxes = [b for b in weak.boxes(image_id)[1] if b.kind is not BoxKind.STUFF]
-        seen |= {*np.unique(tree.masks(image_id)).tolist(), *np.unique(truth.semantic).tolist()}
+        seen |= {*np.unique(maps.read(image_id)).tolist(), *np.unique(truth.semantic).tolist()}
         seen |= {box.class_id for box in boxes}
         rows.append([
             (f"{image_id}: mean IoU {iou:.2f}", draw_boxes(image, boxes, real.catalog)),
-            ("masks in boxes; grey: no thing", color_masks(tree.masks(image_id), real.catalog)),
+            ("masks in boxes; grey: no thing", color_masks(maps.read(image_id), real.catalog)),
             ("real things, in shades of their class", color_real_things(truth, real.catalog)),
         ])  # fmt: skip
     return image_sheet(rows, _of_legend(seen & set(real.catalog.thing_ids), real.catalog))
 
 
 def draw_worst_seeds(
-    images: Sequence[tuple[str, float | None]], real: RealLabels, tree: ReleasedTree, heatmaps: HeatmapFolder
+    images: Sequence[tuple[str, float | None]], real: RealLabels, maps: Maps, heatmaps: HeatmapFolder
 ) -> RGBImage:
     """Photograph, seeds and real classes of each image, above the heatmaps of the classes that are most wrong.
 
     Args:
         images: ids and precision of their labels, None for an image without a label.
         real: labels and photographs.
-        tree: seeds.
+        maps: seeds.
         heatmaps: of the maps; images whose heatmaps are not there, or damaged, do without.
     """
     rows, seen = [], set[int]()
     for image_id, precision in images:
-        cam, classes, photograph = tree.cam(image_id), real.classes(image_id), real.photograph(image_id)
+        cam, classes, photograph = maps.read(image_id), real.classes(image_id), real.photograph(image_id)
         seen |= {*np.unique(cam).tolist(), *np.unique(classes).tolist()}
         labelled = np.mean(cam[classes != IGNORE] != IGNORE)
         said = "no label" if precision is None else f"{precision:.0%} of the labels right"

@@ -6,9 +6,11 @@ import errno
 import os
 import re
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from weakpan.basics.errors import DiskFullError, MachineError, one_line
+from weakpan.basics.errors import DiskFullError, MachineError, WeakpanError, one_line
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _BROKEN = (errno.EIO, errno.EROFS)
@@ -93,3 +95,24 @@ def file_system_of(path: Path) -> str:
         place = place.parent
     free, size = (blocks * space.f_frsize / 2**20 for blocks in (space.f_bavail, space.f_blocks))
     return f"file system {place} ({size:.1f} MB, {free:.1f} free without this file)"
+
+
+@contextmanager
+def naming_faults(out: Path) -> Iterator[None]:
+    """Turn a fault of the machine into an error that says what to do.
+
+    Args:
+        out: where the block writes, for faults that do not name a file.
+
+    Raises:
+        MachineError: a disk that is full or broken, or too many open files; other errors stay as they are.
+    """
+    try:
+        yield
+    except MachineError:
+        raise
+    except (WeakpanError, OSError) as error:
+        fault = as_machine_error(error, out)
+        if fault is None:
+            raise
+        raise fault from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from hydra.core.config_store import ConfigStore
@@ -47,13 +46,20 @@ def to_object(schema: type[Schema], given: DictConfig) -> Schema:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, WeakpanError):
             cause = cause.__cause__ or cause.__context__
-        if cause is None:
-            assert isinstance(error, OmegaConfBaseException)
+        if cause is None and isinstance(error, OmegaConfBaseException):
             raise config_error(error) from error
-        raise (cause if cause.key is None or missing else cause.below(_refusing(composed))) from error
+        raise (_in_full(cause, composed)) from error
     assert isinstance(config, schema)
     check_settings(config)
     return config
+
+
+def _in_full(error: BaseException | None, composed: object) -> BaseException:
+    """An error of settings with the place of these in its key, unless it names none or the full one already."""
+    assert isinstance(error, WeakpanError)
+    if error.key is None or not isinstance(composed, DictConfig):
+        return error
+    return error.below(_refusing(composed))
 
 
 def _refusing(composed: DictConfig) -> str:
@@ -66,10 +72,3 @@ def _refusing(composed: DictConfig) -> str:
             except Exception:  # whatever they raise
                 return f"{name}.{_refusing(child)}".rstrip(".")
     return ""
-
-
-def check_values(values: Mapping[str, float], valid: Callable[[float], bool], expected: str) -> None:
-    """Refuse values out of range; raises ConfigError naming the first key whose value is not valid."""
-    for key, value in values.items():
-        if not valid(value):
-            raise ConfigError(f"expected {expected}", key=key, found=value)

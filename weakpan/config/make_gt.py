@@ -73,6 +73,11 @@ class MakeGtConfig(RunConfig):
     coco: bool = False
 
     @property
+    def skips(self) -> bool:
+        """Whether images that cannot be done are left out."""
+        return self.on_error is OnError.skip
+
+    @property
     def part(self) -> tuple[int, int]:
         """Index and number of shards; (0, 1) for all images."""
         if self.shard is None:

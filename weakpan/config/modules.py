@@ -57,8 +57,8 @@ def check_modules(classifier: Mapping[str, Any], segmenter: Mapping[str, Any]) -
 
 def _check_group(place: str, group: Mapping[str, Any]) -> None:
     known = KEYS.get(str(group.get(TARGET)))
-    for key in group if known is not None else ():
-        if key not in known:
+    for key in group:
+        if known is not None and key not in known:
             raise ConfigError(f"no such key; {nearest(key, known)}", key=f"{place}.{key}")
     for key in ("network", "optimizer", "crops"):
         if not is_node(group.get(key)):

@@ -8,7 +8,8 @@ from typing import Any
 from omegaconf import MISSING, DictConfig
 
 from weakpan.basics.errors import ConfigError
-from weakpan.config.compose import check_values, to_object
+from weakpan.basics.settings import at_least, setting
+from weakpan.config.compose import to_object
 from weakpan.config.data import OnError
 
 
@@ -19,28 +20,30 @@ class PredictConfig:
     Attributes:
         run: run folder of train.py; null where `checkpoint` is given.
         round: use this round of the run; null for the last finished one.
-        checkpoint: last.ckpt of a round, in its place within the run folder; null where `run` is given.
-        input: folder of photographs of any size; null for a split of the run's data set.
+        checkpoint: last.ckpt of a round, wherever it lies now; null where `run` is given.
+        trust: packages beside ours whose code a checkpoint may name.
+        input: folder of images of any size; null for a split of the data set that the model was trained on.
         split: folder name of that split.
-        data_root: where the run's data set lies now; null for where the run had it.
+        data_root: where the data set lies now; null for where it was trained.
         out: folder that results are written to; new, empty, or that of the same command, which then goes on.
         overlays: write pictures with the prediction on top.
-        on_error: stop at the first photograph that cannot be read, or read all of them whole before the first
-            prediction, leave such out and list them at the end.
+        on_error: stop at the first image that cannot be read, or read all of them whole before the first prediction,
+            leave such out and list them at the end.
         workers: loader processes.
-        trainer: arguments of the Lightning Trainer in place of the run's; null leaves an argument as it was.
+        trainer: arguments of the Lightning Trainer.
     """
 
     run: str | None = None
-    round: int | None = None
+    round: int | None = setting(None, at_least(0))
     checkpoint: str | None = None
+    trust: list[str] = field(default_factory=list)
     input: str | None = None
     split: str | None = None
     data_root: str | None = None
     out: str = MISSING
     overlays: bool = True
     on_error: OnError = OnError.stop
-    workers: int = 2
+    workers: int = setting(2, at_least(0))
     trainer: dict[str, Any] = field(default_factory=dict)
 
 
@@ -48,12 +51,13 @@ def to_predict_config(composed: DictConfig) -> PredictConfig:
     """The composed configuration as typed objects, checked; raises ConfigError."""
     config = to_object(PredictConfig, composed)
     if (config.input is None) == (config.split is None):
-        raise ConfigError("give either input=FOLDER or split=NAME (a split of the run's data set), and not both")
+        raise ConfigError("give either input=FOLDER or split=NAME (a split of the data set), and not both")
     if (config.run is None) == (config.checkpoint is None):
         raise ConfigError("give either run=FOLDER (a run folder of train.py) or checkpoint=FILE, and not both")
     if config.checkpoint is not None and config.round is not None:
-        raise ConfigError(f"round={config.round} belongs to run=FOLDER; checkpoint={config.checkpoint} is of one round")
+        raise ConfigError(
+            f"belongs to run=FOLDER; checkpoint={config.checkpoint} is of one round", key="round", found=config.round
+        )
     if config.data_root is not None and config.split is None:
-        raise ConfigError(f"data_root={config.data_root} belongs to split=NAME, and not to input=FOLDER")
-    check_values({"round": config.round or 0, "workers": config.workers}, lambda v: v >= 0, "0 or more")
+        raise ConfigError("belongs to split=NAME, and not to input=FOLDER", key="data_root", found=config.data_root)
     return config

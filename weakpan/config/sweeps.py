@@ -51,3 +51,9 @@ def _sweep_name(*, _root_: DictConfig) -> str | None:
     of_job = HydraConfig.get().sweep.dir
     # It may have been given as hydra.sweep.dir=FOLDER.
     return Path(_own_folder(_root_, "run") if of_job == _root_.run else of_job).name
+
+
+def folder_of_job(run: str) -> Path:
+    """The run folder: the one that is named or, of a job of a sweep, the one that Hydra gave it."""
+    in_sweep = HydraConfig.initialized() and HydraConfig.get().mode is RunMode.MULTIRUN
+    return Path(HydraConfig.get().runtime.output_dir) if in_sweep else Path(run)

@@ -73,6 +73,7 @@ class RunConfig:
         labels_from: labels to begin with, made elsewhere.
         classifier_from: checkpoint of a classifier trained elsewhere.
         heatmaps_from: folder of heatmaps that were kept.
+        trust: packages beside ours whose code a checkpoint from elsewhere may name.
         workers: processes of each rank that share the work on single images; null for one a core.
         audit: tell how labels came about, and how good results are where there is ground truth.
         pictures: number of images that an audit draws; of the worst ones ten at most.
@@ -85,6 +86,7 @@ class RunConfig:
     labels_from: str | None = None
     classifier_from: str | None = None
     heatmaps_from: str | None = None
+    trust: list[str] = field(default_factory=list)
     workers: int | None = setting(None, at_least(1))
     audit: bool = False
     pictures: int = setting(20, at_least(0))
@@ -104,12 +106,12 @@ class RunConfig:
     @property
     def mask_source(self) -> MaskSource:
         """The source of masks in boxes; raises ConfigError with the full key."""
-        return build(MaskSource, self.masks, "masks")  # type: ignore[type-abstract]
+        return build(MaskSource, self.masks, "masks")
 
     @property
     def seed_source(self) -> SeedSource:
         """The source of seeds; raises ConfigError with the full key."""
-        return build(SeedSource, self.seeds, "seeds")  # type: ignore[type-abstract]
+        return build(SeedSource, self.seeds, "seeds")
 
     @property
     def label_rules(self) -> LabelRules:

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from weakpan.basics.errors import ConfigError
 from weakpan.config.objects import TARGET
 
-TRUSTED = ("weakpan.", "torch.nn.", "torch.optim.", "timm.")
+TRUSTED = (
+    "weakpan.models.", "weakpan.training.", "weakpan.data.loaders.", "torch.nn.", "torch.optim.", "timm.",
+)  # fmt: skip
 """Prefixes of what may be built for the sake of a checkpoint."""
 
 

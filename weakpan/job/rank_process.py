@@ -3,7 +3,7 @@
 The composed configuration comes over standard input, so that every rank has the same one, in sweeps too.
 """
 
-# Worker processes import this file again: whatever is heavy is imported only by the process that runs the loop.
+# Worker processes import this file again: whatever is heavy is imported only by the process that runs the job.
 from __future__ import annotations
 
 import json
@@ -13,9 +13,11 @@ from pathlib import Path
 if __name__ == "__main__":
     from omegaconf import OmegaConf
 
+    from weakpan.config.make_gt import to_make_gt_config
     from weakpan.config.train_checks import to_train_config
-    from weakpan.job.run import run_job
+    from weakpan.job.run import Work, run_job
 
     task = json.loads(sys.stdin.read())
-    composed = OmegaConf.create(task["config"])
-    run_job(to_train_config(composed), Path(task["folder"]), task["command"], task["parent"])
+    work, composed = Work(task["work"]), OmegaConf.create(task["config"])
+    config = to_train_config(composed) if work is Work.loop else to_make_gt_config(composed)
+    run_job(work, config, Path(task["folder"]), task["command"], task["parent"])

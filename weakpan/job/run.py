@@ -8,19 +8,18 @@ import os
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from omegaconf import OmegaConf
-from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.basics.disk import fault_of_machine, in_words
 from weakpan.basics.errors import STATUS_USER, MachineError, RunError, WeakpanError, one_line
-from weakpan.config.train import TrainConfig
+from weakpan.config.train import RunConfig
 from weakpan.job.plan import print_plan
+from weakpan.make_gt.stages import make_stage
 from weakpan.parallel.launch import one_process_group
 from weakpan.parallel.ranks import (
     ToldByRankZero,
@@ -31,46 +30,55 @@ from weakpan.parallel.ranks import (
     wait_for_all_ranks,
     whereabouts,
 )
-from weakpan.parallel.run_lock import RunLock
+from weakpan.parallel.run_lock import RunLock, holding
 from weakpan.parallel.watch import GO_ON, STATUS_RANK_LOST, Watch
 from weakpan.rounds import run_loop
 from weakpan.stages.build import build_trainer, quieten_lightning
+from weakpan.stages.checks import check_networks
 from weakpan.stages.experiment import prepare
 from weakpan.stages.settings import refuse_other_settings
-from weakpan.storage.files import remove_temporaries
 from weakpan.storage.layout import RunLayout
+
+
+class Work(Enum):
+    """Use of a job: the whole loop, or one stage of it."""
+
+    loop = "loop"
+    stage = "stage"
+
 
 STATUS_FAULT = 1
 """Exit status after any other error."""
 
 
-def run_job(config: TrainConfig, folder: Path, command: str, parent: int | None = None) -> dict[str, Any]:
-    """Run the loop on as many ranks as the Trainer is configured for; every rank calls this.
+def run_job(work: Work, config: RunConfig, folder: Path, command: str, parent: int | None = None) -> Any:
+    """Run the loop, or a stage of it, on as many ranks as the Trainer is configured for; every rank calls this.
 
     An error ends the process, on every rank, with a last line that names rank, stage and remedy.
 
     Args:
+        work: what is done with the run folder.
         config: checked.
         folder: of the run.
         command: that started the job, for the results.
         parent: process id of the rank that started this one, if one did.
 
     Returns:
-        Content of metrics.json.
+        What the work returns.
     """
     quieten_lightning()
     _forget_foreign_start_method()
     folder = folder.absolute()
     settings = OmegaConf.to_yaml(OmegaConf.structured(config))
-    task = {"config": settings, "folder": str(folder), "command": command, "parent": os.getpid()}
+    task = {"work": work.value, "config": settings, "folder": str(folder), "command": command, "parent": os.getpid()}
     watch = Watch(parent, on_requeue=_requeue)
     watch.start()
     try:
         trainer = build_trainer(config, RunLayout(folder), "start", [])
         with one_process_group(trainer, json.dumps(task), watch.children):
-            metrics = _run_together(config, folder, command, watch)
+            result = _run_together(work, config, folder, command, watch)
         _finish_loggers()
-        return metrics
+        return result
     except Exception as error:
         # The ranks did not come together.
         _end(error, watch, folder)
@@ -82,48 +90,36 @@ def _forget_foreign_start_method() -> None:
         multiprocessing.set_start_method(None, force=True)
 
 
-def _run_together(config: TrainConfig, folder: Path, command: str, watch: Watch) -> dict[str, Any]:
+def _run_together(work: Work, config: RunConfig, folder: Path, command: str, watch: Watch) -> Any:
     try:
         watch.meet()
-        metrics = _run(config, folder, command)
+        result = _run(work, config, folder, command)
         # Rank 0 still writes the results, and the others still watch whether it lives.
         wait_for_all_ranks()
         watch.stop()
         # Nobody leaves before all have stopped watching.
         wait_for_all_ranks()
-        return metrics
+        return result
     except Exception as error:
         # While the process group still tells which rank this is; leaving it can hang after another rank has died.
         _end(error, watch, folder)
 
 
-def _run(config: TrainConfig, folder: Path, command: str) -> dict[str, Any]:
+def _run(work: Work, config: RunConfig, folder: Path, command: str) -> Any:
     for k, other in enumerate(gather_from_all_ranks(str(folder))):
         if other != str(folder):
             raise RunError(
                 f"rank {rank()} came to run folder {folder} and rank {k} to {other}; give all of them the same one "
                 "with run=FOLDER"
             )
-    with _holding(folder):
-        enter_stage("prepare")
-        from_rank_zero(lambda: refuse_other_settings(config, RunLayout(folder)))
-        experiment = from_rank_zero(lambda: prepare(config, folder))
-        return run_loop(experiment, command, announce=print_plan)
-
-
-@contextmanager
-def _holding(folder: Path) -> Iterator[None]:
-    lock = RunLock(folder)
-    warning = from_rank_zero(lock.claim)
-    if rank() > 0:
-        lock.join(rank())
-    elif warning is not None:
-        print(f"warning: {warning}", flush=True)
-    try:
-        rank_zero_only(remove_temporaries)(folder)
-        yield
-    finally:
-        lock.release()
+    enter_stage("prepare")
+    from_rank_zero(lambda: refuse_other_settings(config, RunLayout(folder)))
+    experiment = from_rank_zero(lambda: prepare(config, folder))
+    from_rank_zero(lambda: check_networks(experiment))
+    with holding(RunLock(folder)):
+        if work is Work.loop:
+            return run_loop(experiment, command, announce=print_plan)
+        return make_stage(experiment)
 
 
 def _end(error: Exception, watch: Watch, folder: Path) -> NoReturn:

@@ -17,6 +17,7 @@ import pytorch_lightning as pl
 import torch.distributed as dist
 from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from pytorch_lightning.strategies import ParallelStrategy
+from pytorch_lightning.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 _OURS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 
@@ -66,6 +67,17 @@ def one_process_group(trainer: pl.Trainer, task: str, children: Children) -> Ite
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+def form_group(trainer: pl.Trainer) -> None:
+    """Bring the ranks of a Trainer together now instead of in its first prediction.
+
+    Ranks that decide by what lies on disk before they have met may look at different moments, and one would wait for
+    ever for another that has found nothing to do.
+    """
+    strategy = trainer.strategy
+    if isinstance(strategy, ParallelStrategy) and isinstance(strategy.launcher, _SubprocessScriptLauncher):
+        strategy.launcher.launch(strategy.setup_environment)
 
 
 def _start(local_rank: int, task: str) -> subprocess.Popen[bytes]:

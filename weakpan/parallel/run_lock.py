@@ -16,14 +16,21 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import logging
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from weakpan.basics.errors import RunError
+from weakpan.parallel.ranks import from_rank_zero, rank
+from weakpan.storage.files import remove_temporaries
 
 NAME = ".lock"
+
+log = logging.getLogger(__name__)
 
 _EVERYTHING = 0
 """As a length: up to the end of what can ever be locked."""
@@ -118,3 +125,23 @@ class RunLock:
             return f"process {content['pid']} on {content['host']}, started {content['started']}"
         except (ValueError, KeyError, TypeError):
             return "process unknown"
+
+
+@contextmanager
+def holding(lock: RunLock) -> Iterator[None]:
+    """Hold a folder while the block runs, and clear away what killed writers left; every rank of a job calls this.
+
+    Raises:
+        RunError: another command works on the folder.
+        ToldByRankZero: the same, on the other ranks.
+    """
+    try:
+        warning = from_rank_zero(lock.claim)
+        if rank() > 0:
+            lock.join(rank())
+        elif warning is not None:
+            log.warning(warning)
+        from_rank_zero(lambda: remove_temporaries(lock.folder))
+        yield
+    finally:
+        lock.release()

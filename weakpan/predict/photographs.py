@@ -11,9 +11,9 @@ from weakpan.basics.errors import DataError, one_line
 from weakpan.config.data import OnError
 from weakpan.config.predict import PredictConfig
 from weakpan.data.folder import PhotoFolder
-from weakpan.data.image_tree import CityscapesSplit, read_id_list
+from weakpan.data.image_tree import CityscapesSplit, FileTemplates
 from weakpan.parallel.sharing import share
-from weakpan.predict.trained import TrainedRound
+from weakpan.predict.trained import Trained
 from weakpan.storage.layout import checked_id
 
 Stamp = dict[str, str | int]
@@ -52,7 +52,7 @@ class Source:
         return {"file_name": self.file_name(image_id), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
 
 
-def open_source(config: PredictConfig, trained: TrainedRound) -> Source:
+def open_source(config: PredictConfig, trained: Trained) -> Source:
     """Find the photographs and look at every file.
 
     Raises:
@@ -78,14 +78,15 @@ def open_source(config: PredictConfig, trained: TrainedRound) -> Source:
     return Source(photographs, truth, name, tuple(i for i in ids if i not in left_out), tuple(failures))
 
 
-def _open_split(config: PredictConfig, trained: TrainedRound) -> CityscapesSplit:
-    data, name = trained.config.data, str(config.split)
-    root = Path(config.data_root) if config.data_root is not None else trained.locate(data.root)
+def _open_split(config: PredictConfig, trained: Trained) -> CityscapesSplit:
+    data, name = trained.content.data, str(config.split)
+    root = Path(str(data["root"]) if config.data_root is None else config.data_root)
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder (the data.root of the run); give its place with data_root=FOLDER")
-    listed = {data.train_split: data.train_list, data.val_split: data.val_list}.get(name)
-    only = None if listed is None else read_id_list(trained.locate(listed))
-    split = CityscapesSplit(root, name, trained.catalog, data.files, only)
+        raise DataError(
+            "no such folder (where the data set lay in training)", path=root, remedy="give its place, data_root=FOLDER"
+        )
+    files = FileTemplates(**{str(key): str(value) for key, value in dict(data["files"]).items()})
+    split = CityscapesSplit(root, name, trained.catalog, files)
     try:
         split.ids  # noqa: B018  (reads the folder)
     except DataError as error:

@@ -32,10 +32,10 @@ from weakpan.data.formats.coco import (
 from weakpan.parallel.ranks import world
 from weakpan.predict.overlays import draw_prediction, write_jpeg
 from weakpan.predict.photographs import Stamp
-from weakpan.storage.claim import FolderClaim
 from weakpan.storage.files import is_temporary, write_text_atomically
 from weakpan.storage.images import inspect_image, read_rgb
 from weakpan.storage.map_store import MapStore
+from weakpan.storage.stage_record import StageRecord
 from weakpan.training.prediction import Prediction
 
 SETTINGS = "predict.settings.json"
@@ -63,27 +63,9 @@ def check_out(out: Path, lock: Path) -> None:
         raise RunError(f"out={out}: not a folder that can be written to; give another")
 
 
-@dataclass(frozen=True)
-class PredictClaim(FolderClaim):
-    """The settings of predictions, in `OUT/predict.settings.json` from the first one on.
-
-    Attributes:
-        out: the folder.
-        settings: flat.
-    """
-
-    out: Path
-    settings: Mapping[str, Any]
-
-    @property
-    def path(self) -> Path:
-        """File of the settings."""
-        return self.out / SETTINGS
-
-    @property
-    def head(self) -> Mapping[str, Any]:
-        """The format."""
-        return {"format": "weakpan-predict"}
+def predict_record(out: Path, settings: Mapping[str, Any]) -> StageRecord:
+    """The settings of predictions, in `OUT/predict.settings.json` from the first one on."""
+    return StageRecord("predictions", out / SETTINGS, out / "panoptic.json", settings)
 
 
 @dataclass(frozen=True)
@@ -91,13 +73,15 @@ class ResultFolder:
     """Reads and writes the results of single images; several ranks may write different ones at the same time.
 
     Attributes:
-        claim: settings of the folder.
+        out: the folder.
+        record_of_settings: settings that the folder stands for.
         catalog: class table.
         overlays: whether pictures are wanted.
         scored: whether predictions are scored, for which those of an interrupted command are needed again.
     """
 
-    claim: PredictClaim
+    out: Path
+    record_of_settings: StageRecord
     catalog: Catalog
     overlays: bool
     scored: bool
@@ -105,12 +89,12 @@ class ResultFolder:
     @property
     def json(self) -> Path:
         """File that is written last."""
-        return self.claim.out / "panoptic.json"
+        return self.out / "panoptic.json"
 
     @property
     def scores(self) -> Path:
         """File of the scores, where there are any."""
-        return self.claim.out / "scores.json"
+        return self.out / "scores.json"
 
     def has(self, image_id: str, stamp: Stamp) -> bool:
         """Whether results of an image are there, whole, written together, and of the photograph with this stamp."""
@@ -143,7 +127,7 @@ class ResultFolder:
             WeakpanError: see `is_finished`.
         """
         # Another command may have ended since this one began.
-        self.claim.refuse_others()
+        self.record_of_settings.refuse_others()
         if self.is_finished({image_id: str(stamp["file_name"]) for image_id, stamp in stamps.items()}):
             return None
         return sorted(image_id for image_id, stamp in stamps.items() if self.has(image_id, stamp))
@@ -164,7 +148,7 @@ class ResultFolder:
         Raises:
             RunError: results of other settings came first.
         """
-        first = self.claim()
+        first = self.record_of_settings.claim()
         try:
             return self._write(prediction, photograph, stamp)
         except BaseException:
@@ -200,7 +184,7 @@ class ResultFolder:
             for folder in {png.parent, overlay.parent, part.parent}:
                 if folder.is_dir():
                     folder.rmdir()
-            self.claim.path.unlink(missing_ok=True)
+            self.record_of_settings.settings_path.unlink(missing_ok=True)
 
     def record(self, image_id: str) -> CocoImage:
         """What panoptic.json will say of an image that is done; raises DataError if that is missing or damaged."""
@@ -238,7 +222,7 @@ class ResultFolder:
         if not done or set(done) != set(finished.ids):
             raise DataError(
                 f"{self.json}: damaged, it lists {len(done)} photographs and has annotations of {len(finished.ids)}; "
-                f"delete {self.claim.out} to predict again"
+                f"delete {self.out} to predict again"
             )
         if done != file_names:
             odd = min(i for i in done.keys() | file_names.keys() if done.get(i) != file_names.get(i))
@@ -256,7 +240,7 @@ class ResultFolder:
             except DataError as error:
                 raise RunError(
                     f"{error}; {self.json} says that everything is finished: give a new folder, or delete "
-                    f"{self.claim.out} to predict again"
+                    f"{self.out} to predict again"
                 ) from error
         self._forget_parts()
         return True
@@ -292,16 +276,16 @@ class ResultFolder:
 
     @property
     def _classes(self) -> MapStore:
-        return MapStore(self.claim.out / "unfinished")
+        return MapStore(self.out / "unfinished")
 
     def _part(self, image_id: str) -> Path:
         return self._classes.path(image_id).with_suffix(".json")
 
     def _png(self, image_id: str) -> Path:
-        return self.claim.out / "panoptic" / f"{image_id}.png"
+        return self.out / "panoptic" / f"{image_id}.png"
 
     def _overlay(self, image_id: str) -> Path:
-        return self.claim.out / "overlays" / f"{image_id}.jpg"
+        return self.out / "overlays" / f"{image_id}.jpg"
 
 
 def _seal(content: Mapping[str, Any]) -> int:

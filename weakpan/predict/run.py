@@ -1,99 +1,98 @@
-"""Predict photographs with a trained run and write the results."""
+"""Predict images with a trained model and write the results."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
+from weakpan.basics.disk import naming_faults
 from weakpan.basics.errors import ConfigError, RunError
 from weakpan.callbacks.progress import StageProgress
 from weakpan.callbacks.score import ScorePredictions
 from weakpan.config.data import OnError
-from weakpan.config.modules import segmenter_crops
 from weakpan.config.predict import PredictConfig
-from weakpan.config.train_checks import settings_of
+from weakpan.config.train import RunConfig
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
+from weakpan.parallel.launch import form_group
 from weakpan.parallel.ranks import from_rank_zero
+from weakpan.parallel.run_lock import RunLock, holding
 from weakpan.predict.photographs import Source, open_source
-from weakpan.predict.result_folder import PredictClaim, ResultFolder, check_out
-from weakpan.predict.together import Lock, form_group, holding, naming_faults
-from weakpan.predict.trained import TrainedRound, find_round, load_segmenter
+from weakpan.predict.result_folder import ResultFolder, check_out, predict_record
+from weakpan.predict.trained import Trained, find_trained
 from weakpan.predict.writer import WritePanoptic
 from weakpan.stages.build import build_trainer
-from weakpan.stages.settings import digest_of_ids
+from weakpan.stages.settings import digest_of_ids, flatten
 from weakpan.storage.files import content_digest, write_text_atomically
+from weakpan.storage.layout import RunLayout
 
-_LIMITS = ("limit_predict_batches", "fast_dev_run")
-"""What makes a trial of a run short and must not leave photographs out."""
+log = logging.getLogger(__name__)
 
 
-def predict(config: PredictConfig, lock: Lock) -> list[tuple[str, str]]:
+def predict(config: PredictConfig) -> list[tuple[str, str]]:
     """Do what predict.py was asked for; everything that can be refused is refused before the first prediction.
 
-    Writes `panoptic/ID.png`, `overlays/ID.jpg` if asked for, `scores.json` where a split has real labels, and
+    Writes `panoptic/ID.png`, `overlays/ID.jpg` if asked for, `scores.json` where a split has ground truth, and
     `panoptic.json` last: a folder that has it is complete. The same command on a folder that is not goes on. Every rank
     calls this.
 
     Args:
         config: checked.
-        lock: on the output folder.
 
     Returns:
-        Image id and message of the photographs that were left out; empty unless they are to be skipped.
+        Image id and message of the images that were left out; empty unless they are to be skipped.
 
     Raises:
-        WeakpanError: see `find_round` and `open_source`; an output folder that holds anything else than predictions
-            with the same settings; another command at work there; several devices and `on_error=skip`; photographs
-            that the Trainer was told to leave out; a disk that is full or broken.
+        WeakpanError: see `find_trained` and `open_source`; an output folder that holds anything else than predictions
+            with the same settings; another command at work there; several devices and `on_error=skip`; images that the
+            Trainer was told to leave out; a disk that is full or broken.
         ToldByRankZero: rank 0 has refused, on the other ranks.
     """
     out = Path(config.out)
+    lock = RunLock(out, key="out")
     with naming_faults(out):
         check_out(out, lock.path)
         return _predict(config, out, lock)
 
 
-def _predict(config: PredictConfig, out: Path, lock: Lock) -> list[tuple[str, str]]:
-    trained = find_round(config)
+def _predict(config: PredictConfig, out: Path, lock: RunLock) -> list[tuple[str, str]]:
+    trained = find_trained(config)
     if config.on_error is OnError.skip:
-        _refuse_several_devices(config, trained)
+        _refuse_several_devices(config)
     source = open_source(config, trained)
     scorer = ScorePredictions(source.truth) if source.truth is not None else None
-    claim = PredictClaim(out, _settings(config, trained, source))
-    claim.refuse_others()
-    folder = ResultFolder(claim, trained.catalog, config.overlays, scored=scorer is not None)
+    record = predict_record(out, _settings(config, trained, source))
+    record.refuse_others()
+    folder = ResultFolder(out, record, trained.catalog, config.overlays, scored=scorer is not None)
     # What has changed by the time that it is read is found out by the next start.
     stamps = {image_id: source.stamp(image_id) for image_id in source.ids}
     writer = WritePanoptic(source, folder, stamps)
-    trainer = _trainer(config, trained, [writer, *([scorer] if scorer else [])])
+    trainer = _trainer(config, [writer, *([scorer] if scorer else [])])
     form_group(trainer)
     with holding(lock):
         kept = from_rank_zero(lambda: folder.kept(stamps))
         if kept is None:
-            rank_zero_only(print)(f"finished already: {folder.json}; delete {out} to predict again", flush=True)
+            log.info("finished already: %s; delete %s to predict again", folder.json, out)
             return list(source.failures)
         _announce(config, trained, source, len(kept))
         done = set(kept)
         todo = [image_id for image_id in source.ids if image_id not in done]
         if todo:
-            images = WholeImages(
-                source.photographs, todo, segmenter_crops(trained.config.segmenter).scale, annotations=None
-            )
-            data = PanopticDataModule(None, images, 1, config.workers, trained.config.seed)
-            trainer.predict(load_segmenter(trained), data, return_predictions=False)
+            images = WholeImages(source.photographs, todo, trained.scale, annotations=None)
+            data = PanopticDataModule(None, images, 1, config.workers, 0)
+            trainer.predict(trained.load(), data, return_predictions=False)
         _finish(trained, folder, writer, scorer, kept, len(source.ids))
     return list(source.failures)
 
 
 def _finish(
-    trained: TrainedRound,
+    trained: Trained,
     folder: ResultFolder,
     writer: WritePanoptic,
     scorer: ScorePredictions | None,
@@ -106,8 +105,10 @@ def _finish(
         scorer.merge_ranks()
     if len(writer.images) != expected:
         raise RunError(
-            f"out={folder.claim.out}: only {len(writer.images)} of {expected} photographs were predicted; take out of "
-            "trainer=... what limits the number, and start again"
+            f"only {len(writer.images)} of {expected} images were predicted",
+            key="out",
+            found=folder.out,
+            remedy="take out of trainer=... what limits the number, and start again",
         )
 
     def write() -> None:
@@ -118,19 +119,17 @@ def _finish(
     from_rank_zero(write)
 
 
-def _settings(config: PredictConfig, trained: TrainedRound, source: Source) -> dict[str, Any]:
-    """Flat settings that would make other results; of weights and photographs, what tells them apart."""
-    trainer = {**trained.config.trainer, **{k: v for k, v in config.trainer.items() if v is not None}}
+def _settings(config: PredictConfig, trained: Trained, source: Source) -> dict[str, Any]:
+    """Flat settings that would make other results; of weights and images, what tells them apart."""
     left_out = [image_id for image_id, _ in source.failures]
     return {
-        "round": trained.index,
-        "checkpoint content": content_digest([trained.checkpoint]),
-        "photographs": str(source.photographs.root.resolve()),
+        "checkpoint content": content_digest([trained.path]),
+        "images": str(source.photographs.root.resolve()),
         "split": config.split,
-        "photographs listed": digest_of_ids(sorted([*source.ids, *left_out])),
+        "images listed": digest_of_ids(sorted([*source.ids, *left_out])),
         "overlays": config.overlays,
-        "trainer.precision": trainer.get("precision"),
-        **settings_of(trained.config, "segmenter"),
+        "trainer.precision": config.trainer.get("precision"),
+        **flatten("segmenter", trained.settings),
     }
 
 
@@ -141,63 +140,56 @@ def _add_kept(scorer: ScorePredictions, folder: ResultFolder, kept: Sequence[str
         scorer.scorer.add(image_id, panoptic, scorer.split.truth(image_id), semantic)
 
 
-def _refuse_several_devices(config: PredictConfig, trained: TrainedRound) -> None:
-    """Each process would look for itself, and they might not agree on which photographs can be read."""
-    devices = _trainer(config, trained, []).world_size
+def _refuse_several_devices(config: PredictConfig) -> None:
+    """Each process would look for itself, and they might not agree on which images can be read."""
+    devices = _trainer(config, []).world_size
     if devices > 1:
         raise ConfigError(
-            f"on_error=skip with {devices} devices: one process looks which photographs can be read; add "
-            "trainer.devices=1 (and start one process alone), or take on_error=stop"
+            f"with {devices} devices: one process looks which images can be read",
+            key="on_error",
+            found="skip",
+            remedy="add trainer.devices=1 (and start one process alone), or take on_error=stop",
         )
 
 
-def _trainer(config: PredictConfig, trained: TrainedRound, callbacks: list[pl.Callback]) -> pl.Trainer:
-    """The run's Trainer with what predict.py was told; null leaves an argument as the run had it."""
-    own = {key: value for key, value in config.trainer.items() if value is not None}
-    base = {key: value for key, value in trained.config.trainer.items() if key not in _LIMITS}
-    # Loggers and callbacks of the run watch training; they have no part in this.
-    settings = replace(trained.config, trainer={**base, **own}, callbacks={}, logger={})
+def _trainer(config: PredictConfig, callbacks: list[pl.Callback]) -> pl.Trainer:
     shown = [StageProgress("predict", every_seconds=10.0), *callbacks]
-    try:
-        return build_trainer(settings, trained.layout, "predict", shown)
-    except ConfigError as error:
-        raise ConfigError(f"{error}; trainer=cpu predicts without the devices that the run was trained on") from error
+    return build_trainer(
+        RunConfig(run=config.out, trainer=config.trainer), RunLayout(Path(config.out)), "predict", shown
+    )
 
 
 @rank_zero_only
-def _announce(config: PredictConfig, trained: TrainedRound, source: Source, kept: int) -> None:
-    lines = [
-        f"predicting {len(source.ids)} photographs: {source.name}",
-        f"with round {trained.index} of {trained.layout.folder}",
-    ]
+def _announce(config: PredictConfig, trained: Trained, source: Source, kept: int) -> None:
+    log.info("predicting %d images: %s", len(source.ids), source.name)
+    log.info("with %s", trained.name)
     if kept:
-        lines.append(f"{kept} of them are there already and are kept")
+        log.info("%d of them are there already and are kept", kept)
     if source.failures:
-        lines.append(f"{len(source.failures)} further ones cannot be read and are left out; they are listed at the end")
+        log.info("%d further ones cannot be read and are left out; they are listed at the end", len(source.failures))
     if source.truth is None and config.split is not None:
-        lines.append("not every one of them has real labels, so there are no scores")
-    print("\n".join(lines), flush=True)
+        log.info("not every one of them has ground truth, so there are no scores")
 
 
 def _write_results(
-    trained: TrainedRound, folder: ResultFolder, writer: WritePanoptic, scorer: ScorePredictions | None
+    trained: Trained, folder: ResultFolder, writer: WritePanoptic, scorer: ScorePredictions | None
 ) -> None:
     if scorer is not None:
         scores = scorer.scorer.result().as_dict()
         write_text_atomically(folder.scores, json.dumps(scores, indent=1) + "\n")
-        print("scores: " + ", ".join(_figures(scores)), flush=True)
+        log.info("scores: %s", ", ".join(_figures(scores)))
     info = {
         "description": "panoptic segmentation predicted by weakpan",
-        "dataset": trained.config.data.name,
-        "supervision": trained.config.supervision.value,
-        "run": str(trained.layout.folder),
-        "round": trained.index,
+        "dataset": trained.content.data.get("name"),
+        "supervision": list(trained.content.supervision),
+        "checkpoint": trained.path.name,
+        "round": trained.content.figures.get("round"),
     }
     folder.finish(writer.images, info)
     name_of = {c.dataset_id: c.name for c in trained.catalog.classes}
     found = Counter(name_of[s["category_id"]] for image in writer.images for s in image.segments)
     listed = ", ".join(f"{number} {name}" for name, number in found.most_common())
-    print(f"{len(writer.images)} photographs, {found.total()} segments ({listed or 'none'}): {folder.json}")
+    log.info("%d images, %d segments (%s): %s", len(writer.images), found.total(), listed or "none", folder.json)
 
 
 def _figures(scores: dict[str, Any]) -> list[str]:

@@ -1,21 +1,18 @@
-"""The model that predict.py was asked for: which round of which run, its configuration and its weights."""
+"""The model that predict.py was asked for: a checkpoint, which holds everything that prediction needs."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError, RunError
+from weakpan.config.modules import segmenter_crops
 from weakpan.config.predict import PredictConfig
-from weakpan.config.train import TrainConfig
-from weakpan.stages.build import build_segmenter, load_weights
-from weakpan.stages.earlier_run import load_run_catalog, locate, read_run_config, run_started_in
-from weakpan.storage.checkpoints import refuse_damaged
+from weakpan.config.trust import refuse_untrusted
+from weakpan.stages.build import build_segmenter
+from weakpan.storage.checkpoints import Checkpoint, read_checkpoint
 from weakpan.storage.layout import RunLayout
 from weakpan.training.segmenter_module import SegmenterModule
 
@@ -26,104 +23,80 @@ _OTHER_WEIGHTS = (
 
 
 @dataclass(frozen=True)
-class TrainedRound:
-    """A round of a run, ready to be loaded.
+class Trained:
+    """A trained segmenter, ready to be loaded.
 
     Attributes:
-        layout: of the run folder.
-        index: of the round, counted from 0.
-        checkpoint: weights of the segmenter.
-        config: of the run.
-        catalog: class table of the run.
-        started_in: folder that train.py was started in, which relative paths of `config` refer to.
+        path: of the checkpoint.
+        content: of the checkpoint.
     """
 
-    layout: RunLayout
-    index: int
-    checkpoint: Path
-    config: TrainConfig
-    catalog: Catalog
-    started_in: Path
+    path: Path
+    content: Checkpoint
 
-    def locate(self, path: str) -> Path:
-        """A path of the run's configuration, from where train.py was started or, if it is not there, from here."""
-        return locate(path, self.started_in)
+    @property
+    def catalog(self) -> Catalog:
+        """Class table that it was trained with."""
+        return self.content.catalog
+
+    @property
+    def name(self) -> str:
+        """Round and file, for messages."""
+        return f"round {self.content.figures.get('round', '?')} in {self.path}"
+
+    @property
+    def scale(self) -> float:
+        """Working scale of images."""
+        return segmenter_crops(self.content.module).scale
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those of the network and the decoder that make other predictions."""
+        keys = ("network", "decoder", "flip_average")
+        return {key: self.content.module.get(key) for key in keys} | {"scale": self.scale}
+
+    def load(self) -> SegmenterModule:
+        """The segmenter with its weights; raises DataError for weights of another network."""
+        module = build_segmenter(self.content.without_initial_weights(), self.catalog)
+        self.content.load_into(module, self.path)
+        return module
 
 
-def find_round(config: PredictConfig) -> TrainedRound:
-    """Find the round that `run` and `round`, or `checkpoint`, speak of.
+def find_trained(config: PredictConfig) -> Trained:
+    """Find the checkpoint that `run` and `round`, or `checkpoint`, speak of.
+
+    It is data: what it names by `_target_` is built only if it is ours, or of a package that the user trusts.
 
     Raises:
-        ConfigError: a value of the run's configuration that is refused.
-        DataError: no class table.
-        RunError: no run folder of train.py, no finished round, or a checkpoint of something else.
+        ConfigError: it names other code.
+        DataError: it is missing or damaged.
+        RunError: no run folder of train.py, or no finished round.
     """
-    layout, index, checkpoint = _named_by_checkpoint(config) if config.checkpoint else _named_by_run(config)
-    if not layout.config.is_file():
-        raise RunError(
-            f"{layout.config}: no such file, so {layout.folder} is no run folder of train.py; give run=FOLDER, or "
-            "the checkpoint in its place within such a folder"
-        )
-    trained = read_run_config(layout)
-    started_in = run_started_in(layout)
-    catalog = load_run_catalog(trained, started_in)
-    _check_content(checkpoint, catalog)
-    return TrainedRound(layout, index, checkpoint, trained, catalog, started_in)
+    path = Path(config.checkpoint) if config.checkpoint else _named_by_run(config)
+    if not path.is_file():
+        key = {"key": "checkpoint", "found": path} if config.checkpoint else {"path": path}
+        raise DataError("no such checkpoint", remedy="give the last.ckpt of a round", **key)  # type: ignore[arg-type]
+    content = read_checkpoint(path, "segmenter", _OTHER_WEIGHTS)
+    refuse_untrusted(content.module, f"segmenter of {path}", config.trust)
+    return Trained(path, content)
 
 
-def load_segmenter(trained: TrainedRound) -> SegmenterModule:
-    """The segmenter with its trained weights; raises DataError for a checkpoint of another network."""
-    module = build_segmenter(trained.config.segmenter, trained.catalog, with_init=False)
-    load_weights(module, trained.checkpoint)
-    return module
-
-
-def _named_by_run(config: PredictConfig) -> tuple[RunLayout, int, Path]:
+def _named_by_run(config: PredictConfig) -> Path:
     folder = Path(str(config.run))
     if not folder.is_dir():
-        raise RunError(f"run={folder}: no such folder; give the run folder of train.py")
+        raise RunError("no such folder", key="run", found=folder, remedy="give the run folder of train.py")
     layout = RunLayout(folder)
     finished = layout.rounds()
-    if not finished and layout.config.is_file():
-        raise RunError(f"run={folder}: no round of it is finished; start train.py with the same run=... to go on")
-    index = config.round if config.round is not None else finished[-1] if finished else 0
-    if finished and index not in finished:
-        raise RunError(f"round={index}: not finished in {folder}; finished are {', '.join(map(str, finished))}")
-    return layout, index, layout.round(index).checkpoint
-
-
-def _named_by_checkpoint(config: PredictConfig) -> tuple[RunLayout, int, Path]:
-    given = Path(str(config.checkpoint))
-    if not given.is_file():
-        raise RunError(f"checkpoint={given}: no such file; give the last.ckpt of a round")
-    path = given.resolve()
-    match = re.fullmatch(r"round_(\d+)", path.parent.name)
-    if match is None or path != RunLayout(path.parents[1]).round(int(match[1])).checkpoint:
+    if not finished:
         raise RunError(
-            f"checkpoint={given}: not in its place; expected RUN_FOLDER/round_NN/last.ckpt, because the run's "
-            "configuration is needed too"
+            "no round of it is finished",
+            key="run",
+            found=folder,
+            remedy="start train.py with the same run=... to go on",
         )
-    return RunLayout(path.parents[1]), int(match[1]), path
-
-
-def _check_content(checkpoint: Path, catalog: Catalog) -> None:
-    """Refuse a damaged checkpoint, one of another network, or of a class table that was changed since."""
-    if not checkpoint.is_file():
-        raise DataError(f"{checkpoint}: no such checkpoint; {_OTHER_WEIGHTS}")
-    refuse_damaged(checkpoint, _OTHER_WEIGHTS)
-    try:
-        about: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["weakpan"]
-        kind, classes = about["kind"], about.get("classes")
-    except Exception as error:  # torch raises half a dozen types for what is not its own
-        what = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-        raise DataError(
-            f"{checkpoint}: whole, but not a checkpoint of this version of weakpan ({what}); expected the last.ckpt of "
-            "a round"
-        ) from error
-    if kind != "segmenter":
-        raise RunError(f"{checkpoint}: holds a {kind}; expected a segmenter, the last.ckpt of a round")
-    if classes != [asdict(c) for c in catalog.classes]:
+    index = finished[-1] if config.round is None else config.round
+    if index not in finished:
         raise RunError(
-            f"{checkpoint}: trained with other classes than class table {catalog.name!r} has now; restore the table "
-            "that the run was trained with (data.classes)"
+            f"not finished in {folder}; finished are {', '.join(map(str, finished))}", key="round", found=index
         )
+    return layout.round(index).checkpoint

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
-import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger, Logger
@@ -19,15 +18,15 @@ from pytorch_lightning.loggers.logger import DummyLogger
 from torch import nn
 
 from weakpan.basics.catalog import Catalog
-from weakpan.basics.errors import ConfigError, DataError, one_line
+from weakpan.basics.errors import ConfigError, DataError
 from weakpan.callbacks.progress import StageProgress
 from weakpan.config.modules import BESIDE, classifier_crops
 from weakpan.config.objects import build, check_object, is_node, locate
-from weakpan.config.train import TrainConfig
+from weakpan.config.train import RunConfig
 from weakpan.models.crop_classifier import CropClassifier
 from weakpan.models.panoptic_net import PanopticNet
 from weakpan.parallel.ranks import enter_stage, from_rank_zero
-from weakpan.storage.checkpoints import WholeCheckpoints, refuse_damaged, save_whole
+from weakpan.storage.checkpoints import WholeCheckpoints
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.layout import RunLayout
 from weakpan.training.base import TrainingModule
@@ -73,7 +72,7 @@ def build_segmenter(config: Mapping[str, Any], catalog: Catalog, with_init: bool
     return _module(SegmenterModule, "segmenter", config, network=network, catalog=catalog)
 
 
-def check_module_objects(config: TrainConfig) -> None:
+def check_module_objects(config: RunConfig) -> None:
     """Check that what groups `classifier` and `segmenter` name exists and takes its arguments; builds nothing.
 
     Raises:
@@ -116,7 +115,7 @@ def _module(expected: type[Module], group: str, config: Mapping[str, Any], **giv
     return module
 
 
-def shares_encoder(config: TrainConfig) -> bool:
+def shares_encoder(config: RunConfig) -> bool:
     """Whether both networks have the same encoder, in the places where ours have it."""
     classifier, segmenter = config.classifier["network"], config.segmenter["network"]
     ours = all(
@@ -129,7 +128,7 @@ def shares_encoder(config: TrainConfig) -> bool:
     return ours and classifier.get("encoder") == segmenter.get("encoder")
 
 
-def build_loggers(config: TrainConfig, layout: RunLayout) -> dict[str, Logger]:
+def build_loggers(config: RunConfig, layout: RunLayout) -> dict[str, Logger]:
     """Loggers that live as long as the run; CSV logs are made anew for each stage, in a folder of their own.
 
     Every rank calls this. A W&B run is gone on with when the job is.
@@ -157,7 +156,7 @@ def _wandb_id(path: Path) -> str:
 
 
 def build_trainer(
-    config: TrainConfig,
+    config: RunConfig,
     layout: RunLayout,
     stage: str,
     callbacks: Sequence[pl.Callback],
@@ -200,7 +199,7 @@ def build_trainer(
     return build(pl.Trainer, settings, "trainer", **objects)
 
 
-def _callbacks(config: TrainConfig, stage: str, fits: bool) -> list[pl.Callback]:
+def _callbacks(config: RunConfig, stage: str, fits: bool) -> list[pl.Callback]:
     """Those of the configuration; checkpoints are for trainings only, and Lightning refuses them elsewhere."""
     found = [
         build(pl.Callback, node, f"callbacks.{name}") for name, node in config.callbacks.items() if node is not None
@@ -211,7 +210,7 @@ def _callbacks(config: TrainConfig, stage: str, fits: bool) -> list[pl.Callback]
     return [callback for callback in found if fits or not isinstance(callback, Checkpoint)]
 
 
-def _plugins(config: TrainConfig) -> list[Any]:
+def _plugins(config: RunConfig) -> list[Any]:
     plugins: list[Any] = [WholeCheckpoints(), *config.trainer.get("plugins", [])]
     if SLURMEnvironment.detect():
         # Lightning would save in the middle of an epoch, where training cannot go on as if nothing had happened, and
@@ -224,31 +223,3 @@ def _new_log(folder: Path, stage: str) -> str:
     """A name that no earlier process used: the logger would delete what a training wrote before it was interrupted."""
     count = len(list(folder.glob(f"{stage}*")))
     return stage if count == 0 else f"{stage}_again_{count}"
-
-
-def save_weights(module: pl.LightningModule, path: Path, about: dict[str, Any]) -> None:
-    """Write the network's weights and what is needed to build it again, atomically; plain containers only."""
-    state = {name: value.detach().cpu() for name, value in module.state_dict().items()}
-    save_whole({"state_dict": state, "weakpan": about}, path)
-
-
-def load_weights(module: pl.LightningModule, path: Path) -> dict[str, Any]:
-    """Load weights that `save_weights` wrote.
-
-    Returns:
-        What `save_weights` was told about them.
-
-    Raises:
-        DataError: a missing or damaged file, or one of another network.
-    """
-    refuse_damaged(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        module.load_state_dict(content["state_dict"])
-        return dict(content["weakpan"])
-    except Exception as error:  # torch raises half a dozen types for a damaged file
-        what = one_line(f"{type(error).__name__}: {error}")[:_MOST_SAID]
-        raise DataError(
-            f"{path}: not a checkpoint of this network ({what}); it was made with other settings of the network, or by "
-            "another version of weakpan"
-        ) from error

@@ -12,22 +12,17 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.callbacks.resumable_fit import KeepSchedule, LastLoss, SeedSteps
 from weakpan.callbacks.score import ScoreTags
+from weakpan.config.modules import classifier_crops
 from weakpan.data.derive import derive_annotations
 from weakpan.data.loaders.crop_datamodule import CropDataModule
 from weakpan.parallel.ranks import from_rank_zero
-from weakpan.stages.build import build_classifier, build_trainer, load_weights, save_weights
+from weakpan.stages.build import build_classifier, build_trainer
 from weakpan.stages.experiment import Experiment
-from weakpan.stages.settings import settings_for
+from weakpan.stages.settings import CLASSIFIER, SEEDS, record_of
+from weakpan.stages.weights import load_weights, save_weights
 from weakpan.storage.checkpoints import resume_point
 from weakpan.storage.stage_record import StageRecord
 from weakpan.training.classifier_module import ClassifierModule
-
-
-def classifier_record(experiment: Experiment) -> StageRecord:
-    """Settings and seal of the stage."""
-    folder = experiment.layout.classifier
-    settings = settings_for(experiment, "seed", "data", "classifier", "trainer")
-    return StageRecord("classifier", folder / "settings.json", folder / "manifest.json", settings)
 
 
 def run_classifier(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any] | None:
@@ -39,7 +34,7 @@ def run_classifier(experiment: Experiment, loggers: list[Logger]) -> dict[str, A
     """
     if not experiment.needs_classifier:
         return None
-    config, record = experiment.config, classifier_record(experiment)
+    config, record = experiment.config, record_of(experiment, CLASSIFIER)
     from_rank_zero(record.refuse_others)
     if from_rank_zero(lambda: _is_finished(experiment, record)):
         return record.summary()
@@ -49,7 +44,7 @@ def run_classifier(experiment: Experiment, loggers: list[Logger]) -> dict[str, A
     from_rank_zero(record.claim)
     loss = _fit(experiment, module, loggers)
     summary = {
-        "epochs": config.classifier.epochs,
+        "epochs": config.classifier["epochs"],
         "loss": loss,
         "average_precision": _score(experiment, module, loggers),
         "seconds": round(time.monotonic() - start, 1),
@@ -61,7 +56,7 @@ def run_classifier(experiment: Experiment, loggers: list[Logger]) -> dict[str, A
 def _is_finished(experiment: Experiment, record: StageRecord) -> bool:
     """Whether it was trained and scored; its weights may be gone when all that is made with them is there."""
     layout = experiment.layout
-    used = experiment.seeds.is_sealed() and layout.round(0).checkpoint.is_file()
+    used = record_of(experiment, SEEDS).is_sealed() and layout.round(0).checkpoint.is_file()
     return record.is_sealed() and (used or layout.classifier_weights.is_file())
 
 
@@ -70,25 +65,26 @@ def _fit(experiment: Experiment, module: ClassifierModule, loggers: list[Logger]
     config, layout = experiment.config, experiment.layout
     weights, unfinished = layout.classifier_weights, layout.classifier / "resume.ckpt"
     if from_rank_zero(weights.is_file):
-        return load_weights(module, weights).get("loss")
-    data = CropDataModule(experiment.train, experiment.weak, config.classifier.crops, config.data.workers, config.seed)
+        return load_weights(module, weights, CLASSIFIER).figures.get("loss")
+    data = CropDataModule(
+        experiment.train, experiment.weak, classifier_crops(config.classifier), config.data.workers, config.seed
+    )
     keep = ModelCheckpoint(
         layout.classifier, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True
     )
-    last = LastLoss("classifier/loss")
+    last = LastLoss("classifier/loss_total")
     trainer = build_trainer(
         config,
         layout,
         "classifier",
         [keep, last, SeedSteps(config.seed), KeepSchedule()],
         loggers,
-        max_epochs=config.classifier.epochs,
+        max_epochs=config.classifier["epochs"],
         enable_checkpointing=True,
     )
     resume = from_rank_zero(lambda: resume_point(unfinished))
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
-    about = {"kind": "crop classifier", "loss": last.value}
-    from_rank_zero(lambda: save_weights(module, weights, about))
+    from_rank_zero(lambda: save_weights(experiment, module, CLASSIFIER, {"loss": last.value}, weights))
     rank_zero_only(unfinished.unlink)(missing_ok=True)
     return last.value
 
@@ -100,7 +96,7 @@ def _score(experiment: Experiment, module: ClassifierModule, loggers: list[Logge
         return None
     annotations = from_rank_zero(lambda: derive_annotations(val, experiment.weak.grid, config.processes))
     data = CropDataModule(
-        val, annotations, config.classifier.crops, config.data.workers, config.seed, with_pixels=False
+        val, annotations, classifier_crops(config.classifier), config.data.workers, config.seed, with_pixels=False
     )
     # There may be more ranks than images.
     data.allow_zero_length_dataloader_with_multiple_devices = True

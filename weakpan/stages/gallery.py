@@ -54,8 +54,11 @@ def _train_row(experiment: Experiment, image_id: str, last_round: int, predictio
     else:
         boxes = experiment.weak.images[image_id].boxes
         columns.append(("image and boxes", draw_boxes(image, boxes, catalog)))
-        columns.append(("seeds", color(experiment.seeds.read(image_id), catalog)))
-        columns.append(("masks in boxes", color_masks(experiment.masks.read(image_id), catalog)))
+        seeds, masks = experiment.stores.seeds, experiment.stores.masks
+        if seeds.path(image_id).is_file():
+            columns.append(("seeds", color(seeds.read(image_id), catalog)))
+        if masks.path(image_id).is_file():
+            columns.append(("masks in boxes", color_masks(masks.read(image_id), catalog)))
         for index in sorted({0, last_round}):
             labels = experiment.labels(index).read(image_id)
             picture = color_instances(labels.semantic, labels.instances, catalog)
@@ -101,6 +104,5 @@ def _predict(
     config, collect = experiment.config, _Collect()
     images = WholeImages(split, ids, segmenter_crops(config.segmenter).scale, annotations=None)
     trainer = build_trainer(config, experiment.layout, "gallery", [collect], loggers)
-    module.decode_panoptic = True
     trainer.predict(module, PanopticDataModule(None, images, 1, 0, config.seed), return_predictions=False)
     return {image_id: panoptic for maps in gather_from_all_ranks(collect.maps) for image_id, panoptic in maps.items()}

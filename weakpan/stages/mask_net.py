@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,10 @@ from weakpan.models.encoder import INIT_PRETRAINED, create_timm, load_matching
 from weakpan.models.mask_net import MaskNet
 from weakpan.parallel.sharing import SAY_EVERY
 from weakpan.stages.build import quieten_lightning
+from weakpan.stages.experiment import Experiment
+from weakpan.stages.settings import record_of
 from weakpan.storage.images import inspect_image, read_rgb
-from weakpan.tasks.claim import Claim
-from weakpan.tasks.weak_source import WeakSource
+from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.training.mask_module import MaskModule
 from weakpan.training.mask_net_settings import MaskNetSettings, MaskNetworkSettings
 from weakpan.training.schedules import Poly
@@ -55,8 +56,19 @@ class SayLosses(pl.Callback):
             )
 
 
+def run_mask_net(experiment: Experiment, ids: Sequence[str]) -> None:
+    """Train a mask network for a run folder; see `make_mask_net`."""
+    record = record_of(experiment, "mask_net")
+    record.refuse_others()
+    make_mask_net(experiment.annotations, ids, experiment.config.mask_net, experiment.stores.folder, record.claim)
+
+
 def make_mask_net(
-    weak: WeakSource, ids: Sequence[str], settings: MaskNetSettings, out: Path, claim: Claim | None = None
+    annotations: AnnotationSource,
+    ids: Sequence[str],
+    settings: MaskNetSettings,
+    out: Path,
+    claim: Callable[[], object] | None = None,
 ) -> None:
     """Train a mask network on the boxes of all images and write it to `out`/mask_net.pt; one that is there is kept.
 
@@ -77,7 +89,7 @@ def make_mask_net(
         return
     _check_encoder(settings.network.encoder)
     windows = settings.windows
-    data = BoxWindows(_boxed_images(weak, ids), windows, settings.seed)
+    data = BoxWindows(_boxed_images(annotations, ids), windows, settings.seed)
     if not len(data):
         raise DataError(
             f"none of the {len(ids)} images has an instance box of at least {windows.min_box} pixels on each side",
@@ -143,11 +155,11 @@ def _check_encoder(name: str) -> None:
             raise error.below("mask_net.network") from error
 
 
-def _boxed_images(weak: WeakSource, ids: Sequence[str]) -> list[BoxedImage]:
+def _boxed_images(annotations: AnnotationSource, ids: Sequence[str]) -> list[BoxedImage]:
     images = []
     for image_id in ids:
-        path = weak.photograph(image_id)
-        annotation = weak.annotation(image_id, inspect_image(path), with_tags=False)
+        path = annotations.image_path(image_id)
+        annotation = annotations.annotation(image_id, inspect_image(path), with_tags=False)
         images.append(BoxedImage(partial(read_rgb, path), annotation.boxes))
     return images
 

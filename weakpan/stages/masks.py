@@ -1,65 +1,64 @@
-"""Stage: masks in boxes of every training image, shared over ranks and processes."""
+"""Stage: masks in boxes of every training image."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from weakpan.basics.errors import RunError, errors_below
+from weakpan.basics.errors import RunError
 from weakpan.masks.result import Fallback
-from weakpan.parallel.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, rank, share_of_rank, world
-from weakpan.parallel.sharing import share
-from weakpan.stages.experiment import Experiment, mask_contents
-from weakpan.stages.settings import run_settings
-from weakpan.storage.map_store import read_manifest
-from weakpan.tasks.masks import BOXES, MASKS, WITHOUT_MASK, WriteMasks
+from weakpan.parallel.ranks import from_rank_zero
+from weakpan.parallel.sharing import Outcome
+from weakpan.stages.experiment import Experiment
+from weakpan.stages.run_stage import run_task
+from weakpan.stages.settings import MASKS, record_of
+from weakpan.storage.stage_record import StageRecord
+from weakpan.tasks.masks import BOXES, WITHOUT_MASK, MakeMasks
 
 
-def run_masks(experiment: Experiment) -> dict[str, Any]:
+def mask_task(experiment: Experiment) -> MakeMasks:
+    """The work on one image."""
+    stores = experiment.stores
+    return MakeMasks(experiment.annotations, experiment.masks, stores.masks, stores.mask_records)
+
+
+def run_masks(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     """Make the masks in boxes of all images and seal them; what is there is not made again.
-
-    Returns:
-        `boxes`, `without_mask`, `fallback` (boxes by reason) and `seconds`, as in metrics.json; the seconds are those
-        since the last interruption, of the slowest rank.
 
     Raises:
         DataError: a map that was changed since it was sealed, by name.
-        RunError: what masks are made with has changed since the run began.
+        RunError: files that masks are made with have changed since the stage began.
     """
-    enter_stage("masks")
-    store, weak, config = experiment.masks, experiment.weak, experiment.config
-    ids = experiment.weak_ids
-    if from_rank_zero(store.is_sealed):
-        store.verify(share_of_rank(ids))
-        return dict(read_manifest(store.manifest_path)["summary"])
-    name = "masks" if world() == 1 else f"masks of rank {rank()}"
-    source = config.mask_source
-    with errors_below(MASKS):
-        source.check_files()
-    task = WriteMasks(experiment.train, weak.images, source.pinned(), store, experiment.layout.mask_counts)
-    seconds = share(task, share_of_rank(ids), config.processes, name).seconds
-    slowest = max(gather_from_all_ranks(seconds))
+    task, record = mask_task(experiment), record_of(experiment, MASKS)
 
-    def seal() -> dict[str, Any]:
-        _refuse_changed_files(experiment)
-        total = sum((task.count(image_id) for image_id in ids), Counter[str]())
-        summary = {
+    def summarise(ids: Sequence[str], outcome: Outcome) -> dict[str, Any]:
+        _refuse_changed_files(experiment, record)
+        total = sum((task.counts(image_id) for image_id in ids), Counter[str]())
+        return {
             "boxes": total[BOXES],
             "without_mask": total[WITHOUT_MASK],
             "fallback": {str(reason): total[str(reason)] for reason in Fallback if reason is not Fallback.NOT_NEEDED},
-            "seconds": slowest,
+            "seconds": outcome.seconds,
         }
-        store.seal(ids, run_settings(experiment), summary=summary)
-        return summary
 
-    return from_rank_zero(seal)
+    return run_task(task, record, ids, experiment.shares, summarise)
 
 
-def _refuse_changed_files(experiment: Experiment) -> None:
-    began, now = experiment.mask_contents, mask_contents(experiment.config, experiment.layout)
-    changed = [f"{key}: {began.get(key)!r} then, {now.get(key)!r} now" for key in now if began.get(key) != now[key]]
+def masks_summary(experiment: Experiment) -> dict[str, Any] | None:
+    """`boxes`, `without_mask`, `fallback` (boxes by reason) and `seconds` of finished masks, as in metrics.json."""
+    record = record_of(experiment, MASKS)
+    return from_rank_zero(lambda: record.summary() if record.is_sealed() else None)
+
+
+def _refuse_changed_files(experiment: Experiment, record: StageRecord) -> None:
+    now = {f"masks.{key} content": digest for key, digest in experiment.config.mask_source.contents().items()}
+    changed = [
+        f"{k}: {record.settings.get(k)!r} then, {v!r} now" for k, v in now.items() if record.settings.get(k) != v
+    ]
     if changed:
         raise RunError(
-            f"{experiment.layout.masks}: files changed while masks were made with them ({'; '.join(changed)}), so that "
-            "masks may be of both; put back what was there, and make them again in a new run folder"
+            f"files changed while masks were made with them ({'; '.join(changed)}), so that masks may be of both",
+            path=record.manifest_path.parent,
+            remedy="put back what was there, and make them again in a new folder",
         )

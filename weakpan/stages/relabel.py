@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
@@ -14,73 +10,47 @@ from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.config.modules import segmenter_crops
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.labels.inputs import LabelInput
-from weakpan.labels.pipeline import make_labels
-from weakpan.labels.store import LabelStore
-from weakpan.parallel.ranks import enter_stage, from_rank_zero, share_of_rank, wait_for_all_ranks
+from weakpan.labels.pipeline import PseudoLabels
+from weakpan.labels.rule import CANDIDATES
+from weakpan.labels.trail import AuditTrail
+from weakpan.parallel.sharing import Outcome
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
-from weakpan.stages.settings import run_settings
-from weakpan.stages.unfinished import forget_results_of_other_weights, is_whole, left_to_do
+from weakpan.stages.labels import join_labels, label_record, label_writer
+from weakpan.stages.run_stage import Results, run_stage
+from weakpan.storage.files import content_digest
 from weakpan.training.segmenter_module import SegmenterModule
 
 
-def seal_labels(store: LabelStore, ids: Sequence[str], settings: dict[str, Any], checkpoint: Path | None) -> None:
-    """Declare the labels of a round complete."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    name = None if checkpoint is None else f"{checkpoint.parent.name}/{checkpoint.name}"
-    store.seal({"ids": list(ids), "settings_hash": digest, "settings": settings, "checkpoint": name})
-
-
-def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, loggers: list[Logger]) -> None:
+def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, loggers: list[Logger]) -> Outcome:
     """Make the labels of the next round with the segmenter of the one before; what is sealed is not made again.
 
     An interrupted stage goes on after its last whole labels, as long as the segmenter's weights are the same.
     """
-    store = experiment.labels(next_round)
-    if from_rank_zero(store.is_sealed):
-        return
-    config, weak = experiment.config, experiment.weak
+    config, weak, rules = experiment.config, experiment.weak, experiment.rules
     checkpoint = experiment.layout.round(next_round - 1).checkpoint
-    from_rank_zero(lambda: _forget_other_weights(experiment, next_round))
-    todo = left_to_do(experiment.weak_ids, lambda image_id: is_whole(store, image_id))
-    images = WholeImages(
-        experiment.train,
-        todo,
-        segmenter_crops(config.segmenter).scale,
-        weak if config.rounds.candidates else None,
-    )
-    writer = WriteLabels(store, experiment.masks, weak, config.labels, next_round)
-    trainer = build_trainer(config, experiment.layout, f"round {next_round - 1} relabel", [writer], loggers)
-    module.decode_panoptic = False
-    module.diffusion = config.rounds.diffusion
-    if todo:
+    ids = experiment.weak_ids
+    writer = label_writer(experiment, next_round, ids)
+    record = label_record(experiment, next_round, {"weights": content_digest([checkpoint])})
+    outcome = Outcome()
+
+    def write(inp: LabelInput, labels: PseudoLabels, trail: AuditTrail | None) -> None:
+        record.claim()
+        outcome.counts.update(writer.write(inp.annotation.image_id, (inp, labels, trail)))
+        outcome.made += 1
+
+    def work(todo: Sequence[str]) -> Outcome:
+        needs_candidates = CANDIDATES in rules.needs(next_round)
+        scale = segmenter_crops(config.segmenter).scale
+        images = WholeImages(experiment.train, todo, scale, weak if needs_candidates else None, semantic_only=True)
+        callback = WriteLabels(write, rules, experiment.stores.masks.read, weak, next_round, config.audit)
+        trainer = build_trainer(config, experiment.layout, f"round {next_round - 1} relabel", [callback], loggers)
         data = PanopticDataModule(None, images, 1, config.data.workers, config.seed)
         trainer.predict(module, data, return_predictions=False)
-    wait_for_all_ranks()
-    from_rank_zero(lambda: seal_labels(store, experiment.weak_ids, run_settings(experiment), checkpoint))
+        return outcome
 
-
-def _forget_other_weights(experiment: Experiment, next_round: int) -> None:
-    layout, store = experiment.layout, experiment.labels(next_round)
-    made = [path for i in experiment.weak_ids for path in (store.semantic_path(i), store.instances_path(i))]
-    forget_results_of_other_weights(
-        layout.round(next_round).label_source, layout.round(next_round - 1).checkpoint, made
+    done = run_stage(
+        Results(record, writer.is_done, writer.files), ids, work, experiment.shares, lambda _, made: dict(made.counts)
     )
-
-
-def make_first_labels(experiment: Experiment) -> None:
-    """Merge and clean seeds, shared over ranks; what is sealed is not made again."""
-    enter_stage("labels of round 0")
-    store, weak = experiment.labels(0), experiment.weak
-    if from_rank_zero(store.is_sealed):
-        return
-    for image_id in share_of_rank(experiment.weak_ids):
-        inp = LabelInput(
-            prediction=experiment.seeds.read(image_id),
-            score=None,
-            masks=experiment.masks.read(image_id),
-            annotation=weak.images[image_id],
-        )
-        store.write(image_id, make_labels(inp, experiment.config.labels, weak.catalog, weak.grid, round_index=0))
-    wait_for_all_ranks()
-    from_rank_zero(lambda: seal_labels(store, experiment.weak_ids, run_settings(experiment), checkpoint=None))
+    join_labels(experiment, writer, record, ids)
+    return done

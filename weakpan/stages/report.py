@@ -15,7 +15,9 @@ from weakpan.parallel.ranks import gather_from_all_ranks, share_of_rank
 from weakpan.report.page import PanelRow, write_report
 from weakpan.report.panels import panel
 from weakpan.stages.experiment import Experiment
+from weakpan.stages.labels import label_record
 from weakpan.stages.settings import config_text
+from weakpan.stages.supervision import supervision_used
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
 
@@ -45,7 +47,8 @@ def check_labels(experiment: Experiment, round_index: int) -> list[str]:
         RunError: next to no pixel is labelled, and no image has real labels; the message names the share.
         DataError: a label file that is missing, damaged or changed since it was written.
     """
-    experiment.labels(round_index).verify(share_of_rank(experiment.weak_ids))
+    labels = experiment.labels(round_index)
+    label_record(experiment, round_index).verify(share_of_rank(experiment.weak_ids), labels.files)
     counts = label_counts(experiment, round_index)
     labelled = 1 - counts[IGNORE] / max(1, counts.sum())
     if labelled < MIN_LABELLED and not experiment.full_ids:
@@ -111,7 +114,7 @@ def write_results(
         "version": 1,
         "dataset": experiment.config.data.name,
         "supervision": experiment.config.supervision.value,
-        "supervision_used": experiment.supervision_used,
+        "supervision_used": supervision_used(experiment),
         "classes": [{"name": c.name, "thing": c.is_thing} for c in experiment.catalog.classes],
         "command": command,
         "config_yaml": config_path.read_text(encoding="utf-8") if config_path.is_file() else None,
@@ -138,10 +141,8 @@ def finished_results(experiment: Experiment) -> dict[str, Any] | None:
     except (OSError, KeyError, TypeError, ValueError):
         return None
     made = [layout.report, layout.round(len(rounds) - 1).checkpoint, *(layout.round(r).manifest for r in rounds)]
-    if experiment.annotations is not None:
-        made += [experiment.masks.manifest_path, experiment.seeds.manifest_path]
-        made += [layout.classifier / "manifest.json"] if experiment.needs_classifier else []
-        made += [experiment.labels(index).manifest_path for index in rounds]
+    if experiment.weakly:
+        made += [experiment.layout.stage("labels", index) / "manifest.json" for index in rounds]
     if not same or not all(path.is_file() for path in made):
         return None
     print(

@@ -29,7 +29,6 @@ def score_segmenter(
     images = WholeImages(val, val.ids, segmenter_crops(config.segmenter).scale, annotations=None)
     scorer = ScorePredictions(val)
     trainer = build_trainer(config, experiment.layout, f"round {round_index} score", [scorer], loggers)
-    module.decode_panoptic = True
     trainer.predict(
         module, PanopticDataModule(None, images, 1, config.data.workers, config.seed), return_predictions=False
     )

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -17,25 +18,44 @@ from weakpan.callbacks.prediction_callback import ForEachPrediction
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.data.image_tree import CityscapesSplit
 from weakpan.data.loaders.crop_datamodule import CropDataModule
-from weakpan.data.loaders.settings import CropSettings
+from weakpan.data.loaders.settings import TagCropSettings
 from weakpan.models.crop_classifier import CropClassifier
 from weakpan.parallel.ranks import gather_from_all_ranks, share_of_rank
 from weakpan.parallel.sharing import Outcome, share
 from weakpan.seeds.source import SeedJob, SeedSource
-from weakpan.stages.build import build_classifier, build_trainer, load_weights
+from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.run_stage import Results, Shares, run_stage
-from weakpan.stages.seed_places import RunSeeds, SeedPlace
-from weakpan.stages.settings import settings_for
+from weakpan.stages.settings import SEEDS, record_of
+from weakpan.stages.trained_classifier import find_classifier
 from weakpan.storage.files import content_digest
 from weakpan.storage.images import is_whole
+from weakpan.storage.layout import RunLayout
 from weakpan.storage.map_store import read_manifest
 from weakpan.storage.stage_record import StageRecord
 from weakpan.tasks.seeds import CheckSeedInput, WriteSeeds
+from weakpan.tasks.stores import RunStores, Stores
 
 log = logging.getLogger(__name__)
 
-STAGE = "seeds"
+
+@dataclass(frozen=True)
+class SeedPlace:
+    """Where the seeds of each image lie; travels to worker processes."""
+
+    stores: Stores
+
+    def path(self, image_id: str) -> Path:
+        """File of an image."""
+        return self.stores.seeds.path(image_id)
+
+    def write(self, image_id: str, values: SemanticMap) -> None:
+        """Write the seeds of an image, (H, W) uint8 train ids, 255 unlabelled, atomically."""
+        self.stores.seeds.write(image_id, values)
+
+    def extra(self, name: str) -> Path:
+        """Folder of files beside the maps."""
+        return self.stores.beside_seeds(name)
 
 
 @dataclass(frozen=True)
@@ -64,7 +84,7 @@ class SeedWork:
     ids: Sequence[str]
     trainer: Callable[..., pl.Trainer]
     claim: Callable[[], object]
-    classifier: Callable[[], tuple[CropClassifier, CropSettings]] | None = None
+    classifier: Callable[[], tuple[CropClassifier, TagCropSettings]] | None = None
     masks: Callable[[str], SemanticMap] | None = None
     shares: Shares = field(default_factory=Shares)
     loaders: int = 0
@@ -109,7 +129,7 @@ class SeedWork:
 
         def each_image(make: Callable[[str], SemanticMap]) -> None:
             mine, skip = share_of_rank(todo), self.shares.skip_failures
-            done = share(WriteSeeds(make, write), mine, self.shares.workers, STAGE, skip)
+            done = share(WriteSeeds(make, write), mine, self.shares.workers, SEEDS, skip)
             outcome.made += done.made
             outcome.failures += done.failures
 
@@ -131,7 +151,7 @@ class SeedWork:
     def _unreadable(self, todo: Sequence[str], outcome: Outcome) -> set[str]:
         """Images whose input cannot be read, on any rank; those of this one are its failures."""
         check = CheckSeedInput(self.images, self.annotations)
-        found = share(check, share_of_rank(todo), self.shares.workers, f"input of {STAGE}", skip_failures=True)
+        found = share(check, share_of_rank(todo), self.shares.workers, f"input of {SEEDS}", skip_failures=True)
         outcome.failures += found.failures
         return {image_id for part in gather_from_all_ranks(found.failures) for image_id, _ in part}
 
@@ -148,7 +168,7 @@ class SeedWork:
         data = CropDataModule(self.images, self.annotations, crops, self.loaders, self.seed, todo)
         # There may be more ranks than images.
         data.allow_zero_length_dataloader_with_multiple_devices = True
-        trainer = self.trainer(STAGE, [ForEachPrediction(take)], inference_mode=False)
+        trainer = self.trainer(SEEDS, [ForEachPrediction(take)], inference_mode=False)
         trainer.predict(GradCamModule(network, scales, flip), data, return_predictions=False)
 
 
@@ -165,59 +185,52 @@ class ClaimedWrite:
         self.place.write(image_id, values)
 
 
-def run_seeds(experiment: Experiment, loggers: list[Logger]) -> dict[str, Any]:
-    """Make the seeds of all training images of a run and seal them; what is there is not made again.
+def run_seeds(experiment: Experiment, ids: Sequence[str], loggers: list[Logger]) -> Outcome:
+    """Make the seeds of all images and seal them; what is there is not made again.
 
     An interrupted stage goes on after its last whole map, as long as the classifier's weights are those of the others.
-
-    Returns:
-        `seconds`, as in metrics.json: since the last interruption.
 
     Raises:
         DataError: a map that was changed since it was sealed, by name.
         RunError: the folder holds seeds of other settings.
     """
-    config, layout = experiment.config, experiment.layout
-    record, ids = seed_record(experiment), experiment.train.ids
+    config, stores, annotations = experiment.config, experiment.stores, experiment.annotations
+    weak = annotations.lazily(ids)
+    classifier = find_classifier(experiment, weak.grid) if experiment.seeds.needs_classifier else None
+    record = seed_record(experiment)
     work = SeedWork(
-        source=experiment.seed_source,
-        place=RunSeeds(layout.seeds),
+        source=experiment.seeds,
+        place=SeedPlace(stores),
         images=experiment.train,
-        annotations=experiment.weak,
+        annotations=weak,
         ids=ids,
-        trainer=lambda stage, callbacks, **more: build_trainer(config, layout, stage, callbacks, loggers, **more),
+        trainer=partial(build_trainer, config, RunLayout(stores.folder), loggers=loggers),
         claim=record.claim,
-        classifier=partial(load_classifier, experiment),
-        masks=experiment.masks.read,
-        shares=Shares(config.processes),
+        classifier=classifier,
+        masks=stores.masks.read,
+        shares=experiment.shares,
         loaders=config.data.workers,
         seed=config.seed,
     )
     results = Results(record, work.is_done, work.files)
-    run_stage(results, ids, work, work.shares, lambda _, outcome: {"seconds": outcome.seconds})
-    _say_what_is_not_kept(work, record)
-    return record.summary()
+    outcome = run_stage(results, ids, work, work.shares, lambda _, made: {"seconds": made.seconds})
+    if record.is_sealed():
+        _say_what_is_not_kept(work, record)
+    return outcome
 
 
 def seed_record(experiment: Experiment) -> StageRecord:
-    """Settings, inputs and seal of the stage in a run."""
-    layout, source = experiment.layout, experiment.seed_source
-    settings = settings_for(experiment, "seed", "data", "seeds", *(["masks"] if source.needs_masks else []))
-    path, inputs = layout.seeds / "settings.json", {}
-    if source.needs_classifier and layout.classifier_weights.is_file():
-        inputs = {"classifier": content_digest([layout.classifier_weights])}
-    elif source.needs_classifier and path.is_file():
-        # The weights of finished seeds may be thrown away.
-        inputs = read_manifest(path).get("inputs", {})
-    return StageRecord(STAGE, path, layout.seeds / "manifest.json", settings, inputs)
-
-
-def load_classifier(experiment: Experiment) -> tuple[CropClassifier, CropSettings]:
-    """The trained classifier of a run, and how crops are shown to it; raises DataError for damaged weights."""
-    config = experiment.config.classifier
-    module = build_classifier(config, experiment.catalog)
-    load_weights(module, experiment.layout.classifier_weights)
-    return module.network, config.crops
+    """Settings, inputs and seal of the stage."""
+    inputs, stores = {}, experiment.stores
+    if experiment.seeds.needs_classifier and isinstance(stores, RunStores):
+        weights = stores.layout.classifier_weights
+        path = stores.layout.stage(SEEDS) / "settings.json"
+        if weights.is_file():
+            inputs = {"classifier": content_digest([weights])}
+        elif path.is_file():
+            # The weights of finished seeds may be thrown away.
+            inputs = read_manifest(path).get("inputs", {})
+    return record_of(experiment, SEEDS, inputs=inputs)
 
 
 @rank_zero_only

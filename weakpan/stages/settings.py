@@ -1,104 +1,137 @@
-"""The settings that a run folder stands for, compared before a run goes on, and the record of how it was started.
-
-A command that is refused leaves the folder as it was.
-"""
+"""The settings that the results of each stage stand for, compared before a run goes on."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from weakpan.config.objects import build
-from weakpan.config.train import TrainConfig
-from weakpan.config.train_checks import settings_of
-from weakpan.seeds.source import SeedSource
+from weakpan.basics.errors import errors_below
+from weakpan.config.make_gt import MakeGtConfig
+from weakpan.config.train import RunConfig
 from weakpan.stages.experiment import Experiment
-from weakpan.storage.files import replacing, write_text_atomically
+from weakpan.storage.files import content_digest, write_text_atomically
 from weakpan.storage.layout import RunLayout
-from weakpan.storage.map_store import read_settings, refuse_changed_settings, write_manifest
+from weakpan.storage.map_store import read_settings, refuse_changed_settings
+from weakpan.storage.stage_record import StageRecord
+
+ANNOTATIONS, MASKS, CLASSIFIER, SEEDS, LABELS, SEGMENTER = (
+    "annotations", "masks", "classifier", "seeds", "labels", "segmenter",
+)  # fmt: skip
 
 _FREE = (
     # More rounds, other scores or another place for the data leave what is made as it is.
     "rounds.n",
     "rounds.stop_on_loss",
     "rounds.min_loss_drop",
+    "data.name",
     "data.root",
     "data.val",
+    "data.toy",
+    "data.workers",
     "segmenter.decoder",
     # Paths; what the files say is compared instead.
     "data.train_list",
     "data.weak_annotations",
-    "full_list",
 )
 _OF_TRAINER = ("precision", "gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
 
 
-def _of_config(config: TrainConfig) -> dict[str, Any]:
-    groups = settings_of(
-        config, "seed", "supervision", "data", "masks", "seeds", "labels", "classifier", "segmenter", "rounds"
-    )
-    free = (*_FREE, *(f"seeds.{name}" for name in build(SeedSource, config.seeds, "seeds").without_effect))
-    settings = {key: value for key, value in groups.items() if not key.startswith(free)}
-    for key in _OF_TRAINER:
-        settings[f"trainer.{key}"] = config.trainer.get(key)
-    return settings
+def _groups(config: RunConfig, stage: str, round_index: int) -> tuple[str, ...]:
+    """Groups and keys of the configuration that the results of a stage depend on."""
+    seeds = config.seed_source
+    of_seeds = ("seed", "data", "seeds", "heatmaps_from", *(("masks",) if seeds.needs_masks else ()))
+    if seeds.needs_classifier and config.heatmaps_from is None:
+        of_seeds += ("classifier", "classifier_from", "trainer")
+    of_labels = (*of_seeds, "masks", "labels", "labels_from")
+    of_network = (*of_labels, "supervision", "full_list", "segmenter", "rounds", "classifier", "trainer")
+    return {
+        ANNOTATIONS: ("data",),
+        "mask_net": ("data", "mask_net"),
+        MASKS: ("data", "masks"),
+        CLASSIFIER: ("seed", "data", "classifier", "trainer"),
+        SEEDS: of_seeds,
+        LABELS: of_network if round_index else of_labels,
+        SEGMENTER: of_network,
+    }[stage]
 
 
-def run_settings(experiment: Experiment, weak_annotations: Path | None = None) -> dict[str, Any]:
-    """Flat settings (`a.b.c` to value) that would make other labels or weights, digests of the inputs included.
-
-    Args:
-        experiment: of the run.
-        weak_annotations: file of them, where it is not yet that of the run folder.
-    """
-    settings = _of_config(experiment.config)
-    settings |= experiment.mask_contents
-    settings |= {f"seeds.{key} content": digest for key, digest in experiment.seed_source.contents().items()}
-    settings["training images"] = digest_of_ids(experiment.train.ids)
-    settings["fully labelled images"] = digest_of_ids(sorted(experiment.full_ids))
-    if experiment.annotations is not None:
-        settings["weak annotations"] = zlib.crc32((weak_annotations or experiment.layout.weak_annotations).read_bytes())
-    return settings
-
-
-def settings_for(experiment: Experiment, *groups: str) -> dict[str, Any]:
-    """Those of `run_settings` that belong to some groups, and what tells images and their annotations."""
-    inputs = ("training images", "weak annotations")
-    return {k: v for k, v in run_settings(experiment).items() if k in inputs or k.partition(".")[0] in groups}
-
-
-def refuse_other_settings(config: TrainConfig, layout: RunLayout) -> None:
-    """Compare what the configuration alone says with the settings of the run folder, before any data is looked at.
-
-    Raises:
-        RunError: the folder was made with other settings; the message names them.
-    """
-    if layout.settings.is_file():
-        # Keys of the configuration have no blank in them; names of digests, which need the data, do.
-        sealed = {key: value for key, value in read_settings(layout.settings).items() if " " not in key}
-        refuse_changed_settings(layout.settings, sealed, _of_config(config))
-
-
-def claim_run_folder(experiment: Experiment) -> None:
-    """Write settings, weak annotations and configuration of a new run; for one that goes on, compare the settings.
-
-    Raises:
-        RunError: the folder was made with other settings; the message names them. It is as it was then.
-    """
-    layout, goes_on = experiment.layout, experiment.layout.settings.is_file()
-    with _weak_annotations(experiment) as file:
-        settings = run_settings(experiment, file)
-        if goes_on:
-            refuse_changed_settings(layout.settings, read_settings(layout.settings), settings)
+def settings_of(config: RunConfig, stage: str, round_index: int = 0) -> dict[str, Any]:
+    """What the configuration alone says, flat (`a.b.c` to value)."""
+    free = (*_FREE, *(f"seeds.{name}" for name in config.seed_source.without_effect))
+    flat: dict[str, Any] = {}
+    for group in dict.fromkeys(_groups(config, stage, round_index)):
+        if group == "trainer":
+            flat |= {f"trainer.{key}": config.trainer.get(key) for key in _OF_TRAINER}
         else:
-            # Before the annotations get their place: a start that ends in between leaves none that others would use.
-            write_manifest(layout.settings, {"settings": settings})
+            flat |= flatten(group, getattr(config, group))
+    if isinstance(config, MakeGtConfig) and config.layout.released:
+        flat |= {"layout.inputs": config.layout.inputs, "round": config.round if stage == LABELS else None}
+        flat["data.root"] = _in_full(config.data.root)
+        return {k: v for k, v in flat.items() if k == "data.root" or not k.startswith(free)}
+    return {key: value for key, value in flat.items() if not key.startswith(free)}
+
+
+def stage_settings(experiment: Experiment, stage: str, round_index: int = 0) -> dict[str, Any]:
+    """Flat settings that would make other results of a stage, checksums of files that it reads included."""
+    config, settings = experiment.config, settings_of(experiment.config, stage, round_index)
+    groups = _groups(config, stage, round_index)
+    if "masks" in groups:
+        with errors_below("masks"):
+            contents = experiment.masks.contents()
+        settings |= {f"masks.{key} content": digest for key, digest in contents.items()}
+    if "seeds" in groups:
+        settings |= {f"seeds.{key} content": digest for key, digest in experiment.seeds.contents().items()}
+    for key in ("classifier_from", "labels_from"):
+        path = getattr(config, key)
+        if key in groups and path is not None and Path(path).is_file():
+            settings[f"{key} content"] = content_digest([Path(path)])
+    if "full_list" in groups:
+        settings["full_list"] = digest_of_ids(sorted(experiment.full_ids))
+    file = experiment.annotations.file
+    if file is not None:
+        settings["weak annotations"] = content_digest([file])
+    if not (isinstance(config, MakeGtConfig) and config.layout.released):
+        settings["training images"] = digest_of_ids(experiment.train.ids)
+    return settings
+
+
+def record_of(
+    experiment: Experiment, stage: str, round_index: int = 0, inputs: Mapping[str, str] | None = None
+) -> StageRecord:
+    """Settings, inputs and seal of a stage."""
+    return experiment.stores.record(stage, stage_settings(experiment, stage, round_index), inputs, round_index)
+
+
+def refuse_other_settings(config: RunConfig, layout: RunLayout) -> None:
+    """Compare what the configuration alone says with what is in a run folder, before any data is looked at.
+
+    Raises:
+        RunError: a stage was made with other settings; the message names them.
+    """
+    stages = [(stage, 0) for stage in (MASKS, CLASSIFIER, SEEDS, LABELS, SEGMENTER)]
+    index = 1
+    while layout.round(index).folder.is_dir():
+        stages += [(LABELS, index), (SEGMENTER, index)]
+        index += 1
+    for stage, round_index in stages:
+        path = layout.stage(stage, round_index) / "settings.json"
+        if path.is_file():
+            # Keys of the configuration have no blank in them; names of checksums, which need the data, do.
+            sealed = {k: v for k, v in read_settings(path).items() if " " not in k and k != "full_list"}
+            now = {k: v for k, v in settings_of(config, stage, round_index).items() if k != "full_list"}
+            refuse_changed_settings(path, sealed, now)
+
+
+def write_config(experiment: Experiment) -> None:
+    """Keep the configuration that the run was last started with and that was accepted, and Hydra's record of it."""
+    layout = experiment.layout
     write_text_atomically(layout.config, config_text(experiment.config))
     if HydraConfig.initialized():
         # Hydra itself would write this before anybody has looked whether the run may go on.
@@ -107,24 +140,29 @@ def claim_run_folder(experiment: Experiment) -> None:
         write_text_atomically(layout.hydra.with_name("overrides.yaml"), OmegaConf.to_yaml(hydra.overrides.task))
 
 
-def config_text(config: TrainConfig) -> str:
+def config_text(config: RunConfig) -> str:
     """The configuration as `config.yaml` and the results hold it."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
-
-
-@contextmanager
-def _weak_annotations(experiment: Experiment) -> Iterator[Path]:
-    """The run folder's file of weak annotations; a new one gets its place when the block ends without an error."""
-    file = experiment.layout.weak_annotations
-    if experiment.annotations is None or file.is_file():
-        yield file
-        return
-    with replacing(file) as new:
-        experiment.annotations.write(new)
-        yield new
 
 
 def digest_of_ids(ids: Iterable[str]) -> str:
     """Number and checksum of image ids, in their order."""
     names = list(ids)
     return f"{len(names)} ids, crc32 {zlib.crc32(chr(10).join(names).encode()):08x}"
+
+
+def flatten(prefix: str, value: Any) -> dict[str, Any]:
+    """Plain flat settings, `a.b.c` to value; arguments called `path` are full paths."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
+    if isinstance(value, Mapping):
+        return {k: v for key, inner in value.items() for k, v in flatten(f"{prefix}.{key}", inner).items()}
+    if isinstance(value, Enum):
+        return {prefix: value.value}
+    if prefix.endswith(("path", "_from")) and isinstance(value, str):
+        return {prefix: _in_full(value)}
+    return {prefix: list(value) if isinstance(value, tuple | list) else value}
+
+
+def _in_full(path: str) -> str:
+    return str(Path(path).resolve())

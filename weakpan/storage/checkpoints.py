@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning_fabric.plugins.io.torch_io import TorchCheckpointIO
+from torch import nn
 
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError, one_line
@@ -109,6 +110,19 @@ class Checkpoint:
     figures: Mapping[str, Any]
     state: Mapping[str, torch.Tensor]
 
+    def without_initial_weights(self) -> dict[str, Any]:
+        """The module's node, whose network is not to begin with weights that this file replaces."""
+        network = {**self.module["network"], **({"init": None} if "init" in self.module["network"] else {})}
+        return {**self.module, "network": network}
+
+    def load_into(self, module: nn.Module, path: Path) -> None:
+        """Load the weights into a module; raises DataError, with the path, for another network."""
+        try:
+            module.load_state_dict(dict(self.state))
+        except RuntimeError as error:
+            what = one_line(str(error))[:_MOST_SAID]
+            raise DataError(f"weights of another network ({what})", path=path) from error
+
     def write(self, path: Path) -> None:
         """Write the file, atomically; plain containers and tensors on the CPU only."""
         about = {
@@ -127,6 +141,8 @@ class Checkpoint:
 
 FORMAT = "weakpan-checkpoint"
 VERSION = 1
+_MOST_SAID = 300
+"""Characters that are quoted of an error of torch, which may list all tensors of a network."""
 
 
 def read_checkpoint(
@@ -147,7 +163,7 @@ def read_checkpoint(
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         about, state = dict(content["weakpan"]), dict(content["state_dict"])
     except Exception as error:  # torch raises half a dozen types for what is not its own
-        what = one_line(f"{type(error).__name__}: {error}")[:300]
+        what = one_line(f"{type(error).__name__}: {error}")[:_MOST_SAID]
         raise DataError(f"whole, but not a checkpoint of weakpan ({what})", path=path) from error
     found = about.get("format"), about.get("version")
     if found != (FORMAT, VERSION):
@@ -162,7 +178,7 @@ def read_checkpoint(
         return Checkpoint(
             kind,
             dict(about["module"]),
-            Catalog.from_dict(about["classes"], str(path)),
+            Catalog.from_dict(about["classes"]),
             dict(about["data"]),
             [str(line) for line in about["supervision"]],
             dict(about["figures"]),

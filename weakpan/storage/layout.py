@@ -37,11 +37,6 @@ class RoundLayout:
         return self.folder / "labels"
 
     @property
-    def label_source(self) -> Path:
-        """Checksum of the weights that made these labels; none for round 0."""
-        return self.folder / "labels_from.json"
-
-    @property
     def resume(self) -> Path:
         """Checkpoint of a training under way; kept until the round is finished."""
         return self.folder / "resume.ckpt"
@@ -69,11 +64,6 @@ class RunLayout:
         return self.folder / "config.yaml"
 
     @property
-    def settings(self) -> Path:
-        """The settings that the folder stands for; a run with others is refused."""
-        return self.folder / "settings.json"
-
-    @property
     def hydra(self) -> Path:
         """Hydra's own record, which tells where the command was started."""
         return self.folder / ".hydra" / "hydra.yaml"
@@ -89,9 +79,24 @@ class RunLayout:
         return self.folder / "masks"
 
     @property
-    def mask_counts(self) -> Path:
-        """What became of the boxes of each image: the figures of a stage that was interrupted are summed up from it."""
-        return self.masks / "counts"
+    def mask_records(self) -> Path:
+        """What became of each box, a file an image."""
+        return self.masks / "records"
+
+    @property
+    def annotations(self) -> Path:
+        """Boxes and tags, a file an image, until all are there."""
+        return self.folder / "annotations"
+
+    @property
+    def audit(self) -> Path:
+        """Audits of masks and seeds; those of labels lie in their round."""
+        return self.folder / "audit"
+
+    def stage(self, name: str, round_index: int = 0) -> Path:
+        """Folder with the record of a stage."""
+        of_round = {"labels": self.round(round_index).labels, "segmenter": self.round(round_index).folder}
+        return of_round.get(name, self.folder / name)
 
     @property
     def classifier(self) -> Path:

@@ -8,8 +8,7 @@ others is refused rather than mixed.
 from __future__ import annotations
 
 import json
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ class MapStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest_path = folder / "manifest.json"
 
     def path(self, image_id: str) -> Path:
         """File of one image; raises DataError for an id that is no plain file name."""
@@ -50,45 +48,6 @@ class MapStore:
     def write(self, image_id: str, values: SemanticMap) -> None:
         """Write one map, atomically."""
         write_png(self.path(image_id), values)
-
-    def is_sealed(self) -> bool:
-        """Whether the manifest is there."""
-        return self.manifest_path.is_file()
-
-    def seal(self, ids: Iterable[str], settings: Mapping[str, Any], **more: Any) -> None:
-        """Declare the folder complete.
-
-        Raises:
-            RunError: a map that the manifest would name is missing.
-        """
-        names = list(ids)
-        missing = [image_id for image_id in names if not self.has(image_id)]
-        if missing:
-            raise RunError(f"{self.folder}: no map of {missing[0]} ({len(missing)} are missing); run the stage again")
-        content = {"format": FORMAT, "ids": names, "settings": dict(settings), **more}
-        checksums = {image_id: zlib.crc32(self.path(image_id).read_bytes()) for image_id in names}
-        write_manifest(self.manifest_path, {**content, "crc32": checksums})
-
-    def verify(self, ids: Iterable[str]) -> None:
-        """Hold the files of some images against the manifest, before anything is made from them.
-
-        Raises:
-            DataError: an image that the manifest lacks, or a file that is missing or was changed since the folder was
-                sealed; the message names it.
-        """
-        checksums = read_manifest(self.manifest_path).get("crc32")
-        if checksums is None:
-            # Sealed before there were checksums.
-            return
-        for image_id in ids:
-            path = self.path(image_id)
-            if image_id not in checksums:
-                raise DataError(f"{self.manifest_path}: no map of {image_id}; delete {self.folder} to make all again")
-            if not path.is_file() or zlib.crc32(path.read_bytes()) != checksums[image_id]:
-                raise DataError(
-                    f"{path}: missing, or changed since it was sealed; delete it and {self.manifest_path}, and the "
-                    "same command makes it again"
-                )
 
 
 def write_manifest(path: Path, content: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ made: results of other ones are removed and made anew.
 
 from __future__ import annotations
 
+import json
 import logging
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -86,11 +87,14 @@ class StageRecord:
                 path.unlink(missing_ok=True)
         self.settings_path.unlink(missing_ok=True)
 
-    def claim(self) -> None:
+    def claim(self) -> bool:
         """Keep the settings; called when a result is made and before it is written.
 
         An attempt that makes nothing leaves no settings behind, so that the next one may have others. Of processes that
         started together, with other settings each, the first to have a result makes its own those of the folder.
+
+        Returns:
+            Whether this call has written them: they are of the first result.
 
         Raises:
             RunError: results of other settings came first.
@@ -104,6 +108,7 @@ class StageRecord:
             if written:
                 self.settings_path.unlink(missing_ok=True)
             raise
+        return written
 
     def is_sealed(self) -> bool:
         """Whether everything is there."""
@@ -136,6 +141,13 @@ class StageRecord:
     def summary(self) -> dict[str, Any]:
         """Figures of a sealed stage; raises DataError for a damaged manifest."""
         return dict(read_manifest(self.manifest_path).get("summary", {}))
+
+    def results_digest(self) -> str | None:
+        """Checksum of all files of a sealed stage; None for one that is not sealed. Raises DataError."""
+        if not self.is_sealed():
+            return None
+        text = json.dumps(read_manifest(self.manifest_path).get("crc32"), sort_keys=True)
+        return f"crc32 {zlib.crc32(text.encode()):08x}"
 
     def verify(self, ids: Iterable[str], files: Files) -> None:
         """Hold the files of some images against the manifest, before anything is made from them.

@@ -1,4 +1,4 @@
-"""Stage `labels`: merge and clean predictions, or CAM maps, into pseudo labels in the authors' released format."""
+"""Pseudo labels of one image: merge and clean seeds, or predictions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,61 @@ import cv2
 
 from weakpan.data.annotations import BoxKind
 from weakpan.data.formats.released import ReleasedTree
-from weakpan.labels.encode import to_png16, to_released_8bit
 from weakpan.labels.inputs import LabelInput
-from weakpan.labels.pipeline import make_labels
-from weakpan.labels.settings import LabelSettings
-from weakpan.labels.trail import make_audited_labels
-from weakpan.storage.images import is_whole
-from weakpan.tasks.claim import Claim
+from weakpan.labels.pipeline import LabelRules, PseudoLabels, make_labels
+from weakpan.labels.rule import MASKS, SCORE, TAGS
+from weakpan.labels.trail import AuditTrail, make_audited_labels
+from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.tasks.coco_parts import CocoParts
 from weakpan.tasks.label_audit import LabelAudit
-from weakpan.tasks.weak_source import WeakSource
+from weakpan.tasks.stores import Labels, Maps
 
-LARGEST_8BIT = 254
-"""Instance ids up to this one fit the 8 bits of the released format."""
+Made = tuple[LabelInput, PseudoLabels, AuditTrail | None]
+"""Input, labels and, where labels are audited, the record of how they came about."""
+
+
+@dataclass(frozen=True)
+class WriteLabels:
+    """Writes the labels of one image, with what is asked for beside them.
+
+    Attributes:
+        annotations: boxes, tags and class table.
+        labels: where labels go.
+        audit: writes how labels came about; None for not.
+        coco: writes the labels as COCO panoptic, too; None for not.
+    """
+
+    annotations: AnnotationSource
+    labels: Labels
+    audit: LabelAudit | None = None
+    coco: CocoParts | None = None
+
+    def files(self, image_id: str) -> tuple[Path, ...]:
+        """Files of the labels."""
+        return self.labels.files(image_id)
+
+    def is_done(self, image_id: str) -> bool:
+        """Whether everything of an image is there and whole."""
+        return (
+            self.labels.is_whole(image_id)
+            and (self.audit is None or self.audit.has(image_id))
+            and (self.coco is None or self.coco.has(image_id))
+        )
+
+    def write(self, image_id: str, made: Made) -> Counter[str]:
+        """Write the labels of an image; counts pixels, labelled pixels and instance boxes."""
+        inp, labels, trail = made
+        if self.audit is not None and trail is not None:
+            self.audit.write(inp, labels, trail, self.annotations.catalog)
+        if self.coco is not None:
+            self.coco.write(image_id, labels, self.annotations.catalog)
+        self.labels.write(image_id, labels)
+        return Counter(
+            images=1,
+            pixels=labels.semantic.size,
+            labelled=int(cv2.countNonZero(labels.semantic ^ 255)),
+            boxes=sum(box.kind is BoxKind.INSTANCE for box in inp.annotation.boxes),
+        )
 
 
 @dataclass(frozen=True)
@@ -30,92 +72,63 @@ class MakeLabels:
     """The labels of one image, from file to file.
 
     Attributes:
-        weak: boxes and tags.
-        cues: CAM maps, masks in boxes, predictions and scores.
-        out: where results go.
-        settings: of the rules.
-        round_index: 0 starts from CAM maps.
-        audit: writes how each image's labels came about; None for not.
-        coco: writes the labels as COCO panoptic too; None for not.
-        claim: makes the settings those of the folder with the first result; None leaves settings unkept.
+        results: where labels go.
+        predictions: seeds of round 0, or predictions of a network.
+        scores: tree with the scores of the predictions; None in round 0.
+        masks: masks in boxes.
+        rules: between a prediction and a label.
+        round_index: 0 starts from seeds.
     """
 
-    weak: WeakSource
-    cues: ReleasedTree
-    out: ReleasedTree
-    settings: LabelSettings
+    results: WriteLabels
+    predictions: Maps
+    scores: ReleasedTree | None
+    masks: Maps
+    rules: LabelRules
     round_index: int
-    audit: LabelAudit | None = None
-    coco: CocoParts | None = None
-    claim: Claim | None = None
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """The rules that apply."""
-        return self.settings.steps_in_round(self.round_index)
-
-    def inputs(self, image_id: str) -> list[Path]:
-        """Files of the cues that the rules of this round read."""
-        needed = [self.cues.cam_path(image_id) if self.round_index == 0 else self.cues.prediction_path(image_id)]
-        if "score_threshold" in self.steps:
-            needed.append(self.cues.scores_path(image_id))
-        if "mask_merge" in self.steps:
-            needed.append(self.cues.masks_path(image_id))
-        return needed
 
     def missing(self, image_id: str) -> Path | None:
         """A file that the labels of an image need and that is not there."""
-        absent = next((path for path in self.inputs(image_id) if not path.is_file()), None)
-        if absent is None and "tag_check" in self.steps:
-            absent = self.weak.missing_tags(image_id)
-        return absent or self.weak.missing_boxes(image_id)
+        needs = self._needs
+        needed = [self.predictions.path(image_id)]
+        if SCORE in needs and self.scores is not None:
+            needed.append(self.scores.scores_path(image_id))
+        if MASKS in needs:
+            needed.append(self.masks.path(image_id))
+        absent = next((path for path in needed if not path.is_file()), None)
+        return absent or self.results.annotations.missing(image_id, with_tags=TAGS in needs)
+
+    @property
+    def _needs(self) -> frozenset[str]:
+        return frozenset[str]().union(*(r.needs for r in self.rules.on_maps(self.round_index).values()))
+
+    def files(self, image_id: str) -> tuple[Path, ...]:
+        """Files of the labels."""
+        return self.results.files(image_id)
 
     def is_done(self, image_id: str) -> bool:
-        """Whether the results of an image are there and whole."""
-        semantic, instances = self.out.semantic_path(image_id), self.out.instances_path(image_id)
-        return (
-            is_whole(semantic)
-            and (not self.settings.instances or is_whole(instances))
-            and (self.audit is None or self.audit.has(image_id))
-            and (self.coco is None or self.coco.has(image_id))
-        )
+        """Whether everything of an image is there and whole."""
+        return self.results.is_done(image_id)
 
     def read(self, image_id: str) -> LabelInput:
         """Everything that the labels of an image are made from; raises DataError."""
-        steps = self.steps
-        prediction = self.cues.cam(image_id) if self.round_index == 0 else self.cues.prediction(image_id)
+        needs, prediction = self._needs, self.predictions.read(image_id)
         size = prediction.shape[0], prediction.shape[1]
         return LabelInput(
             prediction=prediction,
-            score=self.cues.scores(image_id, size) if "score_threshold" in steps else None,
-            masks=self.cues.masks(image_id) if "mask_merge" in steps else None,
-            annotation=self.weak.annotation(image_id, size, with_tags="tag_check" in steps),
+            score=self.scores.scores(image_id, size) if SCORE in needs and self.scores is not None else None,
+            masks=self.masks.read(image_id) if MASKS in needs else None,
+            annotation=self.results.annotations.annotation(image_id, size, with_tags=TAGS in needs),
         )
 
-    def __call__(self, image_id: str) -> Counter[str]:
-        """Make and write the labels of an image; counts pixels, labelled pixels and instance boxes."""
-        inp = self.read(image_id)
-        catalog, case = self.weak.catalog, (inp, self.settings, self.weak.catalog, self.weak.grid, self.round_index)
-        trail = None
-        if self.audit is None:
-            labels = make_labels(*case)
-        else:
-            labels, trail = make_audited_labels(*case)
-        if self.claim is not None:
-            self.claim()
-        if self.audit is not None and trail is not None:
-            self.audit.write(inp, labels, trail, catalog)
-        if self.coco is not None:
-            self.coco.write(image_id, labels, catalog)
-        if self.settings.instances:
-            fits = labels.instances.max(initial=0) <= LARGEST_8BIT
-            self.out.write_instances(
-                image_id, to_released_8bit(labels.instances) if fits else to_png16(labels.instances)
-            )
-        self.out.write_semantic(image_id, labels.semantic)
-        return Counter(
-            images=1,
-            pixels=labels.semantic.size,
-            labelled=int(cv2.countNonZero(labels.semantic ^ 255)),
-            boxes=sum(box.kind is BoxKind.INSTANCE for box in inp.annotation.boxes),
-        )
+    def make(self, image_id: str) -> Made:
+        """Make the labels of an image."""
+        inp, source = self.read(image_id), self.results.annotations
+        case = inp, self.rules, source.catalog, source.grid, self.round_index
+        if self.results.audit is None:
+            return inp, make_labels(*case), None
+        return inp, *make_audited_labels(*case)
+
+    def write(self, image_id: str, made: Made) -> Counter[str]:
+        """Write them; counts pixels, labelled pixels and instance boxes."""
+        return self.results.write(image_id, made)

@@ -1,6 +1,6 @@
-"""Stage `seeds` with `source.heatmaps`: label maps from heatmaps that were kept, without a network.
+"""Stage `seeds` with `heatmaps_from`: label maps from heatmaps that were kept, without a network.
 
-`OUT/cam_sources/SPLIT/ID.json` notes the CRC-32 of the heatmaps that a map was made from; when these change, the map is
+A record an image notes the CRC-32 of the heatmaps that a map was made from; when these change, the map is
 made again.
 """
 
@@ -12,16 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from weakpan.basics.arrays import IGNORE, RGBImage
+from weakpan.basics.arrays import IGNORE, RGBImage, SemanticMap
 from weakpan.basics.errors import DataError
 from weakpan.data.candidates import CandidateSets, whole_image_sets
-from weakpan.data.formats.released import ReleasedTree
 from weakpan.seeds.heatmaps import CamHeatmaps, HeatmapFolder
 from weakpan.seeds.rules import HeatmapRule
 from weakpan.storage.images import is_whole, read_rgb
 from weakpan.storage.records import JsonRecords, checksum
-from weakpan.tasks.claim import Claim
-from weakpan.tasks.weak_source import WeakSource
+from weakpan.tasks.annotation_source import AnnotationSource
+from weakpan.tasks.stores import Maps
 
 
 @dataclass(frozen=True)
@@ -29,43 +28,41 @@ class SeedsFromHeatmaps:
     """The label map of one image, from its kept heatmaps; shared over processes, each of which imports torch once.
 
     Attributes:
-        weak: boxes and tags; images, which a rule may look at.
+        annotations: boxes and tags; images, which a rule may look at.
         heatmaps: as an earlier stage kept them.
-        out: where maps go.
+        maps: where maps go.
         sources: where it is noted which heatmaps, by their checksum, each map was made from.
         rule: from heatmaps to a label map; scales and mirror images are those of the heatmaps.
-        claim: makes the settings those of the folder with the first result; None leaves settings unkept.
     """
 
-    weak: WeakSource
+    annotations: AnnotationSource
     heatmaps: HeatmapFolder
-    out: ReleasedTree
+    maps: Maps
     sources: JsonRecords
     rule: HeatmapRule
-    claim: Claim | None = None
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
         path = self.heatmaps.path(image_id)
         if not path.is_file():
             return path
-        if self.rule.needs_image and (photograph := self.weak.maps.missing_photograph(image_id)) is not None:
-            return photograph
-        return (
-            (self.weak.missing_boxes(image_id) or self.weak.missing_tags(image_id))
-            if self.rule.needs_candidates
-            else None
-        )
+        if self.rule.needs_image and (image := self.annotations.maps.missing_photograph(image_id)) is not None:
+            return image
+        return self.annotations.missing(image_id, with_tags=True) if self.rule.needs_candidates else None
+
+    def files(self, image_id: str) -> tuple[Path, ...]:
+        """The map of an image."""
+        return (self.maps.path(image_id),)
 
     def is_done(self, image_id: str) -> bool:
         """Whether the map is there, whole, and made from the heatmaps as they are now."""
-        return is_whole(self.out.cam_path(image_id)) and self.sources.says(image_id, self._source(image_id))
+        return is_whole(self.maps.path(image_id)) and self.sources.says(image_id, self._source(image_id))
 
     def _source(self, image_id: str) -> dict[str, int | None]:
         return {"crc32": checksum(self.heatmaps.path(image_id))}
 
-    def __call__(self, image_id: str) -> Counter[str]:
-        """Make and write the map of an image; counts pixels and labelled pixels.
+    def make(self, image_id: str) -> tuple[SemanticMap, dict[str, int | None]]:
+        """The map of an image, and the checksum of its heatmaps.
 
         Raises:
             DataError: what it is made from is missing, damaged, of another size, or of other crops or tags.
@@ -76,15 +73,18 @@ class SeedsFromHeatmaps:
         # Before they are read: if they change meanwhile, the map counts as one of others and is made again.
         source, kept = self._source(image_id), self.heatmaps.read(image_id)
         self._same_crops(image_id, kept)
-        labels = label_map_from_kept(kept, self.rule, self._sets(image_id, kept), self._image(image_id, kept.size))
-        if self.claim is not None:
-            self.claim()
-        self.out.write_cam(image_id, labels)
+        sets, image = self._sets(image_id, kept), self._image(image_id, kept.size)
+        return label_map_from_kept(kept, self.rule, sets, image), source
+
+    def write(self, image_id: str, made: tuple[SemanticMap, dict[str, int | None]]) -> Counter[str]:
+        """Write the map of an image; counts pixels and labelled pixels."""
+        labels, source = made
+        self.maps.write(image_id, labels)
         self.sources.write(image_id, source)
         return Counter(images=1, pixels=labels.size, labelled=int(np.count_nonzero(labels != IGNORE)))
 
     def _same_crops(self, image_id: str, kept: CamHeatmaps) -> None:
-        grid = self.weak.grid
+        grid = self.annotations.grid
         if kept.crop != (grid.height, grid.width):
             height, width = kept.crop
             raise DataError(
@@ -96,9 +96,9 @@ class SeedsFromHeatmaps:
     def _sets(self, image_id: str, kept: CamHeatmaps) -> CandidateSets | None:
         if not self.rule.needs_candidates:
             return None
-        annotation = self.weak.annotation(image_id, kept.size, with_tags=True)
+        annotation = self.annotations.annotation(image_id, kept.size, with_tags=True)
         if set(kept.classes) != annotation.image_tags:
-            names = self.weak.catalog.names
+            names = self.annotations.catalog.names
             found, expected = (
                 ", ".join(names[k] for k in sorted(classes)) or "none"
                 for classes in (kept.classes, annotation.image_tags)
@@ -107,12 +107,12 @@ class SeedsFromHeatmaps:
                 f"{self.heatmaps.path(image_id)}: heatmaps of the classes {found}; the image has the tags {expected}; "
                 "give the tags that the heatmaps were made with, or make heatmaps with these"
             )
-        return whole_image_sets(annotation, self.weak.grid, self.weak.catalog)
+        return whole_image_sets(annotation, self.annotations.grid, self.annotations.catalog)
 
     def _image(self, image_id: str, size: tuple[int, int]) -> RGBImage | None:
         if not self.rule.needs_image:
             return None
-        path = self.weak.photograph(image_id)
+        path = self.annotations.image_path(image_id)
         image = read_rgb(path)
         if image.shape[:2] != size:
             raise DataError(

@@ -78,13 +78,16 @@ class Stores(Protocol):
         """Label maps that tags give: train ids, 255 undecided."""
         ...
 
-    @property
-    def heatmaps(self) -> Path:
-        """Folder of the heatmaps that seeds were made from, where they are kept."""
+    def beside_seeds(self, name: str, /) -> Path:
+        """Folder of files that are kept beside the seeds, `heatmaps` for instance."""
         ...
 
     def labels(self, round_index: int, /) -> Labels:
         """Pseudo labels of a round."""
+        ...
+
+    def labels_export(self, round_index: int, /) -> Path:
+        """Folder of pseudo labels as COCO panoptic; the JSON lies beside it."""
         ...
 
     def audit(self, stage: str, round_index: int = 0) -> Path:
@@ -128,14 +131,17 @@ class RunStores:
         """Label maps that tags give."""
         return MapStore(self.layout.seeds)
 
-    @property
-    def heatmaps(self) -> Path:
-        """Folder of kept heatmaps."""
-        return self.layout.heatmaps
+    def beside_seeds(self, name: str) -> Path:
+        """Folder of files that are kept beside the seeds."""
+        return self.layout.seeds / name
 
     def labels(self, round_index: int) -> LabelStore:
         """Pseudo labels of a round."""
         return LabelStore(self.layout.round(round_index).labels)
+
+    def labels_export(self, round_index: int) -> Path:
+        """Folder of pseudo labels as COCO panoptic."""
+        return self.layout.round(round_index).folder / "panoptic"
 
     def audit(self, stage: str, round_index: int = 0) -> Path:
         """Folder of the audit of a stage."""
@@ -239,14 +245,17 @@ class ReleasedStores:
         """CAM label maps."""
         return ReleasedMaps(self.tree, "cam")
 
-    @property
-    def heatmaps(self) -> Path:
-        """Folder of kept heatmaps."""
-        return self.tree.heatmaps_folder
+    def beside_seeds(self, name: str) -> Path:
+        """Folder of files that are kept beside the seeds."""
+        return self.folder / f"cam_{name}" / self.tree.split
 
     def labels(self, round_index: int) -> ReleasedLabels:  # noqa: ARG002 - a folder holds the labels of one round
         """Pseudo labels."""
         return ReleasedLabels(self.tree, self.instances)
+
+    def labels_export(self, round_index: int) -> Path:  # noqa: ARG002
+        """Folder of pseudo labels as COCO panoptic."""
+        return self.folder / "panoptic"
 
     def audit(self, stage: str, round_index: int = 0) -> Path:  # noqa: ARG002
         """Folder of the audit of a stage."""

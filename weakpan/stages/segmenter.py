@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -19,8 +18,10 @@ from weakpan.data.loaders.targets import LabelledImage, label_pseudo, label_trut
 from weakpan.labels.store import LabelStore
 from weakpan.models.encoder import load_matching
 from weakpan.parallel.ranks import from_rank_zero
-from weakpan.stages.build import build_segmenter, build_trainer, load_weights, save_weights
+from weakpan.stages.build import build_segmenter, build_trainer, shares_encoder
 from weakpan.stages.experiment import Experiment
+from weakpan.stages.settings import SEGMENTER, record_of
+from weakpan.stages.weights import load_weights, save_weights
 from weakpan.storage.checkpoints import resume_point
 from weakpan.training.segmenter_module import SegmenterModule
 
@@ -53,18 +54,18 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
     done = from_rank_zero(layout.checkpoint.is_file)
     module = build_segmenter(config.segmenter, experiment.catalog, with_init=not warm and not done)
     if done:
-        return module, load_weights(module, layout.checkpoint).get("loss")
-    if round_index == 0 and experiment.starts_from_classifier:
-        adopt_encoder(module, experiment.layout.classifier_weights)
+        return module, load_weights(module, layout.checkpoint, SEGMENTER).figures.get("loss")
+    if round_index == 0 and experiment.starts_from_classifier and shares_encoder(config):
+        adopt_encoder(module, experiment.classifier_weights)
     if warm:
-        load_weights(module, experiment.layout.round(round_index - 1).checkpoint)
+        load_weights(module, experiment.layout.round(round_index - 1).checkpoint, SEGMENTER)
     # Rounds differ in the order and the augmentation of what they see, not only in labels.
     seed = config.seed * 1000 + round_index
     crops = segmenter_crops(config.segmenter)
     views = TrainingViews(
         experiment.train,
         RoundLabels(experiment, experiment.labels(round_index), experiment.train),
-        experiment.annotations,
+        experiment.weak if experiment.weakly else None,
         experiment.full_ids,
         crops,
         seed,
@@ -81,10 +82,11 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
         max_epochs=config.rounds.epochs,
         enable_checkpointing=True,
     )
+    from_rank_zero(record_of(experiment, SEGMENTER, round_index).claim)
     resume = from_rank_zero(lambda: resume_point(layout.resume))
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
-    about = {**about_segmenter(experiment, round_index), "loss": last.value}
-    from_rank_zero(lambda: save_weights(module, layout.checkpoint, about))
+    figures = {"round": round_index, "loss": last.value}
+    from_rank_zero(lambda: save_weights(experiment, module, SEGMENTER, figures, layout.checkpoint))
     rank_zero_only(layout.resume.unlink)(missing_ok=True)
     return module, last.value
 
@@ -92,13 +94,3 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
 def adopt_encoder(module: SegmenterModule, classifier: Path) -> None:
     """Load the encoder of a crop classifier into a segmenter; raises DataError for another architecture."""
     load_matching(module.network.encoder.body, classifier, "crop classifier")
-
-
-def about_segmenter(experiment: Experiment, round_index: int) -> dict[str, Any]:
-    """What a checkpoint says of itself, in plain containers."""
-    return {
-        "kind": "segmenter",
-        "round": round_index,
-        "classes": [asdict(c) for c in experiment.catalog.classes],
-        "supervision": experiment.config.supervision.value,
-    }

@@ -1,0 +1,56 @@
+"""Stage: boxes and tags of the training split, in one weak-annotation file."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+
+from weakpan.config.make_gt import MakeGtConfig
+from weakpan.data.derive import check_annotations
+from weakpan.parallel.ranks import from_rank_zero
+from weakpan.parallel.sharing import Outcome
+from weakpan.stages.experiment import Experiment
+from weakpan.stages.run_stage import run_task
+from weakpan.stages.settings import ANNOTATIONS, record_of
+from weakpan.tasks.annotations import MakeAnnotations
+from weakpan.tasks.stores import RunStores
+
+log = logging.getLogger(__name__)
+
+
+def run_annotations(experiment: Experiment, ids: Sequence[str]) -> Outcome:
+    """Make the weak-annotation file, image by image; from there on nobody reads where it came from.
+
+    Args:
+        experiment: checked.
+        ids: of the images.
+
+    Raises:
+        DataError: an image without boxes or tags, or damaged ones.
+    """
+    stores, source = experiment.stores, experiment.annotations
+    path = stores.folder / "weak_annotations.json"
+    if from_rank_zero(path.is_file):
+        return Outcome(kept=len(ids))
+    config = experiment.config
+    mat = None
+    if isinstance(config, MakeGtConfig) and config.mat:
+        mat = str(stores.folder / config.data.mat.replace("{split}", config.data.train_split))
+    folder = stores.folder / ANNOTATIONS
+    task = MakeAnnotations(source, folder / "images", mat)
+    record = record_of(experiment, ANNOTATIONS)
+    outcome = run_task(task, record, ids, experiment.shares, lambda _, made: dict(made.counts))
+    if not from_rank_zero(record.is_sealed):
+        return outcome
+
+    def join() -> None:
+        task.join(path, ids)
+        # The parts are in the file now.
+        shutil.rmtree(task.folder)
+
+    from_rank_zero(join)
+    if isinstance(stores, RunStores):
+        check_annotations(experiment.annotations.whole, experiment.train)
+    log.info("%s holds boxes and tags of %d images", path, len(ids))
+    return outcome

@@ -1,0 +1,47 @@
+"""Stage: scores of masks or seeds against ground truth, image by image, with tables and pictures of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from weakpan.audit.cue_audit import CueAudit, mask_audit, seed_audit
+from weakpan.parallel.ranks import from_rank_zero, gather_from_all_ranks, share_of_rank, wait_for_all_ranks
+from weakpan.parallel.sharing import shard_of, share
+from weakpan.stages.experiment import Experiment
+from weakpan.stages.settings import MASKS
+
+
+def audit_of(experiment: Experiment, stage: str) -> CueAudit:
+    """The audit of a stage, `masks` or `seeds`."""
+    if stage == MASKS:
+        return mask_audit(experiment.config, experiment.annotations, experiment.stores)
+    return seed_audit(experiment.config, experiment.catalog, experiment.stores)
+
+
+def run_audit(
+    experiment: Experiment, stage: str, ids: Sequence[str], failed: Sequence[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """Score what a stage has made.
+
+    Args:
+        experiment: of the run.
+        stage: `masks` or `seeds`.
+        ids: of all images.
+        failed: images that the stage could not do.
+
+    Returns:
+        Image id and message of the images that could not be scored.
+    """
+    audit, shares = audit_of(experiment, stage), experiment.shares
+    left_out = {image_id for image_id, _ in failed}
+    part = [image_id for image_id in shard_of(ids, *shares.shard) if image_id not in left_out]
+    found = share(audit, share_of_rank(part), shares.workers, f"audit of {stage}", shares.skip_failures)
+    wait_for_all_ranks()
+    failures = [failure for some in gather_from_all_ranks(found.failures) for failure in some]
+
+    def join() -> None:
+        if not failures and not failed and (shares.shard[1] == 1 or all(map(audit.is_done, ids))):
+            audit.join(ids)
+
+    from_rank_zero(join)
+    return failures

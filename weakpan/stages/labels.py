@@ -1,0 +1,85 @@
+"""Stage: pseudo labels from files, and from the predictions of the segmenter of the round before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from weakpan.config.make_gt import MakeGtConfig
+from weakpan.data.formats.released import ReleasedTree
+from weakpan.labels.trail_store import AuditStore
+from weakpan.parallel.sharing import Outcome
+from weakpan.stages.experiment import Experiment
+from weakpan.stages.run_stage import run_task
+from weakpan.stages.settings import LABELS, MASKS, SEEDS, record_of
+from weakpan.storage.stage_record import StageRecord
+from weakpan.tasks.coco_parts import CocoParts
+from weakpan.tasks.import_labels import ImportLabels, open_labels
+from weakpan.tasks.label_audit import LabelAudit
+from weakpan.tasks.labels import MakeLabels, WriteLabels
+from weakpan.tasks.stores import ReleasedMaps, ReleasedStores
+
+
+def label_writer(experiment: Experiment, round_index: int, ids: Sequence[str]) -> WriteLabels:
+    """Writes the labels of a round, with what is asked for beside them."""
+    config, stores, source = experiment.config, experiment.stores, experiment.annotations
+    audit = None
+    if config.audit:
+        folder = stores.audit(LABELS, round_index)
+        audit = LabelAudit(AuditStore(folder), source.maps, frozenset(ids[: config.pictures]))
+    coco = None
+    if isinstance(config, MakeGtConfig) and config.coco:
+        coco = CocoParts(stores.labels_export(round_index), Path(config.data.files.image).name)
+    return WriteLabels(source, stores.labels(round_index), audit, coco)
+
+
+def label_record(experiment: Experiment, round_index: int, inputs: dict[str, str] | None = None) -> StageRecord:
+    """Settings, inputs and seal of the labels of a round."""
+    return record_of(experiment, LABELS, round_index, inputs)
+
+
+def run_labels(experiment: Experiment, ids: Sequence[str], round_index: int = 0) -> Outcome:
+    """Make labels from seeds or, in the released layout, from predictions in files; every rank and worker takes part.
+
+    Where `labels_from` is given, labels of round 0 are taken from there.
+    """
+    config, stores, writer = experiment.config, experiment.stores, label_writer(experiment, round_index, ids)
+    if config.labels_from is not None and round_index == 0:
+        task: Any = ImportLabels(writer, open_labels(Path(config.labels_from), experiment.catalog))
+        record = label_record(experiment, 0)
+    else:
+        given, scores = stores, None
+        if isinstance(stores, ReleasedStores) and isinstance(config, MakeGtConfig):
+            root = Path(config.layout.inputs or config.run)
+            given = ReleasedStores(ReleasedTree(root, stores.tree.split, experiment.catalog))
+        predictions = given.seeds
+        if round_index > 0 and isinstance(given, ReleasedStores):
+            predictions, scores = ReleasedMaps(given.tree, "prediction"), given.tree
+        task = MakeLabels(writer, predictions, scores, given.masks, experiment.rules, round_index)
+        record = label_record(experiment, round_index, _inputs(experiment))
+    outcome = run_task(task, record, ids, experiment.shares, lambda _, made: dict(made.counts))
+    join_labels(experiment, writer, record, ids)
+    return outcome
+
+
+def join_labels(experiment: Experiment, writer: WriteLabels, record: StageRecord, ids: Sequence[str]) -> None:
+    """Put together what is of the whole set, once all images are done; on rank 0."""
+    from weakpan.parallel.ranks import from_rank_zero
+
+    def join() -> None:
+        if not record.is_sealed():
+            return
+        if writer.audit is not None:
+            writer.audit.join(ids)
+        if writer.coco is not None:
+            writer.coco.join(ids, experiment.catalog)
+
+    from_rank_zero(join)
+
+
+def _inputs(experiment: Experiment) -> dict[str, str]:
+    """Checksums of masks and seeds of a run; files of the released layout are somebody else's."""
+    if isinstance(experiment.stores, ReleasedStores):
+        return {}
+    return {stage: digest for stage in (MASKS, SEEDS) if (digest := record_of(experiment, stage).results_digest())}

@@ -1,0 +1,44 @@
+"""Weights of a run as checkpoints that stand alone, and back into a module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+
+from weakpan.stages.experiment import Experiment
+from weakpan.stages.settings import CLASSIFIER
+from weakpan.stages.supervision import supervision_used
+from weakpan.storage.checkpoints import Checkpoint, read_checkpoint
+
+
+def save_weights(
+    experiment: Experiment, module: pl.LightningModule, stage: str, figures: dict[str, Any], path: Path
+) -> None:
+    """Write weights and all that is needed to use them elsewhere.
+
+    Args:
+        experiment: of the run.
+        module: with the weights.
+        stage: `classifier` or `segmenter`, which is also the group of the configuration.
+        figures: of the training.
+        path: of the file.
+    """
+    config = experiment.config
+    data: dict[str, Any] = {"name": config.data.name, "root": config.data.root, "val_split": config.data.val_split}
+    data |= {"crop": {"height": config.data.crop.height, "width": config.data.crop.width}}
+    data |= {"files": dict(vars(config.data.files))}
+    if stage == CLASSIFIER:
+        grid = experiment.weak.grid
+        data["crop"] = {"height": grid.height, "width": grid.width}
+    node = getattr(config, stage)
+    used = supervision_used(experiment)
+    Checkpoint(stage, node, experiment.catalog, data, used, figures, module.state_dict()).write(path)
+
+
+def load_weights(module: pl.LightningModule, path: Path, stage: str) -> Checkpoint:
+    """Load weights into a module; raises DataError for a missing or damaged file, or one of another network."""
+    checkpoint = read_checkpoint(path, stage)
+    checkpoint.load_into(module, path)
+    return checkpoint
