@@ -81,6 +81,7 @@ def train_again(run):
     content = torch.load(path, weights_only=True)
     content["state_dict"] = {k: v + 1 if v.is_floating_point() else v for k, v in content["state_dict"].items()}
     torch.save(content, path)
+    (run / "classifier/manifest.json").unlink()
 
 
 def test_maps_of_other_weights_are_not_mixed_with_those_of_these(interrupted, city, seen):
@@ -110,6 +111,20 @@ def test_the_classifier_has_a_record_of_its_own(whole, city):
         "seed", "data", "classifier", "trainer",
     }  # fmt: skip
     assert run_classifier(tiny_experiment(whole, city), []) == content["summary"]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_weights_that_are_damaged_are_told_before_seeds_are_made_anew(whole, tmp_path, city, seen, finished):
+    run = shutil.copytree(whole, tmp_path / "run")
+    if not finished:
+        (run / "seeds/manifest.json").unlink()
+    path = run / "classifier/last.ckpt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DataError) as caught:
+        go_on(run, city)
+    assert caught.value.path == path
+    assert_same_maps(whole, run)
+    assert seen == []
 
 
 def test_no_classifier_is_trained_where_nothing_needs_it(tmp_path, city):

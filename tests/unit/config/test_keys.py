@@ -20,8 +20,8 @@ COMMANDS = {
     "make_gt": (MakeGtConfig, ["stage=masks", "out=o", "data.root=d"], to_make_gt_config),
 }
 SETTINGS = [
-    ("train", "seeds", 9), ("train", "masks", 20), ("train", "rounds.diffusion", 4), ("train", "labels", 5),
-    ("make_gt", "cam", 9), ("make_gt", "masks", 20), ("make_gt", "mask_net", 16), ("make_gt", "labels", 5),
+    ("train", "seeds", 8), ("train", "masks", 20), ("train", "rounds.diffusion", 4), ("train", "labels", 5),
+    ("make_gt", "seeds", 8), ("make_gt", "masks", 20), ("make_gt", "mask_net", 16), ("make_gt", "labels", 5),
 ]  # fmt: skip
 """Command, place, and how many keys at least can be wrong there."""
 
