@@ -64,7 +64,8 @@ def test_a_run_leaves_what_the_layout_says(finished_run, city):
         expected |= {f"round_{index:02d}/labels/{i}_{kind}.png" for i in ids for kind in ("semantic", "instances")}
     assert set(maps_of(folder)) == expected
     for name in ("metrics.json", "report.html", "weak_annotations.json", "round_00/manifest.json",
-                 "round_01/last.ckpt", "round_01/labels/manifest.json", "seeds/manifest.json", "classifier/manifest.json"):  # fmt: skip
+                 "round_01/last.ckpt", "round_01/labels/manifest.json", "seeds/manifest.json",
+                 "classifier/manifest.json"):  # fmt: skip
         assert (folder / name).is_file(), name
     assert not list(folder.rglob("resume.ckpt"))
     assert json.loads((folder / "metrics.json").read_text()) == metrics

@@ -50,8 +50,8 @@ def check_labels(experiment: Experiment, round_index: int) -> list[str]:
     labelled = 1 - counts[IGNORE] / max(1, counts.sum())
     if labelled < MIN_LABELLED and not experiment.full_ids:
         remedy = (
-            "train the classifier longer (classifier.epochs), start it from weights (classifier.init), or ask less of seeds "
-            "(seeds.rule.threshold)"
+            "train the classifier longer (classifier.epochs), start it from weights (classifier.init), or lower "
+            "seeds.rule.threshold"
             if round_index == 0
             else "train longer (rounds.epochs) or lower labels.score_threshold"
         )

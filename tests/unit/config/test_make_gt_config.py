@@ -123,7 +123,7 @@ REFUSED = {
     "data.files.label_ids={city}/{id}.png": r"data.files.label_ids=\{city\}/\{id\}.png: expected a file name",
     "data.files.instance_ids={id": r"data.files.instance_ids=\{id: expected a file name",
     "data.files.instance_train_ids={}{id}": r"data.files.instance_train_ids=\{\}\{id\}: expected a file name",
-    "stage=seeds": "source.checkpoint: stage=seeds with these seeds needs a trained crop classifier; give source.checkpoint=",
+    "stage=seeds": "source.checkpoint: stage=seeds with these seeds needs a trained crop classifier; give",
     "audit=true": "audit=true belongs to stage=masks, seeds, labels, not to stage=boxes",
     "coco=true": "coco=true belongs to stage=labels, not to stage=boxes",
     "masks._target_=guess": "masks._target_=guess: cannot be imported",

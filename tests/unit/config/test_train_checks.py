@@ -12,6 +12,8 @@ from weakpan.config.train_checks import check_train, settings_of, to_train_confi
 from weakpan.toy_city.city import ToyCitySpec
 
 COMPLETE = (
+    "seeds._target_=weakpan.seeds.GradCamSeeds",
+    "seeds.rule._target_=weakpan.seeds.Competing",
     "run=r", "data.name=d", "data.root=x", "data.classes=camvid", "classifier.network.encoder=resnet10t",
     "segmenter.network.encoder=resnet10t",
 )  # fmt: skip
