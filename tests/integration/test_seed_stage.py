@@ -15,6 +15,7 @@ from weakpan.stages.classifier import run_classifier
 from weakpan.stages.experiment import prepare
 from weakpan.stages.seeds import run_seeds
 from weakpan.stages.settings import claim_run_folder
+from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.grad_cam_module import GradCamModule
 
 KEEP = "seeds.keep_heatmaps=true"
@@ -90,6 +91,10 @@ def test_maps_of_other_weights_are_not_mixed_with_those_of_these(interrupted, ci
     assert len(seen) == 4
 
 
+def trained_again(*_):
+    raise RuntimeError("trained again")
+
+
 def test_finished_seeds_outlive_the_weights_that_made_them(interrupted, whole, city, seen, monkeypatch):
     go_on(interrupted, city)
     (interrupted / "classifier/last.ckpt").unlink()
@@ -98,10 +103,9 @@ def test_finished_seeds_outlive_the_weights_that_made_them(interrupted, whole, c
     assert seen == []
     assert_same_maps(whole, interrupted)
     # What the first round begins with is trained again.
-    fitted = []
-    monkeypatch.setattr("weakpan.stages.classifier._fit", lambda *_: fitted.append(1))
-    run_classifier(experiment, [])
-    assert fitted
+    with pytest.raises(RuntimeError, match="trained again"), monkeypatch.context() as patch:
+        patch.setattr(ClassifierModule, "training_step", trained_again)
+        run_classifier(experiment, [])
 
 
 def test_the_classifier_has_a_record_of_its_own(whole, city):
