@@ -132,11 +132,11 @@ def test_an_error_on_one_rank_names_rank_and_stage(tmp_path, city):
     damaged = sorted((tmp_path / "data" / "leftImg8bit" / "train").rglob("*.png"))[1]
     content = damaged.read_bytes()
     damaged.write_bytes(content[:-30] + content[-12:])
-    for made in ("round_00", "metrics.json", "cams"):
+    for made in ("round_00", "metrics.json", "seeds"):
         shutil.rmtree(run / made) if (run / made).is_dir() else (run / made).unlink()
     job = Job(command(run, tmp_path / "data", "rounds.n=1"))
     assert job.finish() == 2
-    assert any(line.startswith("error: rank 1 of 2, stage 'CAMs'") and damaged.name in line for line in job.lines)
+    assert any(line.startswith("error: rank 1 of 2, stage 'seeds'") and damaged.name in line for line in job.lines)
 
 
 @pytest.mark.slow
@@ -199,10 +199,10 @@ def forget(run, *names):
     ("pattern", "forgotten"),
     [
         ("masks/*.png", ()),
-        ("cams/*.png", ()),
+        ("seeds/*.png", ()),
         ("round_01/labels/*_semantic.png", ("round_01/manifest.json", "round_01/last.ckpt")),
         ("round_01/labels/*_instances.png", ("round_01/manifest.json", "round_01/last.ckpt")),
-        ("classifier/last.ckpt", ("cams/manifest.json",)),
+        ("classifier/last.ckpt", ("seeds/manifest.json",)),
         ("round_00/last.ckpt", ("round_01",)),
         ("weak_annotations.json", ()),
     ],
@@ -222,7 +222,7 @@ def test_what_was_damaged_after_it_was_sealed_is_named(copy, city, pattern, forg
 
 
 @pytest.mark.parametrize(
-    "pattern", ["settings.json", "masks/manifest.json", "cams/manifest.json", "round_00/manifest.json"]
+    "pattern", ["settings.json", "masks/manifest.json", "seeds/manifest.json", "round_00/manifest.json"]
 )
 def test_a_torn_manifest_is_named(copy, city, pattern):
     cut_short(copy / pattern)
@@ -232,9 +232,9 @@ def test_a_torn_manifest_is_named(copy, city, pattern):
 
 def test_half_a_map_of_a_stage_that_was_not_finished_is_made_again(copy, finished, city):
     whole = metrics_of(finished)
-    forget(copy, "masks/manifest.json", "cams/manifest.json", "round_00", "round_01")
+    forget(copy, "masks/manifest.json", "seeds/manifest.json", "round_00", "round_01")
     cut_short(first(copy, "masks/*.png"))
-    cut_short(first(copy, "cams/*.png"))
+    cut_short(first(copy, "seeds/*.png"))
     (copy / "masks" / ".some.123-0123abcd.png").write_bytes(b"half")
     run_tiny(copy, city)
     (copy / "masks" / ".some.123-0123abcd.png").unlink()

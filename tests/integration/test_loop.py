@@ -59,12 +59,13 @@ def refuse_to_train(*_):
 def test_a_run_leaves_what_the_layout_says(finished_run, city):
     folder, metrics = finished_run
     ids = sorted(p.name.removesuffix("_leftImg8bit.png") for p in city.rglob("leftImg8bit/train/*/*.png"))
-    expected = {f"masks/{i}.png" for i in ids} | {f"cams/{i}.png" for i in ids}
+    expected = {f"masks/{i}.png" for i in ids} | {f"seeds/{i}.png" for i in ids}
     for index in (0, 1):
         expected |= {f"round_{index:02d}/labels/{i}_{kind}.png" for i in ids for kind in ("semantic", "instances")}
     assert set(maps_of(folder)) == expected
     for name in ("metrics.json", "report.html", "weak_annotations.json", "round_00/manifest.json",
-                 "round_01/last.ckpt", "round_01/labels/manifest.json", "cams/manifest.json"):  # fmt: skip
+                 "round_01/last.ckpt", "round_01/labels/manifest.json", "seeds/manifest.json",
+                 "classifier/manifest.json"):  # fmt: skip
         assert (folder / name).is_file(), name
     assert not list(folder.rglob("resume.ckpt"))
     assert json.loads((folder / "metrics.json").read_text()) == metrics
@@ -155,7 +156,7 @@ def test_a_run_that_lacks_anything_is_not_finished(copy, city):
     assert finished_results(experiment) is not None
     assert finished_results(tiny_experiment(copy, city, "report.train_images=1")) is None
     for name in ("report.html", "metrics.json", "round_01/last.ckpt", "round_01/manifest.json", "masks/manifest.json",
-                 "cams/manifest.json", "round_00/labels/manifest.json"):  # fmt: skip
+                 "seeds/manifest.json", "classifier/manifest.json", "round_00/labels/manifest.json"):  # fmt: skip
         content = (copy / name).read_bytes()
         (copy / name).unlink()
         assert finished_results(experiment) is None, name
@@ -165,7 +166,7 @@ def test_a_run_that_lacks_anything_is_not_finished(copy, city):
 def test_the_plan_speaks_of_what_is_left(copy, city, capsys):
     print_plan(tiny_experiment(copy, city))
     shown = capsys.readouterr().out
-    for part in ("masks in boxes: finished already", "classifier and CAMs: finished already",
+    for part in ("masks in boxes: finished already", "classifier: finished already", "seeds: finished already",
                  "rounds 0, 1 are finished already and are not run again\n  then the report"):  # fmt: skip
         assert part in shown
     print_plan(tiny_experiment(copy, city, "rounds.n=3"))
@@ -204,8 +205,8 @@ def test_a_run_killed_between_training_and_its_record_goes_on(monkeypatch, copy,
     finish_and_compare(copy, finished_run, city)
 
 
-def test_a_run_killed_before_the_cams_are_sealed_goes_on(monkeypatch, copy, finished_run, city):
-    (copy / "cams" / "manifest.json").unlink()
+def test_a_run_killed_before_the_seeds_are_sealed_goes_on(monkeypatch, copy, finished_run, city):
+    (copy / "seeds" / "manifest.json").unlink()
     monkeypatch.setattr(ClassifierModule, "training_step", refuse_to_train)
     finish_and_compare(copy, finished_run, city)
 
@@ -244,7 +245,7 @@ def test_a_training_killed_between_epochs_goes_on(tmp_path, monkeypatch, city):
 @pytest.mark.parametrize(
     "change",
     [
-        "labels.score_threshold=0.7", "seeds.threshold=0.4", "masks.grabcut.core=0.5", "seed=3",
+        "labels.score_threshold=0.7", "seeds.rule.threshold=0.4", "masks.grabcut.core=0.5", "seed=3",
         "rounds.candidates=false", "segmenter.optimiser.learning_rate=0.1", "classifier.crops.flip=false",
         "data.classes=cityscapes",
     ],
@@ -289,7 +290,7 @@ def test_a_start_that_ends_while_it_claims_the_folder_leaves_no_annotations_for_
 
 
 def test_changed_settings_are_refused_before_anything_is_sealed(copy, city):
-    for sealed in ("masks", "cams", "round_00", "round_01"):
+    for sealed in ("masks", "seeds", "round_00", "round_01"):
         shutil.rmtree(copy / sealed)
     with pytest.raises(RunError, match=r"classifier\.epochs: 1 then, 2 now"):
         run_tiny(copy, city, "classifier.epochs=2")
@@ -384,8 +385,8 @@ def test_semi_supervision_uses_the_masks_of_the_list(tmp_path, city, count):
 
 
 def test_labels_of_nothing_are_refused(tmp_path, city):
-    with pytest.raises(RunError, match=r"round_00/labels: only 0\.\d\d% of the pixels .*at least 1%.*cues\.cam\.thr"):
-        run_tiny(tmp_path / "run", city, "labels.steps=[]", "seeds.threshold=1")
+    with pytest.raises(RunError, match=r"round_00/labels: only 0\.\d\d% of the pixels .*at least 1%.*seeds\.rule\.thr"):
+        run_tiny(tmp_path / "run", city, "labels.steps=[]", "seeds.rule.threshold=1")
     assert not (tmp_path / "run" / "round_00" / "last.ckpt").exists()
 
 

@@ -362,7 +362,7 @@ class TestBadInput:
 
     @pytest.mark.parametrize("stage", ["boxes", "tags"])
     def test_stages_without_an_audit(self, told, stage, tmp_path):
-        with pytest.raises(ConfigError, match=f"audit=true belongs to stage=masks, cams, labels, not to stage={stage}"):
+        with pytest.raises(ConfigError, match=f"belongs to stage=masks, seeds, labels, not to stage={stage}"):
             run(*told, f"stage={stage}", "audit=true", f"out={tmp_path / 'out'}")
 
 

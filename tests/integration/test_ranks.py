@@ -52,12 +52,12 @@ def test_what_no_training_touches_is_the_same_to_the_bit(alone, two):
 def test_the_same_checkpoints_give_the_same_labels_and_scores_on_two_ranks(tmp_path, alone, city):
     run = tmp_path / "run"
     shutil.copytree(alone, run)
-    for made in ("masks", "cams", "round_00/labels", "round_01"):
+    for made in ("masks", "seeds", "round_00/labels", "round_01"):
         shutil.rmtree(run / made)
     (run / "round_00" / "manifest.json").unlink()
     (run / "metrics.json").unlink()
     run_job(command(run, city, *SETTINGS))
-    # CAMs of the same classifier, labels of the same segmenter, and what is derived from them.
+    # Seeds of the same classifier, labels of the same segmenter, and what is derived from them.
     assert_same_maps(alone, run)
     assert_same_weights(alone, run, rounds=1)
     assert metrics_of(run)["rounds"][0] == metrics_of(alone)["rounds"][0]

@@ -15,6 +15,7 @@ from weakpan.stages.classifier import run_classifier
 from weakpan.stages.experiment import prepare
 from weakpan.stages.seeds import run_seeds
 from weakpan.stages.settings import claim_run_folder
+from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.grad_cam_module import GradCamModule
 
 KEEP = "seeds.keep_heatmaps=true"
@@ -81,12 +82,17 @@ def train_again(run):
     content = torch.load(path, weights_only=True)
     content["state_dict"] = {k: v + 1 if v.is_floating_point() else v for k, v in content["state_dict"].items()}
     torch.save(content, path)
+    (run / "classifier/manifest.json").unlink()
 
 
 def test_maps_of_other_weights_are_not_mixed_with_those_of_these(interrupted, city, seen):
     train_again(interrupted)
     go_on(interrupted, city)
     assert len(seen) == 4
+
+
+def trained_again(*_):
+    raise RuntimeError("trained again")
 
 
 def test_finished_seeds_outlive_the_weights_that_made_them(interrupted, whole, city, seen, monkeypatch):
@@ -97,10 +103,9 @@ def test_finished_seeds_outlive_the_weights_that_made_them(interrupted, whole, c
     assert seen == []
     assert_same_maps(whole, interrupted)
     # What the first round begins with is trained again.
-    fitted = []
-    monkeypatch.setattr("weakpan.stages.classifier._fit", lambda *_: fitted.append(1))
-    run_classifier(experiment, [])
-    assert fitted
+    with pytest.raises(RuntimeError, match="trained again"), monkeypatch.context() as patch:
+        patch.setattr(ClassifierModule, "training_step", trained_again)
+        run_classifier(experiment, [])
 
 
 def test_the_classifier_has_a_record_of_its_own(whole, city):
@@ -110,6 +115,20 @@ def test_the_classifier_has_a_record_of_its_own(whole, city):
         "seed", "data", "classifier", "trainer",
     }  # fmt: skip
     assert run_classifier(tiny_experiment(whole, city), []) == content["summary"]
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_weights_that_are_damaged_are_told_before_seeds_are_made_anew(whole, tmp_path, city, seen, finished):
+    run = shutil.copytree(whole, tmp_path / "run")
+    if not finished:
+        (run / "seeds/manifest.json").unlink()
+    path = run / "classifier/last.ckpt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DataError) as caught:
+        go_on(run, city)
+    assert caught.value.path == path
+    assert_same_maps(whole, run)
+    assert seen == []
 
 
 def test_no_classifier_is_trained_where_nothing_needs_it(tmp_path, city):

@@ -1,1 +1,1 @@
-"""Lightning callbacks: write CAMs, write labels, show progress."""
+"""Lightning callbacks: write labels, show progress."""

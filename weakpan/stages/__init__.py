@@ -1,1 +1,1 @@
-"""The stages of a run, each alone and restartable: prepare, masks, CAMs, fit, relabel, score, gallery."""
+"""The stages of a run, each alone and restartable: prepare, masks, classifier, seeds, fit, relabel, score, gallery."""

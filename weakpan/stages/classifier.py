@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -37,7 +39,7 @@ def run_classifier(experiment: Experiment, loggers: list[Logger]) -> dict[str, A
     config, record = experiment.config, record_of(experiment, CLASSIFIER)
     from_rank_zero(record.refuse_others)
     if from_rank_zero(lambda: _is_finished(experiment, record)):
-        return record.summary()
+        return from_rank_zero(record.summary)
     start = time.monotonic()
     pl.seed_everything(config.seed, workers=True, verbose=False)
     module = build_classifier(config.classifier, experiment.catalog)
@@ -49,15 +51,31 @@ def run_classifier(experiment: Experiment, loggers: list[Logger]) -> dict[str, A
         "average_precision": _score(experiment, module, loggers),
         "seconds": round(time.monotonic() - start, 1),
     }
-    from_rank_zero(lambda: record.seal((), lambda _: (), summary))
+    from_rank_zero(lambda: record.seal([_WEIGHTS], partial(_files, experiment), summary))
     return summary
 
 
+_WEIGHTS = "weights"
+"""Name in the seal, which speaks of no images."""
+
+
+def _files(experiment: Experiment, _: str) -> list[Path]:
+    return [experiment.layout.classifier_weights]
+
+
 def _is_finished(experiment: Experiment, record: StageRecord) -> bool:
-    """Whether it was trained and scored; its weights may be gone when all that is made with them is there."""
+    """Whether it was trained and scored; its weights may be gone when all that is made with them is there.
+
+    Raises:
+        DataError: weights that are damaged, or of another training.
+    """
     layout = experiment.layout
-    used = record_of(experiment, SEEDS).is_sealed() and layout.round(0).checkpoint.is_file()
-    return record.is_sealed() and (used or layout.classifier_weights.is_file())
+    if not record.is_sealed():
+        return False
+    if layout.classifier_weights.is_file():
+        record.verify([_WEIGHTS], partial(_files, experiment))
+        return True
+    return record_of(experiment, SEEDS).is_sealed() and layout.round(0).checkpoint.is_file()
 
 
 def _fit(experiment: Experiment, module: ClassifierModule, loggers: list[Logger]) -> float | None:

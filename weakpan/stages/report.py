@@ -54,7 +54,7 @@ def check_labels(experiment: Experiment, round_index: int) -> list[str]:
     if labelled < MIN_LABELLED and not experiment.full_ids:
         remedy = (
             "train the classifier longer (classifier.epochs), start it from weights (classifier.init), or lower "
-            "seeds.threshold"
+            "seeds.rule.threshold"
             if round_index == 0
             else "train longer (rounds.epochs) or lower labels.score_threshold"
         )

@@ -29,8 +29,11 @@ class CheckSeedInput:
         return False
 
     def __call__(self, image_id: str) -> Counter[str]:
-        """Read image, boxes and tags; raises DataError if they are damaged or of different sizes."""
-        height, width = self.images.image(image_id).shape[:2]
+        """Read image, boxes and tags; raises DataError if they are missing, damaged or of different sizes."""
+        try:
+            height, width = self.images.image(image_id).shape[:2]
+        except KeyError:
+            raise DataError(f"image {image_id}: not in the split; add it, or take the id out of the list") from None
         annotation = self.annotations.images[image_id]
         if (annotation.height, annotation.width) != (height, width):
             raise DataError(

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from weakpan.audit.worst_cues import draw_worst_cams, draw_worst_masks
+from weakpan.audit.worst_cues import draw_worst_masks, draw_worst_seeds
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.panoptic import PanopticTruth
 from weakpan.data.annotations import Box
@@ -36,7 +36,7 @@ def classes_in(sheet):
 def test_the_key_of_cam_labels(real, tmp_path):
     cam = np.full((20, 30), 255, np.uint8)
     cam[:2] = CAR
-    sheet = draw_worst_cams([("a", 0.5)], real, SimpleNamespace(cam=lambda _: cam), HeatmapFolder(tmp_path, TOY_CITY))
+    sheet = draw_worst_seeds([("a", 0.5)], real, SimpleNamespace(cam=lambda _: cam), HeatmapFolder(tmp_path, TOY_CITY))
     assert classes_in(sheet) == {"road", "sky", "car"}
 
 

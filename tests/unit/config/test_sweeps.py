@@ -32,10 +32,10 @@ def composed(name, *overrides, job=None):
         ("train", "run=runs/fixed", "runs/fixed", "runs/fixed"),
         ("train", "run=runs/${oc.env:WEAKPAN_STAMP}", "runs/noon", "runs/noon"),
         ("train", "run=runs/t_${seed}", "runs/t_sweep", "runs/t_5"),
-        ("train", "run=runs/${seed}/${seeds.threshold}_x", "runs/sweep/sweep_x", "runs/5/0.5_x"),
+        ("train", "run=runs/${seed}/${seeds.rule.threshold}_x", "runs/sweep/sweep_x", "runs/5/0.5_x"),
         ("train", "run=${oc.env:WEAKPAN_STAMP}/j${hydra:job.num}", "noon/jsweep", "noon/j3"),
         ("train", "run=runs/${oc.select:seed}", "runs/sweep", "runs/5"),
-        ("make_gt", "out=OUT/${cam.threshold}", "OUT/sweep", "OUT/0.5"),
+        ("make_gt", "out=OUT/${seeds.rule.threshold}", "OUT/sweep", "OUT/0.5"),
         ("make_gt", "out=OUT", "OUT", "OUT"),
     ],
 )

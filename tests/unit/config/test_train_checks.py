@@ -12,6 +12,8 @@ from weakpan.config.train_checks import check_train, settings_of, to_train_confi
 from weakpan.toy_city.city import ToyCitySpec
 
 COMPLETE = (
+    "seeds._target_=weakpan.seeds.GradCamSeeds",
+    "seeds.rule._target_=weakpan.seeds.Competing",
     "run=r", "data.name=d", "data.root=x", "data.classes=camvid", "classifier.network.encoder=resnet10t",
     "segmenter.network.encoder=resnet10t",
 )  # fmt: skip
@@ -55,7 +57,7 @@ OUT_OF_RANGE = {
     "segmenter.optimiser.weight_decay=-1": "segmenter.optimiser.weight_decay=-1",
     "segmenter.decode.centre_window=4": "segmenter.decode.centre_window=4: must be odd",
     "segmenter.decode.centre_window=-1": "segmenter.decode.centre_window=-1",
-    "seeds.threshold=1.2": "seeds.threshold=1.2: expected 0 to 1",
+    "seeds.rule.threshold=1.2": "seeds.rule.threshold=1.2: expected a number from 0 to 1",
     "workers=0": "workers=0",
     "masks.grabcut.core=2": "masks.grabcut.core=2.*expected a number from 0 to 1",
     "masks._target_=guess": "masks._target_=guess: cannot be imported",
@@ -81,7 +83,7 @@ def test_a_value_out_of_range_names_its_key(change, message):
 
 @pytest.mark.parametrize(
     "change",
-    ["rounds.min_loss_drop=1", "segmenter.network.dropout=0", "seeds.threshold=0", "data.workers=0",
+    ["rounds.min_loss_drop=1", "segmenter.network.dropout=0", "seeds.rule.threshold=0", "data.workers=0",
      "classifier.network.output_stride=null", "labels.steps=[]", "segmenter.losses.candidates=0", "seed=0"],
 )  # fmt: skip
 def test_the_ends_of_ranges_are_allowed(change):

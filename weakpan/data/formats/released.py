@@ -3,7 +3,7 @@
     cam/SPLIT/ID_leftImg8bit.png                CAM label maps: train ids, 255 undecided
     mcg_and_grabcut/SPLIT/ID_leftImg8bit.png    masks in boxes: train ids of things, 0 no thing here, 255 undecided;
                                                 in a class table that starts with a thing 254 is no thing here
-    cam_heatmaps/SPLIT/ID.npz                   ours: heatmaps of the CAMs, see `weakpan.seeds.heatmaps`
+    cam_heatmaps/SPLIT/ID.npz                   ours: heatmaps that seeds were made from, see `weakpan.seeds.heatmaps`
     pred_sem_raw/ID_leftImg8bit.png             predictions of a network: train ids
     pred_flat_feat/ID_leftImg8bit.mat           their scores, see `mat_scores`
     pred_sem_clean/ID_leftImg8bit.png           results: train ids, 255 ignored

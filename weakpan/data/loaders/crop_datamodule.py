@@ -113,7 +113,7 @@ def collate_tiles(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 class CropDataModule(pl.LightningDataModule):
-    """Loaders for training the classifier and for predicting CAMs (one image a batch)."""
+    """Loaders for training the classifier and for predicting heatmaps (one image a batch)."""
 
     def __init__(
         self,
