@@ -9,7 +9,6 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import register
-from weakpan.config.keys import in_full
 from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import to_train_config
@@ -55,22 +54,3 @@ def test_every_value_out_of_range_is_named_by_its_key(command, place, least):
                 group, _, name = named.rpartition(".")
                 assert name in OmegaConf.select(base, group, default={}), message
     assert seen >= least
-
-
-@pytest.mark.parametrize(
-    ("message", "path", "names", "full"),
-    [
-        (
-            "masks.kind=ids: give masks.path",
-            "masks",
-            ["kind", "path"],
-            "masks.kind=ids: give masks.path",
-        ),
-        ("masks.kind=ids", "masks", ["kind"], "masks.kind=ids"),
-        ("masks.path=masks.json, /a/masks.path", "masks", ["path"], "masks.path=masks.json, /a/masks.path"),
-        ("a.b.c=1: above b.c", "x.a.b", ["c"], "x.a.b.c=1: above b.c"),
-        ("masks.kind=ids", "", ["kind"], "masks.kind=ids"),
-    ],
-)
-def test_keys_are_completed_and_nothing_else(message, path, names, full):
-    assert in_full(message, path, names) == full
