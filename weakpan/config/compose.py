@@ -39,8 +39,12 @@ def to_object(schema: type[Schema], given: DictConfig) -> Schema:
         # The time of day was asked for before: for the folder that Hydra made.
         OmegaConf.copy_cache(given, composed)
         missing = sorted(OmegaConf.missing_keys(composed))
-        if missing:
-            raise ConfigError(f"no value for {', '.join(missing)}", remedy="give one as KEY=VALUE on the command line")
+    except OmegaConfBaseException as error:
+        raise config_error(error) from error
+    if missing:
+        raise ConfigError(f"no value for {', '.join(missing)}", remedy="give one as KEY=VALUE on the command line")
+    assert isinstance(composed, DictConfig)
+    try:
         config = OmegaConf.to_object(composed)
     except (OmegaConfBaseException, WeakpanError) as error:
         # Settings that check themselves raise inside OmegaConf, which may wrap what they said.
@@ -50,7 +54,7 @@ def to_object(schema: type[Schema], given: DictConfig) -> Schema:
         if cause is None:
             assert isinstance(error, OmegaConfBaseException)
             raise config_error(error) from error
-        raise (cause if cause.key is None or missing else cause.below(_refusing(composed))) from error
+        raise (cause if cause.key is None else cause.below(_refusing(composed))) from error
     assert isinstance(config, schema)
     check_settings(config)
     return config
