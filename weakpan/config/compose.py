@@ -52,8 +52,7 @@ def to_object(schema: type[Schema], given: DictConfig) -> Schema:
         while cause is not None and not isinstance(cause, WeakpanError):
             cause = cause.__cause__ or cause.__context__
         if cause is None:
-            assert isinstance(error, OmegaConfBaseException)
-            raise config_error(error) from error
+            raise (config_error(error) if isinstance(error, OmegaConfBaseException) else error) from error
         raise (cause if cause.key is None else cause.below(_refusing(composed))) from error
     assert isinstance(config, schema)
     check_settings(config)
