@@ -53,7 +53,11 @@ def settings(*overrides: str) -> MakeGtConfig:
     config = copy.deepcopy(_checked(tuple(f"{k}={SOME_PATH if k in paths else v}" for k, v in values.items())))
     for key, text in paths.items():
         *groups, name = key.split(".")
-        setattr(reduce(getattr, groups, config), name, text)
+        holder = reduce(getattr, groups, config)
+        if isinstance(holder, dict):
+            holder[name] = text
+        else:
+            setattr(holder, name, text)
     return config
 
 

@@ -97,7 +97,7 @@ def test_network_that_was_trained_again_is_noticed(tmp_path, told, network):
 
 
 def test_what_cannot_be_trained_is_named(tmp_path, told):
-    with pytest.raises(DataError, match=r"none of the 10 images.*min_box"):
+    with pytest.raises(DataError, match=r"min_box=500: none of the 10 images"):
         run(*told, "stage=mask_net", *SMALL, "mask_net.windows.min_box=500", f"out={tmp_path / 'none'}")
     with pytest.raises(DataError, match=r"mask_net\.network\.init=missing.pth: no such weights file"):
         run(*told, "stage=mask_net", *SMALL, "mask_net.network.init=missing.pth", f"out={tmp_path / 'init'}")

@@ -1,11 +1,14 @@
 """Imports go one way: nothing imports what lies above it."""
 
 import ast
+import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "weakpan"
+CONF = PACKAGE.parent / "conf"
 ORDER = (
     ("basics",),
     ("models", "refinement", "storage"),
@@ -37,7 +40,7 @@ FORBIDDEN = {
 
 NOT_IN_WORKERS = (
     "tasks/masks.py", "tasks/labels.py", "tasks/annotations.py",
-    "masks/source.py", "masks/coco.py", "masks/map_files.py", "masks/sam.py", "masks/network.py",
+    "masks/__init__.py", "masks/source.py",
     "config/make_gt.py", "data/derive.py", "toy_city/city.py", "labels/pipeline.py", "labels/trail_store.py",
     "evaluation/label_quality.py", "audit/audit_masks.py", "audit/audit_seeds.py", "seeds/heatmaps.py",
     "seeds/source.py", "tasks/seeds.py",
@@ -72,6 +75,60 @@ def imported(path, in_functions=True):
     return names
 
 
+STARTED = {"weakpan.job.rank_process"}
+"""Programs: processes of their own, named where they are started."""
+
+DOTTED = re.compile(r"weakpan(\.\w+)+")
+
+
+def named(path):
+    """Dotted names of our own in string constants of a module: of modules that are imported later, and `_target_`s."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return [value for value in values if isinstance(value, str) and DOTTED.fullmatch(value)]
+
+
+def module_of(name):
+    """The file of the longest part of a dotted name that is a module; the rest is looked for in its text."""
+    parts = name.split(".")
+    for count in range(len(parts), 1, -1):
+        near = PACKAGE.parent / Path(*parts[:count])
+        for path in (near.with_suffix(".py"), near / "__init__.py"):
+            if path.is_file():
+                return path, parts[count:]
+    raise AssertionError(f"{name}: there is no such module")
+
+
+def assert_there(name):
+    path, rest = module_of(name)
+    assert len(rest) <= 1, f"{name}: only {path} is there"
+    for attribute in rest:
+        assert re.search(rf"\b{attribute}\b", path.read_text(encoding="utf-8")), f"{path} has no {attribute}"
+
+
+def targets_in_conf():
+    """Values of `_target_` in all YAML files."""
+    found = re.compile(r"_target_: *[\"']?([\w.]+)")
+    return [(path, name) for path in sorted(CONF.rglob("*.yaml")) for name in found.findall(path.read_text("utf-8"))]
+
+
+def test_what_is_named_by_a_string_is_there():
+    names = [(path, name) for path in modules() for name in named(path)]
+    assert any(name == "weakpan.masks.sam_predictor" for _, name in names)
+    for _, name in names:
+        assert_there(name)
+
+
+def test_targets_in_the_configuration_are_there():
+    targets = targets_in_conf()
+    assert any(name.startswith("weakpan.masks.") for _, name in targets)
+    for path, name in targets:
+        if name.startswith("weakpan."):
+            assert_there(name)
+        else:
+            assert find_spec(name.split(".")[0]) is not None, f"{path}: {name}"
+
+
 def test_every_room_has_a_level():
     assert {room_of(p) for p in modules()} - {"__init__"} <= set(LEVEL)
 
@@ -79,7 +136,7 @@ def test_every_room_has_a_level():
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_imports_from_above(path):
     room = room_of(path)
-    for name in imported(path):
+    for name in {*imported(path), *named(path)} - STARTED:
         if name.startswith("weakpan.") and name != "weakpan.__version__":
             other = name.split(".")[1]
             assert other == room or LEVEL[other] < LEVEL[room], f"{room} imports {name}"

@@ -38,28 +38,24 @@ def to_object(schema: type[Schema], given: DictConfig) -> Schema:
         # The time of day was asked for before: for the folder that Hydra made.
         OmegaConf.copy_cache(given, composed)
         missing = sorted(OmegaConf.missing_keys(composed))
-        if missing:
-            raise ConfigError(f"no value for {', '.join(missing)}", remedy="give one as KEY=VALUE on the command line")
+    except OmegaConfBaseException as error:
+        raise config_error(error) from error
+    if missing:
+        raise ConfigError(f"no value for {', '.join(missing)}", remedy="give one as KEY=VALUE on the command line")
+    assert isinstance(composed, DictConfig)
+    try:
         config = OmegaConf.to_object(composed)
     except (OmegaConfBaseException, WeakpanError) as error:
         # Settings that check themselves raise inside OmegaConf, which may wrap what they said.
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, WeakpanError):
             cause = cause.__cause__ or cause.__context__
-        if cause is None and isinstance(error, OmegaConfBaseException):
-            raise config_error(error) from error
-        raise (_in_full(cause, composed)) from error
+        if cause is None:
+            raise (config_error(error) if isinstance(error, OmegaConfBaseException) else error) from error
+        raise (cause if cause.key is None else cause.below(_refusing(composed))) from error
     assert isinstance(config, schema)
     check_settings(config)
     return config
-
-
-def _in_full(error: BaseException | None, composed: object) -> BaseException:
-    """An error of settings with the place of these in its key, unless it names none or the full one already."""
-    assert isinstance(error, WeakpanError)
-    if error.key is None or not isinstance(composed, DictConfig):
-        return error
-    return error.below(_refusing(composed))
 
 
 def _refusing(composed: DictConfig) -> str:
@@ -72,3 +68,4 @@ def _refusing(composed: DictConfig) -> str:
             except Exception:  # whatever they raise
                 return f"{name}.{_refusing(child)}".rstrip(".")
     return ""
+

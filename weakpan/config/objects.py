@@ -54,7 +54,8 @@ def check_object(node: object, place: str, given: Iterable[str] = (), expected: 
     if TARGET not in node:
         raise ConfigError(f"no {TARGET}", key=place, remedy=f"name a class with {place}.{TARGET}=package.module.Class")
     target = locate(str(node[TARGET]), f"{place}.{TARGET}")
-    if expected is not None and inspect.isclass(target) and not issubclass(target, expected):
+    is_class = inspect.isclass(target) and not node.get("_partial_")
+    if expected is not None and is_class and not issubclass(target, expected):
         raise ConfigError(
             f"expected a {expected.__module__}.{expected.__name__} or a subclass",
             key=f"{place}.{TARGET}",

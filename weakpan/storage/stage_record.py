@@ -71,14 +71,15 @@ class StageRecord:
     def forget_other_inputs(self, ids: Iterable[str], files: Files) -> None:
         """Remove results that were made from other inputs, and the record of them.
 
-        Settings do not say it all: a network that was removed and trained again with other ranks or on another machine
+        So are results without a record, where there are inputs. Settings do not say it all: a network that was removed and trained again with other ranks or on another machine
         has other weights.
         """
-        if not self.settings_path.is_file():
+        if not self.inputs and not self.settings_path.is_file():
             return
-        if read_manifest(self.settings_path).get("inputs", {}) == dict(self.inputs):
+        if self.settings_path.is_file() and read_manifest(self.settings_path).get("inputs", {}) == dict(self.inputs):
             return
-        log.warning("%s: results of other weights are made anew", self.settings_path.parent)
+        if self.settings_path.is_file():
+            log.warning("%s: results of other weights are made anew", self.settings_path.parent)
         # The record goes first and last comes what it speaks of: an end in between leaves files without a record,
         # which are made anew.
         self.manifest_path.unlink(missing_ok=True)

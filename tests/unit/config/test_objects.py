@@ -95,5 +95,8 @@ def test_what_an_object_raises_itself_gets_its_place(size, key):
 
 
 def test_what_comes_out_must_be_what_is_expected():
-    with pytest.raises(ConfigError, match="makes a dict"):
+    with pytest.raises(ConfigError, match="makes a int"):
+        build(Base, {"_target_": "copy.copy", "x": 3}, "x")
+    with pytest.raises(ConfigError, match="Base or a subclass") as caught:
         build(Base, {"_target_": "builtins.dict"}, "x")
+    assert caught.value.key == "x._target_"

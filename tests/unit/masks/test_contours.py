@@ -131,7 +131,7 @@ def test_it_works_in_worker_processes_and_travels_small(own):
         ({"_target_": "OWN.Bright", "path": "a"}, "masks.contours.path"),
         ({"_target_": "OWN.Grid"}, "masks.contours"),
         ({"_target_": "pathlib.Path"}, "masks.contours"),
-        ({"path": "a"}, "masks.contours"),
+        ({}, "masks.contours"),
     ],
 )
 def test_what_cannot_be_made_is_named(own, contours, key):
