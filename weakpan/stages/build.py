@@ -18,7 +18,7 @@ from pytorch_lightning.loggers.logger import DummyLogger
 from torch import nn
 
 from weakpan.basics.catalog import Catalog
-from weakpan.basics.errors import ConfigError, DataError
+from weakpan.basics.errors import ConfigError, DataError, WeakpanError
 from weakpan.callbacks.progress import StageProgress
 from weakpan.config.modules import BESIDE, classifier_crops
 from weakpan.config.objects import build, check_object, is_node, locate
@@ -53,7 +53,7 @@ def quieten_lightning() -> None:
 
 def build_classifier(config: Mapping[str, Any], catalog: Catalog) -> ClassifierModule:
     """The crop classifier of group `classifier`, with its initial weights."""
-    network = _network("classifier", config["network"], catalog)
+    network = _network("classifier", config, catalog)
     return _module(
         ClassifierModule,
         "classifier",
@@ -65,10 +65,7 @@ def build_classifier(config: Mapping[str, Any], catalog: Catalog) -> ClassifierM
 
 def build_segmenter(config: Mapping[str, Any], catalog: Catalog, with_init: bool = True) -> SegmenterModule:
     """The segmenter of group `segmenter`; `with_init=False` for one that a checkpoint will be loaded into."""
-    node = dict(config["network"])
-    if not with_init and "init" in node:
-        node["init"] = None
-    network = _network("segmenter", node, catalog)
+    network = _network("segmenter", config, catalog, with_init)
     return _module(SegmenterModule, "segmenter", config, network=network, catalog=catalog)
 
 
@@ -98,8 +95,17 @@ def _of_module(config: Mapping[str, Any]) -> dict[str, Any]:
     return node
 
 
-def _network(group: str, node: Mapping[str, Any], catalog: Catalog) -> nn.Module:
-    return build(nn.Module, node, f"{group}.network", num_classes=catalog.num_classes)
+def _network(group: str, config: Mapping[str, Any], catalog: Catalog, with_init: bool = True) -> nn.Module:
+    node = dict(config["network"])
+    if not with_init and "init" in node:
+        node["init"] = None
+    try:
+        return build(nn.Module, node, f"{group}.network", num_classes=catalog.num_classes)
+    except WeakpanError as error:
+        if error.key == f"{group}.network.init" and node["init"] == config.get("init"):
+            # As it was typed.
+            error.key = f"{group}.init"
+        raise
 
 
 Module = TypeVar("Module", bound=TrainingModule)
