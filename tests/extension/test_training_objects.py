@@ -31,8 +31,8 @@ def test_a_whole_run_with_a_term_a_head_an_optimizer_a_schedule_and_callbacks_of
     run = tmp_path / "run"
     found = run_tiny(
         run, city, CONFIDENCE, *COSINE, "segmenter.losses.presence=null", "rounds.n=1",
-        "segmenter.optimizer={_target_: torch.optim.RMSprop, lr: 1e-3}",
-        "segmenter.scheduler={_target_: torch.optim.lr_scheduler.CosineAnnealingLR}",
+        "segmenter.optimizer._target_=torch.optim.RMSprop", "segmenter.optimizer.lr=1e-3",
+        "segmenter.scheduler._target_=torch.optim.lr_scheduler.CosineAnnealingLR",
         "+callbacks.lr={_target_: pytorch_lightning.callbacks.LearningRateMonitor}",
         "+callbacks.best={_target_: pytorch_lightning.callbacks.ModelCheckpoint}",
         "+trainer.accumulate_grad_batches=4", "+trainer.precision=bf16-mixed", "+trainer.num_nodes=1",
@@ -66,7 +66,7 @@ def test_a_term_teaches_what_it_says(tmp_path, city):
         ([CONFIDENCE.replace("temperature: 2", "temperature: 0")], "segmenter.losses.confidence.temperature"),
         ([CONFIDENCE.replace("temperature", "temprature")], "segmenter.losses.confidence.temprature"),
         ([CONFIDENCE.replace("Confidence", "Confidnce")], "segmenter.losses.confidence._target_"),
-        ([*COSINE, "+segmenter.network.shrpness=2"], "segmenter.network.shrpness"),
+        ([*COSINE, "segmenter.network.channels=0"], "segmenter.network.channels"),
     ],
 )
 def test_a_mistake_in_an_object_of_ones_own_names_its_key_before_anything_is_written(tmp_path, city, overrides, key):

@@ -44,7 +44,7 @@ def train(steps, seed=0):
         MaskNet("test_resnet", channels=16),
         MaskLossWeights(),
         partial(torch.optim.AdamW, lr=3e-3, weight_decay=0.01),
-        partial(Poly, warmup=0.05),
+        Poly,
     )
     trainer = pl.Trainer(
         accelerator="cpu", max_steps=steps, max_epochs=-1, logger=False, enable_progress_bar=False,

@@ -32,7 +32,7 @@ def test_short_fits_have_a_valid_schedule(steps, warmup):
 
 def test_the_schedule_sets_the_rates_of_its_optimizer():
     optimizer, rates = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1), []
-    schedule = Poly(optimizer, steps=4, power=1.0)
+    schedule = Poly(optimizer, steps=4, power=1.0, warmup=0.0)
     for _ in range(5):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
