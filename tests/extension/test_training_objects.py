@@ -33,15 +33,17 @@ def test_a_whole_run_with_a_term_a_head_an_optimizer_a_schedule_and_callbacks_of
         run, city, CONFIDENCE, *COSINE, "segmenter.losses.presence=null", "rounds.n=1",
         "segmenter.optimizer._target_=torch.optim.RMSprop", "segmenter.optimizer.lr=1e-3",
         "segmenter.scheduler._target_=torch.optim.lr_scheduler.CosineAnnealingLR",
-        "+callbacks.lr={_target_: pytorch_lightning.callbacks.LearningRateMonitor}",
+        "+callbacks.lr={_target_: pytorch_lightning.callbacks.LearningRateMonitor, logging_interval: epoch}",
         "+callbacks.best={_target_: pytorch_lightning.callbacks.ModelCheckpoint}",
         "+trainer.accumulate_grad_batches=4", "+trainer.precision=bf16-mixed", "+trainer.num_nodes=1",
+        "+trainer.profiler=simple",
     )  # fmt: skip
     assert found["rounds"][0]["train_loss"] > 0
     logged = columns(run, "round_0_fit")
     assert {"segmenter/loss_confidence", "segmenter/loss_semantic", "segmenter/loss_total"} <= logged
     assert "segmenter/loss_presence" not in logged
     assert any(name.startswith("lr-RMSprop") for name in logged)
+    assert any((run / "logs").glob("*profile_round_0_fit*"))
     assert "classifier/loss_tags" in columns(run, "classifier")
     assert any(name.startswith("network.semantic_head.prototypes") for name in weights_of(run, 0))
 

@@ -15,6 +15,7 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.loggers.logger import DummyLogger
+from pytorch_lightning.profilers import AdvancedProfiler, SimpleProfiler
 from torch import nn
 
 from weakpan.basics.catalog import Catalog
@@ -34,6 +35,7 @@ from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.losses import LossTerm
 from weakpan.training.segmenter_module import SegmenterModule
 
+_PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
 _MOST_SAID = 300
 """Characters that are quoted of an error of torch, which may list all tensors of a network."""
 
@@ -76,7 +78,7 @@ def check_module_objects(config: RunConfig) -> None:
         ConfigError: with the full key.
     """
     for expected, group, node, given in (
-        (ClassifierModule, "classifier", config.classifier, ("network", "scales", "views")),
+        (ClassifierModule, "classifier", config.classifier, ("network", "scales")),
         (SegmenterModule, "segmenter", config.segmenter, ("network", "catalog")),
     ):
         check_object(_of_module(node), group, given, expected)
@@ -197,11 +199,16 @@ def build_trainer(
         **more,
     }
     # Some callbacks refuse a Trainer without a logger.
-    objects = {
+    objects: dict[str, Any] = {
         "logger": own or [DummyLogger()],
         "callbacks": [*_callbacks(config, stage, fits), *callbacks],
         "plugins": _plugins(config),
     }
+    profiler = _PROFILERS.get(str(settings.get("profiler")))
+    if profiler is not None:
+        # Lightning would log what it found, which is silenced for the many Trainers of a run.
+        del settings["profiler"]
+        objects["profiler"] = profiler(layout.logs, f"profile_{stage.replace(' ', '_')}")
     return build(pl.Trainer, settings, "trainer", **objects)
 
 
