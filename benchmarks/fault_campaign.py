@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TINY = (
     "debug=fast", "trainer=ddp", "trainer.accelerator=cpu", "workers=1", "rounds.n=2", "rounds.epochs=3",
     "classifier.epochs=2", "data.toy.height=64", "data.toy.width=96", "data.toy.train=6", "data.toy.val=3",
-    "data.crop.height=40", "data.crop.width=60", "segmenter.views.crop_height=48", "segmenter.views.crop_width=48",
-    "segmenter.views.batch_size=2", "classifier.crops.images_per_batch=1",
+    "data.crop.height=40", "data.crop.width=60", "segmenter.crops.height=48", "segmenter.crops.width=48",
+    "segmenter.crops.batch_size=2", "classifier.crops.images_per_batch=1",
 )  # fmt: skip
 PROGRESS = re.compile(r"((?:masks|classifier|seeds|round|gallery)[^:]*):")
 PATIENCE = 60.0

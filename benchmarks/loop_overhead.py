@@ -33,6 +33,7 @@ from torch.nn import functional as F
 
 from weakpan.callbacks.resumable_fit import SeedSteps
 from weakpan.callbacks.write_labels import WriteLabels
+from weakpan.config.modules import segmenter_crops
 from weakpan.data.image_tree import CityscapesSplit
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, TrainingViews, WholeImages
 from weakpan.labels.store import LabelStore
@@ -41,7 +42,6 @@ from weakpan.stages.earlier_run import read_run_config
 from weakpan.stages.experiment import Experiment, prepare
 from weakpan.stages.fit import RoundLabels
 from weakpan.storage.layout import RunLayout
-from weakpan.training.optimisers import configure
 from weakpan.training.segmenter_module import SegmenterModule
 
 
@@ -100,8 +100,9 @@ def views_of(experiment: Experiment, split: CityscapesSplit) -> PanopticDataModu
     """Training views of some images with the labels of round 0."""
     config = experiment.config
     labels = RoundLabels(experiment, experiment.labels(0), split)
-    views = TrainingViews(split, labels, experiment.annotations, experiment.full_ids, config.segmenter.views, 0)
-    return PanopticDataModule(views, None, config.segmenter.views.batch_size, config.data.workers, 0)
+    crops = segmenter_crops(config.segmenter)
+    views = TrainingViews(split, labels, experiment.annotations, experiment.full_ids, crops, 0)
+    return PanopticDataModule(views, None, crops.batch_size, config.data.workers, 0)
 
 
 def fit_with_trainer(experiment: Experiment, module: SegmenterModule, data: PanopticDataModule) -> Cost:
@@ -115,12 +116,11 @@ def fit_with_trainer(experiment: Experiment, module: SegmenterModule, data: Pano
 
 def fit_bare(experiment: Experiment, module: SegmenterModule, data: PanopticDataModule, device: torch.device) -> Cost:
     """Cost of the second epoch of a bare loop."""
-    config = experiment.config.segmenter
     data.trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     loader = data.train_dataloader()
     module = module.to(device).train()
     module.log = lambda *_, **__: None  # type: ignore[method-assign]
-    setting = configure(module.network, module.network.encoder, config.optimiser, 2 * len(loader))
+    setting = module.make_optimizers(2 * len(loader))
     optimiser, schedule = setting["optimizer"], setting["lr_scheduler"]["scheduler"]
     clip = experiment.config.trainer.get("gradient_clip_val")
     start = Cost.now()
@@ -144,7 +144,7 @@ def relabel(experiment: Experiment, module: SegmenterModule, split: CityscapesSp
     """Cost of making the labels of round 1."""
     config = experiment.config
     annotations = experiment.weak if config.rounds.candidates else None
-    images = WholeImages(split, split.ids, config.segmenter.views.scale, annotations)
+    images = WholeImages(split, split.ids, segmenter_crops(config.segmenter).scale, annotations)
     writer = WriteLabels(LabelStore(folder), experiment.masks, experiment.weak, config.labels, 1)
     trainer = build_trainer(config, experiment.layout, "benchmark", [writer], [])
     module.decode_panoptic, module.diffusion = False, config.rounds.diffusion
@@ -160,7 +160,7 @@ def infer(
 ) -> Cost:
     """Cost of plain inference on the same images, with the whole network or its classes alone."""
     config = experiment.config
-    images = WholeImages(split, split.ids, config.segmenter.views.scale, None)
+    images = WholeImages(split, split.ids, segmenter_crops(config.segmenter).scale, None)
     module = module.to(device).eval()
     start = Cost.now()
     data = PanopticDataModule(None, images, 1, config.data.workers, 0)
@@ -211,7 +211,7 @@ def main() -> None:
     config = read_run_config(layout)
     config.callbacks, config.logger = {}, {}
     experiment = prepare(config, arguments.run)
-    config.segmenter.network.encoder = arguments.encoder or config.segmenter.network.encoder
+    config.segmenter["network"]["encoder"] = arguments.encoder or config.segmenter["network"]["encoder"]
     split = some_images(experiment.train, arguments.images)
     accelerator = config.trainer.get("accelerator", "auto")
     device = torch.device("cuda" if accelerator in ("auto", "gpu") and torch.cuda.is_available() else "cpu")

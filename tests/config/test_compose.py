@@ -10,6 +10,7 @@ from hydra import compose, initialize_config_dir
 from weakpan.basics.catalog import CITYSCAPES, TOY_CITY, load_catalog
 from weakpan.config.compose import register
 from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
+from weakpan.config.modules import segmenter_crops
 from weakpan.config.objects import build
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
@@ -86,7 +87,7 @@ def test_options_say_what_they_promise():
     cityscapes = to_train_config(composed("data=cityscapes", *ALWAYS)).data
     assert (cityscapes.crop.height, cityscapes.crop.width, cityscapes.toy) == (400, 500, None)
     camvid = to_train_config(composed("experiment=camvid", *ALWAYS, "segmenter.init=w.pth"))
-    assert (camvid.data.name, camvid.segmenter.network.init, camvid.classifier.network.init) == (
+    assert (camvid.data.name, camvid.segmenter["network"]["init"], camvid.classifier["network"]["init"]) == (
         "camvid", "w.pth", "w.pth",
     )  # fmt: skip
     assert to_train_config(composed("trainer=gpu", *ALWAYS)).trainer["precision"] == "bf16-mixed"
@@ -115,7 +116,6 @@ def test_unknown_keys_are_refused_by_name(override, part):
     ("override", "part"),
     [
         ("rounds.n=many", "rounds.n"),
-        ("segmenter.views.scale=[1,2]", "segmenter.views.scale"),
         ("rounds.warm_start=perhaps", "rounds.warm_start"),
         ("supervision=strong", "supervision"),
         ("rounds.n=1.5", "rounds.n"),
@@ -139,13 +139,14 @@ def test_segmenters_build_and_run(option):
     module = build_segmenter(config.segmenter, TOY_CITY).eval()
     with torch.no_grad():
         found = shapes(module, 65, 97, TOY_CITY.num_classes)
-    stride = config.segmenter.network.finest_stride
+    stride = config.segmenter["network"]["finest_stride"]
     assert found == [(-(-65 // stride), -(-97 // stride))] * 3
 
 
 def test_the_published_network_keeps_the_batch_norm_of_its_encoder():
     config = to_train_config(composed("segmenter=pspnet_r101", "segmenter.init=null", *ALWAYS))
-    assert (config.segmenter.views.crop_height, config.segmenter.views.batch_size) == (713, 1)
+    crops = segmenter_crops(config.segmenter)
+    assert (crops.height, crops.batch_size) == (713, 1)
     module = build_segmenter(config.segmenter, CITYSCAPES).train()
     output = module.network(torch.rand(1, 3, 33, 41))
     assert output.semantic.shape == (1, 19, 5, 6)

@@ -29,7 +29,7 @@ SPEC = ToyCitySpec(height=64, width=96, train=4, val=2)
 TINY = (
     "debug=fast", "trainer=cpu", "workers=1", "report.train_images=0", "report.val_images=0",
     "data.toy.height=64", "data.toy.width=96", "data.toy.train=4", "data.toy.val=2",
-    "data.crop.height=40", "data.crop.width=60", "segmenter.views.crop_height=48", "segmenter.views.crop_width=48",
+    "data.crop.height=40", "data.crop.width=60", "segmenter.crops.height=48", "segmenter.crops.width=48",
 )  # fmt: skip
 
 

@@ -253,7 +253,30 @@ class TestSupervision:
     @pytest.mark.parametrize("key", ["classifier", "segmenter"])
     @pytest.mark.parametrize("target", ["weakpan.nowhere.Module", "torch.nn.Identity"])
     def test_a_module_of_another_kind(self, refused, key, target):
-        contains(refused(f"{key}.module={target}", error=ConfigError), f"{key}.module={target}")
+        contains(refused(f"{key}._target_={target}", error=ConfigError), f"{key}._target_={target}")
+
+    @pytest.mark.parametrize(
+        ("change", "key"),
+        [
+            ("++segmenter.network.chanels=3", "segmenter.network.chanels"),
+            ("segmenter.network.channels=0", "segmenter.network.channels"),
+            ("classifier.network.sharpness=-1", "classifier.network.sharpness"),
+            ("++segmenter.optimizer.momentum=3", "segmenter.optimizer.momentum"),
+            ("segmenter.optimizer._target_=torch.optim.Adamm", "segmenter.optimizer._target_"),
+            ("++segmenter.optimizer.betas=3", "segmenter.optimizer"),
+            ("++segmenter.scheduler.warmup=2", "segmenter.scheduler.warmup"),
+            ("segmenter.scheduler._target_=torch.optim.lr_scheduler.StepLR", "segmenter.scheduler"),
+            ("segmenter.losses.presence._target_=torch.nn.Identity", "segmenter.losses.presence._target_"),
+            ("segmenter.losses.presence.box_share=2", "segmenter.losses.presence.box_share"),
+            ("segmenter.decoder.centre_window=4", "segmenter.decoder.centre_window"),
+            ("segmenter.flip_average=perhaps", "segmenter.flip_average"),
+        ],
+    )
+    def test_an_object_that_is_not_there_or_does_not_fit(self, tmp_path, city, change, key):
+        with pytest.raises(ConfigError) as caught:
+            tiny_experiment(tmp_path / "run", city, change)
+        assert caught.value.key == key
+        assert not (tmp_path / "run").exists()
 
 
 def test_other_class_tables(tmp_path, city):

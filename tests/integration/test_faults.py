@@ -155,7 +155,7 @@ def test_a_short_fault_campaign(tmp_path):
     [
         (OSError(errno.ENOSPC, "", "a.png"), 2, r"a.png.*no space left on file system /.*\d MB, .*: make room"),
         (OSError(errno.EIO, "", "a.png"), 2, r"a.png.*a disk failed, that of file system /.*dmesg"),
-        (torch.OutOfMemoryError("CUDA out of memory"), 2, "lower segmenter.views.batch_size"),
+        (torch.OutOfMemoryError("CUDA out of memory"), 2, "lower segmenter.crops.batch_size"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), 2, "lower data.workers"),
         (RuntimeError("Connection closed by peer [127.0.0.1]:1"), 3, "contact to another rank is lost"),
         (AssertionError("a fault"), 1, "a fault.*after the fault is mended"),

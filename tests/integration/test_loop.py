@@ -245,8 +245,8 @@ def test_a_training_killed_between_epochs_goes_on(tmp_path, monkeypatch, city):
 @pytest.mark.parametrize(
     "change",
     [
-        "labels.score_threshold=0.7", "seeds.rule.threshold=0.4", "masks.grabcut.core=0.5", "seed=3",
-        "rounds.candidates=false", "segmenter.optimiser.learning_rate=0.1", "classifier.crops.flip=false",
+        "labels.rules.score_threshold.minimum=0.7", "seeds.rule.threshold=0.4", "masks.grabcut.core=0.5", "seed=3",
+        "labels.rules.candidates=null", "segmenter.optimizer.lr=0.1", "classifier.crops.flip=false",
         "data.classes=cityscapes",
     ],
 )  # fmt: skip

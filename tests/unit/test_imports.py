@@ -151,8 +151,8 @@ def test_rooms_do_without_some_libraries(room):
             assert not used & FORBIDDEN[room], f"{path} imports {used & FORBIDDEN[room]}"
 
 
-def test_networks_know_nothing_but_errors_and_panoptic_maps():
-    allowed = {"weakpan.basics.errors", "weakpan.basics.panoptic", "weakpan.basics.arrays"}
+def test_networks_know_nothing_but_errors_settings_and_panoptic_maps():
+    allowed = {f"weakpan.basics.{name}" for name in ("errors", "panoptic", "arrays", "settings")}
     for path in modules():
         if room_of(path) == "models":
             ours = {n for n in imported(path) if n.startswith("weakpan.") and not n.startswith("weakpan.models")}

@@ -1,13 +1,15 @@
-"""A learning-rate schedule that fits the number of ranks that a training goes on with."""
+"""Callbacks that let a training go on as if it had never been interrupted."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from weakpan.basics.errors import RunError
@@ -38,9 +40,19 @@ class KeepSchedule(pl.Callback):
                     f"and would have to go on from {step}, which a LambdaLR alone can do; go on with as many ranks as "
                     "before"
                 )
-            # `step` counts on from here; the optimiser is told at once, since its next step comes first.
+            # `step` counts on from here; the optimizer is told at once, since its next step comes first.
             scheduler.last_epoch = step - 1
             scheduler.step()
+
+
+class ResumePoint(ModelCheckpoint):
+    """Writes FOLDER/resume.ckpt after each epoch. The loop adds it to every fit.
+
+    A class of its own, so that a ModelCheckpoint of the configuration can stand beside it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True)
 
 
 class LastLoss(pl.Callback):

@@ -15,10 +15,11 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.loggers import CSVLogger, Logger
 from pytorch_lightning.loggers.logger import DummyLogger
+from pytorch_lightning.profilers import AdvancedProfiler, SimpleProfiler
 from torch import nn
 
 from weakpan.basics.catalog import Catalog
-from weakpan.basics.errors import ConfigError, DataError
+from weakpan.basics.errors import ConfigError, DataError, WeakpanError
 from weakpan.callbacks.progress import StageProgress
 from weakpan.config.modules import BESIDE, classifier_crops
 from weakpan.config.objects import build, check_object, is_node, locate
@@ -34,6 +35,7 @@ from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.losses import LossTerm
 from weakpan.training.segmenter_module import SegmenterModule
 
+_PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
 _MOST_SAID = 300
 """Characters that are quoted of an error of torch, which may list all tensors of a network."""
 
@@ -53,7 +55,7 @@ def quieten_lightning() -> None:
 
 def build_classifier(config: Mapping[str, Any], catalog: Catalog) -> ClassifierModule:
     """The crop classifier of group `classifier`, with its initial weights."""
-    network = _network("classifier", config["network"], catalog)
+    network = _network("classifier", config, catalog)
     return _module(
         ClassifierModule,
         "classifier",
@@ -65,10 +67,7 @@ def build_classifier(config: Mapping[str, Any], catalog: Catalog) -> ClassifierM
 
 def build_segmenter(config: Mapping[str, Any], catalog: Catalog, with_init: bool = True) -> SegmenterModule:
     """The segmenter of group `segmenter`; `with_init=False` for one that a checkpoint will be loaded into."""
-    node = dict(config["network"])
-    if not with_init and "init" in node:
-        node["init"] = None
-    network = _network("segmenter", node, catalog)
+    network = _network("segmenter", config, catalog, with_init)
     return _module(SegmenterModule, "segmenter", config, network=network, catalog=catalog)
 
 
@@ -79,7 +78,7 @@ def check_module_objects(config: RunConfig) -> None:
         ConfigError: with the full key.
     """
     for expected, group, node, given in (
-        (ClassifierModule, "classifier", config.classifier, ("network", "scales", "views")),
+        (ClassifierModule, "classifier", config.classifier, ("network", "scales")),
         (SegmenterModule, "segmenter", config.segmenter, ("network", "catalog")),
     ):
         check_object(_of_module(node), group, given, expected)
@@ -98,8 +97,17 @@ def _of_module(config: Mapping[str, Any]) -> dict[str, Any]:
     return node
 
 
-def _network(group: str, node: Mapping[str, Any], catalog: Catalog) -> nn.Module:
-    return build(nn.Module, node, f"{group}.network", num_classes=catalog.num_classes)
+def _network(group: str, config: Mapping[str, Any], catalog: Catalog, with_init: bool = True) -> nn.Module:
+    node = dict(config["network"])
+    if not with_init and "init" in node:
+        node["init"] = None
+    try:
+        return build(nn.Module, node, f"{group}.network", num_classes=catalog.num_classes)
+    except WeakpanError as error:
+        if error.key == f"{group}.network.init" and node["init"] == config.get("init"):
+            # As it was typed.
+            error.key = f"{group}.init"
+        raise
 
 
 Module = TypeVar("Module", bound=TrainingModule)
@@ -191,11 +199,16 @@ def build_trainer(
         **more,
     }
     # Some callbacks refuse a Trainer without a logger.
-    objects = {
+    objects: dict[str, Any] = {
         "logger": own or [DummyLogger()],
         "callbacks": [*_callbacks(config, stage, fits), *callbacks],
         "plugins": _plugins(config),
     }
+    profiler = _PROFILERS.get(str(settings.get("profiler")))
+    if profiler is not None:
+        # Lightning would log what it found, which is silenced for the many Trainers of a run.
+        del settings["profiler"]
+        objects["profiler"] = profiler(layout.logs, f"profile_{stage.replace(' ', '_')}")
     return build(pl.Trainer, settings, "trainer", **objects)
 
 

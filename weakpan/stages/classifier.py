@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from weakpan.callbacks.resumable_fit import KeepSchedule, LastLoss, SeedSteps
+from weakpan.callbacks.resumable_fit import KeepSchedule, LastLoss, ResumePoint, SeedSteps
 from weakpan.callbacks.score import ScoreTags
 from weakpan.config.modules import classifier_crops
 from weakpan.data.derive import derive_annotations
@@ -87,9 +86,7 @@ def _fit(experiment: Experiment, module: ClassifierModule, loggers: list[Logger]
     data = CropDataModule(
         experiment.train, experiment.weak, classifier_crops(config.classifier), config.data.workers, config.seed
     )
-    keep = ModelCheckpoint(
-        layout.classifier, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True
-    )
+    keep = ResumePoint(layout.classifier)
     last = LastLoss("classifier/loss_total")
     trainer = build_trainer(
         config,

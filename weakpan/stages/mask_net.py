@@ -115,7 +115,7 @@ def make_mask_net(
             partial(
                 torch.optim.AdamW, lr=settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay
             ),
-            partial(Poly, warmup=0.05),
+            Poly,
             settings.optimizer.encoder_factor,
         )
         _fit(module, BoxDataModule(data, settings.loaders), settings.steps)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from weakpan.callbacks.resumable_fit import KeepSchedule, LastLoss, SeedSteps
+from weakpan.callbacks.resumable_fit import KeepSchedule, LastLoss, ResumePoint, SeedSteps
 from weakpan.config.modules import segmenter_crops
 from weakpan.data.image_tree import CityscapesSplit
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, TrainingViews
@@ -71,7 +70,7 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
         seed,
     )
     data = PanopticDataModule(views, None, crops.batch_size, config.data.workers, seed)
-    keep = ModelCheckpoint(layout.folder, filename="resume", enable_version_counter=False, save_on_train_epoch_end=True)
+    keep = ResumePoint(layout.folder)
     last = LastLoss("segmenter/loss_total")
     trainer = build_trainer(
         config,

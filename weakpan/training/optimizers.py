@@ -50,7 +50,7 @@ def make_optimizer(
         ConfigError: what the optimizer says of its arguments; key `optimizer`.
     """
     groups = parameter_groups(module, encoder)
-    optimizer = _made("optimizer", lambda: factory([{"params": parameters} for _, _, parameters in groups]))
+    optimizer: Optimizer = _made("optimizer", lambda: factory([{"params": parameters} for _, _, parameters in groups]))
     for group, (in_encoder, decays, _) in zip(optimizer.param_groups, groups, strict=True):
         if in_encoder:
             group["lr"] = group["lr"] * encoder_lr_factor

@@ -29,7 +29,7 @@ class Poly(LambdaLR):
         ConfigError: a value out of range.
     """
 
-    def __init__(self, optimizer: Optimizer, steps: int, power: float = 0.9, warmup: float = 0.0) -> None:
+    def __init__(self, optimizer: Optimizer, steps: int, power: float = 0.9, warmup: float = 0.05) -> None:
         check_value("power", power, at_least(0))
         check_value("warmup", warmup, between(0, 1))
         super().__init__(optimizer, lambda step: poly_factor(step, steps, power, warmup))

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from weakpan.basics.errors import RunError
 from weakpan.callbacks.resumable_fit import KeepSchedule
-from weakpan.training.optimisers import poly_factor
+from weakpan.training.schedules import poly_factor
 
 EPOCHS = 4
 

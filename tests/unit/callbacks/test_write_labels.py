@@ -18,11 +18,11 @@ from weakpan.data.crops import CropGrid
 from weakpan.data.loaders.panoptic_datamodule import single_image
 from weakpan.labels.settings import LabelSettings
 from weakpan.labels.store import LabelStore
-from weakpan.models.decode_settings import DecodeSettings
+from weakpan.models.decode import PanopticDecoder
 from weakpan.models.panoptic_net import PanopticNet
 from weakpan.storage.map_store import MapStore
+from weakpan.training.losses import CrossEntropy
 from weakpan.training.segmenter_module import SegmenterModule
-from weakpan.training.settings import LossWeights, OptimiserSettings
 
 HEIGHT, WIDTH = 32, 48
 IDS = [f"a{k}" for k in range(5)]
@@ -59,7 +59,7 @@ def items(weak):
 def module():
     torch.manual_seed(0)
     network = PanopticNet(TOY_CITY.num_classes, "test_resnet", channels=16)
-    return SegmenterModule(network, TOY_CITY, OptimiserSettings(), LossWeights(), DecodeSettings())
+    return SegmenterModule(network, {"semantic": CrossEntropy()}, torch.optim.AdamW, PanopticDecoder(), TOY_CITY)
 
 
 def write(folder, module, monkeypatch, behind):
@@ -98,7 +98,7 @@ class Prompt(SegmenterModule):
 
 
 def test_a_module_of_ones_own_may_finish_its_predictions(tmp_path, module, monkeypatch):
-    prompt = Prompt(module.network, TOY_CITY, OptimiserSettings(), LossWeights(), DecodeSettings())
+    prompt = Prompt(module.network, {"semantic": CrossEntropy()}, torch.optim.AdamW, PanopticDecoder(), TOY_CITY)
     expected = write(tmp_path / "pending", module, monkeypatch, behind=False)
     found = write(tmp_path / "prompt", prompt, monkeypatch, behind=False)
     for image_id in IDS:

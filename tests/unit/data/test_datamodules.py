@@ -21,7 +21,7 @@ from weakpan.data.loaders.panoptic_datamodule import (
     single_image,
 )
 from weakpan.data.loaders.samplers import EpochSampler
-from weakpan.data.loaders.settings import TagCropSettings, RandomCropSettings
+from weakpan.data.loaders.settings import RandomCropSettings, TagCropSettings
 from weakpan.data.loaders.targets import label_truth
 
 GRID = CropGrid(12, 16)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from weakpan.models.decode import decode_panoptic, find_centres, group_pixels
-from weakpan.models.decode_settings import DecodeSettings
+from weakpan.models.decode import PanopticDecoder, decode_panoptic, find_centres, group_pixels
 
 IS_THING = torch.tensor([False, True, True, False])
 
@@ -26,12 +25,12 @@ def heatmap(height, width, **centres):
 
 def test_centres_are_local_maxima_strongest_first():
     values = heatmap(9, 9, c1_1=0.5, c1_3=0.4, c7_7=0.9, c7_1=0.05)
-    centres, strength = find_centres(values, DecodeSettings(centre_window=5, centre_threshold=0.1))
+    centres, strength = find_centres(values, PanopticDecoder(centre_window=5, centre_threshold=0.1))
     assert centres.tolist() == [[7, 7], [1, 1]]
     assert strength.tolist() == pytest.approx([0.9, 0.5])
-    centres, _ = find_centres(values, DecodeSettings(centre_window=3, centre_threshold=0.1))
+    centres, _ = find_centres(values, PanopticDecoder(centre_window=3, centre_threshold=0.1))
     assert centres.tolist() == [[7, 7], [1, 1], [1, 3]]
-    centres, _ = find_centres(values, DecodeSettings(centre_window=3, max_instances=1))
+    centres, _ = find_centres(values, PanopticDecoder(centre_window=3, max_instances=1))
     assert centres.tolist() == [[7, 7]]
 
 
@@ -57,7 +56,7 @@ def test_a_group_takes_the_class_of_most_of_its_pixels():
     classes = torch.tensor([[1, 1, 1, 2, 0, 0]])
     found = decode_panoptic(
         certain(classes), heatmap(1, 6, c0_1=0.5), torch.zeros(2, 1, 6), IS_THING,
-        DecodeSettings(min_thing_area=1, min_stuff_area=1, centre_window=3),
+        PanopticDecoder(min_thing_area=1, min_stuff_area=1, centre_window=3),
     )  # fmt: skip
     assert [(s.class_id, s.segment_id) for s in found.segments] == [(1, 1), (0, 2)]
     assert found.ids.tolist() == [[1, 1, 1, 1, 2, 2]]
@@ -69,7 +68,7 @@ def test_a_group_takes_the_class_of_most_of_its_pixels():
 
 def test_small_segments_are_dropped():
     classes = torch.tensor([[1, 1, 0, 0, 0, 3]])
-    settings = DecodeSettings(min_thing_area=3, min_stuff_area=2, centre_window=3)
+    settings = PanopticDecoder(min_thing_area=3, min_stuff_area=2, centre_window=3)
     found = decode_panoptic(certain(classes), heatmap(1, 6, c0_0=1.0), torch.zeros(2, 1, 6), IS_THING, settings)
     assert found.ids.tolist() == [[0, 0, 1, 1, 1, 0]]
     assert [s.class_id for s in found.segments] == [0]
@@ -77,7 +76,7 @@ def test_small_segments_are_dropped():
 
 def test_things_without_any_centre_stay_unlabelled():
     classes = torch.tensor([[1, 1, 0]])
-    settings = DecodeSettings(min_thing_area=0, min_stuff_area=0)
+    settings = PanopticDecoder(min_thing_area=0, min_stuff_area=0)
     found = decode_panoptic(certain(classes), torch.zeros(1, 3), torch.zeros(2, 1, 3), IS_THING, settings)
     assert found.ids.tolist() == [[0, 0, 1]]
 
@@ -86,7 +85,7 @@ def test_every_id_of_the_map_is_a_segment_once():
     torch.manual_seed(0)
     probabilities = torch.randn(4, 40, 50).softmax(dim=0)
     found = decode_panoptic(
-        probabilities, torch.rand(40, 50), torch.randn(2, 40, 50) * 3, IS_THING, DecodeSettings(min_thing_area=1)
+        probabilities, torch.rand(40, 50), torch.randn(2, 40, 50) * 3, IS_THING, PanopticDecoder(min_thing_area=1)
     )
     ids = [s.segment_id for s in found.segments]
     assert sorted(ids) == ids == sorted(set(np.unique(found.ids).tolist()) - {0})

@@ -5,18 +5,42 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from weakpan.basics.errors import ConfigError
 from weakpan.models.panoptic_net import PanopticOutput
+from weakpan.training.base import TrainingModule
 from weakpan.training.losses import (
-    PRESENT_SHARES,
-    candidate_loss,
-    class_weights,
-    masked_mean,
-    presence_loss,
-    segmenter_losses,
+    CandidateSets,
+    CentreHeatmap,
+    CentreOffsets,
+    CrossEntropy,
+    LossContext,
+    Presence,
+    TagCrossEntropy,
 )
-from weakpan.training.settings import LossWeights
+from weakpan.training.losses.candidate_sets import candidate_loss
+from weakpan.training.losses.cross_entropy import class_weights
+from weakpan.training.losses.instances import masked_mean
+from weakpan.training.losses.presence import presence_loss
 
 CLASSES = 4
+
+
+def terms(**weights):
+    """All terms of the segmenter, unweighted classes; a weight of None leaves one out."""
+    known = {
+        "semantic": CrossEntropy, "candidates": CandidateSets, "presence": Presence, "centre": CentreHeatmap,
+        "offset": CentreOffsets, "auxiliary": CrossEntropy,
+    }  # fmt: skip
+    more = {"auxiliary": {"of": "auxiliary"}}
+    return {
+        name: None if weights.get(name, 1.0) is None else term(weight=weights.get(name, 1.0), **more.get(name, {}))
+        for name, term in known.items()
+    }
+
+
+def losses_of(output, batch, losses, class_share=None):
+    module = TrainingModule(torch.nn.Identity(), losses, torch.optim.SGD)
+    return module.losses_of(output, batch, LossContext(batch["semantic"].shape[-2:], class_share))
 
 
 def batch_of(semantic, table=None, index=None):
@@ -179,8 +203,8 @@ def test_every_part_against_plain_arithmetic():
     index = torch.randint(0, 3, (2, 5, 6), generator=torch.Generator().manual_seed(2))
     batch, output = batch_of(semantic, table, index), output_of((2, 5, 6), auxiliary=True)
     batch.update(present([(1, (0, 0, 4, 4), [0, 3], True)]))
-    weights = LossWeights(candidates=0.5, presence=0.3, centre=2.0, offset=0.25, auxiliary=0.4)
-    parts = segmenter_losses(output, batch, weights)
+    weighted = terms(candidates=0.5, presence=0.3, centre=2.0, offset=0.25, auxiliary=0.4)
+    parts = losses_of(output, batch, weighted)
     torch.testing.assert_close(parts["semantic"], F.cross_entropy(output.semantic, semantic, ignore_index=255))
     torch.testing.assert_close(parts["auxiliary"], F.cross_entropy(output.auxiliary, semantic, ignore_index=255))
     known = batch["centre_known"]
@@ -189,14 +213,14 @@ def test_every_part_against_plain_arithmetic():
     dy, dx = (output.offset[:, k] - batch["offset"][:, k] for k in (0, 1))
     torch.testing.assert_close(parts["offset"], (dy.abs() + dx.abs())[batch["offset_known"]].mean())
     # Only unlabelled pixels whose set says something count for the candidates.
-    terms = [
+    expected = [
         -torch.log(output.semantic[b, :, y, x].softmax(0)[table[index[b, y, x]]].sum())
         for b, y, x in torch.nonzero((semantic == 255) & (index > 0)).tolist()
     ]
-    assert terms
-    torch.testing.assert_close(parts["candidates"], torch.stack(terms).mean())
+    assert expected
+    torch.testing.assert_close(parts["candidates"], torch.stack(expected).mean())
     likely = (output.semantic[1].softmax(0) * table[index[1]].permute(2, 0, 1))[[0, 3], :4, :4].flatten(1)
-    highest = likely.topk(round(PRESENT_SHARES[1] * 16), dim=1).values
+    highest = likely.topk(round(0.3 * 16), dim=1).values
     torch.testing.assert_close(parts["presence"], -highest.mean(dim=1).log().mean())
     expected = (
         parts["semantic"] + 0.5 * parts["candidates"] + 2 * parts["centre"] + 0.25 * parts["offset"]
@@ -205,31 +229,88 @@ def test_every_part_against_plain_arithmetic():
     torch.testing.assert_close(parts["total"], expected)
 
 
-@pytest.mark.parametrize("weights", [LossWeights(), LossWeights(candidates=0, presence=0, centre=0, offset=0)])
-def test_a_batch_without_any_label_counts_nothing_and_stays_finite(weights):
+@pytest.mark.parametrize("losses", [terms(), {"semantic": CrossEntropy()}])
+def test_a_batch_without_any_label_counts_nothing_and_stays_finite(losses):
     batch = batch_of(torch.full((2, 8, 8), 255))
     batch["centre_known"][:] = False
     batch["offset_known"][:] = False
     output = output_of((2, 4, 4), auxiliary=True)
-    parts = segmenter_losses(output, batch, weights)
+    parts = losses_of(output, batch, losses)
     assert {name: value.item() for name, value in parts.items()} == dict.fromkeys(parts, 0.0)
     parts["total"].backward()
     assert torch.isfinite(output.semantic.grad).all()
     assert not output.semantic.grad.any()
 
 
-def test_parts_without_weight_are_not_computed():
-    parts = segmenter_losses(
-        output_of((1, 4, 4), auxiliary=True), batch_of(torch.zeros(1, 4, 4, dtype=torch.int64)),
-        LossWeights(candidates=0, presence=0, centre=0, offset=0, auxiliary=0),
-    )  # fmt: skip
+@pytest.mark.parametrize("off", [0, None])
+def test_terms_without_weight_are_left_out(off):
+    losses = terms(candidates=off, presence=off, centre=off, offset=off, auxiliary=off)
+    parts = losses_of(output_of((1, 4, 4), auxiliary=True), batch_of(torch.zeros(1, 4, 4, dtype=torch.int64)), losses)
     assert set(parts) == {"semantic", "total"}
     assert parts["total"] == parts["semantic"]
 
 
+def test_a_field_that_the_network_does_not_have_counts_nothing():
+    parts = losses_of(output_of((1, 4, 4)), batch_of(torch.zeros(1, 4, 4, dtype=torch.int64)), terms())
+    assert "auxiliary" not in parts
+
+
+def test_a_loss_without_any_term_is_refused():
+    with pytest.raises(ConfigError) as caught:
+        losses_of(None, {}, {"semantic": None})
+    assert caught.value.key == "losses"
+
+
+def test_a_batch_without_what_a_term_needs_is_refused_by_the_name_of_the_term():
+    batch = batch_of(torch.zeros(1, 4, 4, dtype=torch.int64))
+    del batch["set_index"]
+    with pytest.raises(ConfigError, match="set_index") as caught:
+        losses_of(output_of((1, 4, 4)), batch, terms())
+    assert caught.value.key == "module.losses.candidates"
+
+
+@pytest.mark.parametrize(
+    ("term", "arguments", "key"),
+    [
+        (CrossEntropy, {"weight": -1}, "weight"),
+        (CrossEntropy, {"class_balance": 2}, "class_balance"),
+        (Presence, {"crop_share": 1.5}, "crop_share"),
+        (Presence, {"box_share": -0.1}, "box_share"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(term, arguments, key):
+    with pytest.raises(ConfigError) as caught:
+        term(**arguments)
+    assert caught.value.key == key
+
+
+def test_classes_are_weighted_by_their_running_share():
+    semantic = torch.randint(0, CLASSES, (2, 5, 6), generator=torch.Generator().manual_seed(1))
+    output, share = output_of((2, 5, 6)), torch.tensor([0.7, 0.1, 0.1, 0.1])
+    found = losses_of(output, batch_of(semantic), {"semantic": CrossEntropy(class_balance=0.5)}, share)["semantic"]
+    weight = class_weights(share, 0.5)
+    expected = torch.nn.functional.cross_entropy(output.semantic, semantic, weight=weight, reduction="sum") / 60
+    torch.testing.assert_close(found, expected)
+
+
+def test_tags_against_plain_arithmetic():
+    logits, tags = torch.randn(3, CLASSES), torch.rand(3, CLASSES) > 0.5
+    p = logits.sigmoid().numpy()
+    expected = -np.where(tags.numpy(), np.log(p), np.log(1 - p)).mean()
+    found = TagCrossEntropy()(logits, {"tags": tags}, LossContext(torch.Size((8, 8))))
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_tensor_is_enlarged_once_a_step():
+    context, values = LossContext(torch.Size((8, 8))), torch.rand(1, 2, 4, 4)
+    assert context.enlarge(values) is context.enlarge(values)
+    assert context.enlarge(values.clone()) is not context.enlarge(values)
+    assert context.enlarge(values).shape == (1, 2, 8, 8)
+
+
 def test_half_precision_output_gives_single_precision_losses():
     output = PanopticOutput(*(o.detach().bfloat16() for o in output_of((1, 4, 4))[:3]))
-    parts = segmenter_losses(output, batch_of(torch.zeros(1, 16, 16, dtype=torch.int64)), LossWeights())
+    parts = losses_of(output, batch_of(torch.zeros(1, 16, 16, dtype=torch.int64)), terms())
     assert {value.dtype for value in parts.values()} == {torch.float32}
 
 

@@ -16,7 +16,7 @@ from weakpan.masks.region import elliptic_radius
 from weakpan.models.mask_net import MaskNet
 from weakpan.training.mask_module import MaskModule
 from weakpan.training.mask_net_settings import MaskLossWeights
-from weakpan.training.settings import OptimiserSettings
+from weakpan.training.schedules import Poly
 
 WINDOWS = WindowSettings(side=48, a_image=4, images=4)
 
@@ -40,7 +40,12 @@ def draw(seed):
 def train(steps, seed=0):
     images = [BoxedImage(partial(draw, k), (tight_box(triangle(k)[1], 3),)) for k in range(24)]
     torch.manual_seed(seed)
-    module = MaskModule(MaskNet("test_resnet", channels=16), OptimiserSettings(learning_rate=3e-3), MaskLossWeights())
+    module = MaskModule(
+        MaskNet("test_resnet", channels=16),
+        MaskLossWeights(),
+        partial(torch.optim.AdamW, lr=3e-3, weight_decay=0.01),
+        Poly,
+    )
     trainer = pl.Trainer(
         accelerator="cpu", max_steps=steps, max_epochs=-1, logger=False, enable_progress_bar=False,
         enable_model_summary=False, enable_checkpointing=False, use_distributed_sampler=False,

@@ -1,5 +1,7 @@
 """The LightningModules: what they train and what they predict."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,19 @@ from torch import nn
 
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.models.crop_classifier import CropClassifier
-from weakpan.models.decode_settings import DecodeSettings
+from weakpan.models.decode import PanopticDecoder
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
 from weakpan.refinement.settings import DiffusionSettings
 from weakpan.training.classifier_module import ClassifierModule
+from weakpan.training.losses import (
+    CandidateSets,
+    CentreHeatmap,
+    CentreOffsets,
+    CrossEntropy,
+    Presence,
+    TagCrossEntropy,
+)
 from weakpan.training.segmenter_module import SegmenterModule
-from weakpan.training.settings import LossWeights, OptimiserSettings
 
 pytestmark = pytest.mark.usefixtures("seeded")
 
@@ -20,10 +29,24 @@ CLASSES = TOY_CITY.num_classes
 CAR = TOY_CITY.train_id_named("car")
 
 
+ADAMW = partial(torch.optim.AdamW, lr=1e-3)
+
+
+def terms():
+    return {
+        "semantic": CrossEntropy(class_balance=0.5), "candidates": CandidateSets(), "presence": Presence(0.6),
+        "centre": CentreHeatmap(100), "offset": CentreOffsets(0.02), "auxiliary": CrossEntropy(0.4, of="auxiliary"),
+    }  # fmt: skip
+
+
 def segmenter(network=None, losses=None, **more):
     network = network or PanopticNet(CLASSES, "test_resnet", channels=16)
-    losses = losses or LossWeights()
-    return SegmenterModule(network, TOY_CITY, OptimiserSettings(), losses, DecodeSettings(), **more)
+    return SegmenterModule(network, losses or terms(), ADAMW, PanopticDecoder(), TOY_CITY, **more)
+
+
+def classifier(network=None, **more):
+    network = network or CropClassifier(CLASSES, "test_resnet")
+    return ClassifierModule(network, {"tags": TagCrossEntropy()}, ADAMW, **more)
 
 
 class Painted(nn.Module):
@@ -208,13 +231,13 @@ def test_a_step_logs_every_part_of_the_loss():
 
 
 def test_the_classifier_learns_tags_and_predicts_them():
-    module = ClassifierModule(CropClassifier(CLASSES, "test_resnet"), OptimiserSettings())
+    module = classifier()
     logged = {}
     module.log = lambda name, value, **_: logged.update({name: value.item()})
     tiles = torch.randint(0, 255, (3, 3, 32, 48), dtype=torch.uint8)
     batch = {"image_id": ["x"], "tiles": tiles, "tags": torch.rand(3, CLASSES) > 0.5}
     loss = module.training_step(batch, 0)
-    assert logged == {"classifier/loss": pytest.approx(loss.item())}
+    assert logged == {f"classifier/loss_{name}": pytest.approx(loss.item()) for name in ("tags", "total")}
     found = module.eval().predict_step(batch, 0)
     assert set(found) == {"image_id", "logits", "tags"}
     assert found["logits"].shape == (3, CLASSES)
@@ -222,7 +245,7 @@ def test_the_classifier_learns_tags_and_predicts_them():
 
 
 def test_training_tiles_are_shown_at_random_scales():
-    module = ClassifierModule(CropClassifier(CLASSES, "test_resnet"), OptimiserSettings(), scales=[0.5, 2.0])
+    module = classifier(scales=[0.5, 2.0])
     seen = []
     module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-1]))
     module.log = lambda *_, **__: None
@@ -258,12 +281,13 @@ def view_batch():
         (("centre", "offset"), ("centre_head", "offset_head", "instance_entry", "instance_path")),
         (("auxiliary",), ("auxiliary_head",)),
         (("candidates",), ()),
+        (("semantic", "candidates"), ("semantic_path", "semantic_head")),
     ],
 )
 def test_whatever_is_trained_has_a_gradient_so_that_ranks_do_not_wait_for_it(none_for, frozen):
-    weights = LossWeights(**{"presence": 0.0, **dict.fromkeys(none_for, 0.0)})
+    losses = {**terms(), "presence": None, **dict.fromkeys(none_for)}
     network = PanopticNet(CLASSES, "test_resnet", channels=16, auxiliary=True)
-    module = segmenter(network, weights).train()
+    module = segmenter(network, losses).train()
     module.log = lambda *_, **__: None
     module.training_step(view_batch(), 0).backward()
     waiting = [name for name, p in network.named_parameters() if p.requires_grad and p.grad is None]

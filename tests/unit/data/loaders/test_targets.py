@@ -13,8 +13,7 @@ from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.loaders.targets import LabelledImage, instance_targets, label_pseudo, label_truth
 from weakpan.data.loaders.transforms import View, random_view, whole_view
 from weakpan.labels.instances import label_instances
-from weakpan.models.decode import decode_panoptic
-from weakpan.models.decode_settings import DecodeSettings
+from weakpan.models.decode import PanopticDecoder, decode_panoptic
 
 SKY, PERSON, CAR = (CITYSCAPES.train_id_named(n) for n in ("sky", "person", "car"))
 HEIGHT, WIDTH = 60, 90
@@ -57,7 +56,7 @@ def test_perfect_output_gives_the_panoptic_map_back(seed):
     certain = torch.from_numpy(np.where(valid, truth.semantic, SKY).astype(np.int64))
     probabilities.scatter_(0, certain[None], 0.9)
     found = decode_panoptic(
-        probabilities, torch.from_numpy(targets.centre), torch.from_numpy(targets.offset), IS_THING, DecodeSettings()
+        probabilities, torch.from_numpy(targets.centre), torch.from_numpy(targets.offset), IS_THING, PanopticDecoder()
     )
     classes = {s.segment_id: s.class_id for s in found.segments}
     got = {(classes[int(k)], frozenset(np.flatnonzero((found.ids == k) & valid).tolist())) for k in classes}
