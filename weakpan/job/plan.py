@@ -35,7 +35,8 @@ def _cues(experiment: Experiment) -> Iterator[str]:
         yield f"masks in boxes: {boxes} boxes"
     if experiment.needs_classifier:
         done = (experiment.layout.classifier / "manifest.json").is_file()
-        yield f"classifier: {'finished already' if done else f'{experiment.config.classifier["epochs"]} epochs'}"
+        epochs = experiment.config.classifier["epochs"]
+        yield f"classifier: {'finished already' if done else f'{epochs} epochs'}"
     yield f"seeds: {'finished already' if experiment.seeds.is_sealed() else f'of {images} images'}"
 
 
