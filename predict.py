@@ -1,57 +1,9 @@
-"""Predict photographs with a trained run: `python predict.py run=FOLDER input=FOLDER out=FOLDER [KEY=VALUE ...]`.
+"""Predict images with a trained run: `python predict.py run=FOLDER input=FOLDER out=FOLDER [KEY=VALUE ...]`.
 
 The keys are in conf/predict.yaml.
 """
 
-# Worker processes import this file again: whatever is heavy is imported only by the process that predicts.
-from __future__ import annotations
-
-import sys
-
-import hydra
-from omegaconf import DictConfig
-
-SKIPPED: list[tuple[str, str]] = []
-"""Photographs that could not be read and were left out."""
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="predict")
-def main(composed: DictConfig) -> None:
-    """Compose, check, predict; list what was left out."""
-    from weakpan.basics.console import say_loading
-    from weakpan.basics.errors import STATUS_USER, WeakpanError, exit_with, print_skipped
-    from weakpan.config.predict import to_predict_config
-
-    try:
-        config = to_predict_config(composed)
-    except WeakpanError as error:
-        exit_with(error)
-    # Seconds pass before these are there: what is wrong with the command line is told before.
-    say_loading()
-    from pytorch_lightning.utilities import rank_zero_only
-
-    from weakpan.parallel.ranks import ToldByRankZero
-    from weakpan.predict.run import predict
-    from weakpan.stages.build import quieten_lightning
-
-    quieten_lightning()
-    try:
-        failures = predict(config)
-    except ToldByRankZero:
-        sys.exit(STATUS_USER)
-    except WeakpanError as error:
-        exit_with(error)
-    rank_zero_only(print_skipped)(failures)
-    SKIPPED.extend(failures)
-
+from weakpan.scripts.predict import start
 
 if __name__ == "__main__":
-    from weakpan.basics.errors import STATUS_SKIPPED
-    from weakpan.config.command_line import run_command
-    from weakpan.config.compose import register
-    from weakpan.config.predict import PredictConfig
-
-    register("predict_schema", PredictConfig)
-    run_command(main)
-    if SKIPPED:
-        sys.exit(STATUS_SKIPPED)
+    start()

@@ -21,6 +21,7 @@ ORDER = (
     ("audit", "stages"),
     ("rounds", "make_gt", "predict"),
     ("job",),
+    ("scripts",),
 )
 """Lowest first; the members of a level may not import each other."""
 
@@ -48,6 +49,7 @@ NOT_IN_WORKERS = (
 """What worker processes import must stay clear of torch, which costs each of them seconds."""
 
 BEFORE_WORK = (
+    "scripts/train.py", "scripts/predict.py", "scripts/make_gt.py",
     "config/train_checks.py", "config/predict.py", "config/command_line.py", "make_gt/run.py", "seeds/__init__.py",
     "tasks/seeds_from_heatmaps.py",
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,11 @@ def run_command(main: Callable[[], object]) -> None:
     finally:
         os.environ.pop(_FULL_ERROR, None)
         os.environ.pop(_OURS, None)
+
+
+def typed_command() -> str:
+    """The command that was given, as it was typed, for the record of a run."""
+    return shlex.join([Path(sys.argv[0]).name, *(argument.removeprefix("++") for argument in sys.argv[1:])])
 
 
 def config_error(error: HydraException | OmegaConfBaseException) -> ConfigError:

@@ -68,4 +68,3 @@ def _refusing(composed: DictConfig) -> str:
             except Exception:  # whatever they raise
                 return f"{name}.{_refusing(child)}".rstrip(".")
     return ""
-
