@@ -71,8 +71,8 @@ class StageRecord:
     def forget_other_inputs(self, ids: Iterable[str], files: Files) -> None:
         """Remove results that were made from other inputs, and the record of them.
 
-        So are results without a record, where there are inputs. Settings do not say it all: a network that was removed and trained again with other ranks or on another machine
-        has other weights.
+        Where there are inputs, results without a record are removed, too. Settings do not say it all: a network that
+        was removed and trained again with other ranks or on another machine has other weights.
         """
         if not self.inputs and not self.settings_path.is_file():
             return
