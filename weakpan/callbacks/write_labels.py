@@ -15,7 +15,7 @@ from weakpan.callbacks.prediction_callback import EachPrediction
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import LabelRules, PseudoLabels, make_labels, refine_probabilities
-from weakpan.labels.rule import MASKS, SCORE, ProbabilityContext
+from weakpan.labels.rule import CANDIDATES, MASKS, PROBABILITIES, SCORE, SEEDS, ProbabilityContext
 from weakpan.labels.trail import AuditTrail
 from weakpan.parallel.sharing import naming_image
 from weakpan.training.prediction import Prediction, most_likely
@@ -38,6 +38,7 @@ class WriteLabels(EachPrediction):
         annotations: boxes, tags and class table.
         round_index: of the labels that are made, at least 1.
         audit: keep the record of how each image's labels came about.
+        seeds: reads the seeds of an image; None where no rule needs them.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class WriteLabels(EachPrediction):
         annotations: WeakAnnotations,
         round_index: int,
         audit: bool = False,
+        seeds: Callable[[str], SemanticMap] | None = None,
     ) -> None:
         super().__init__()
-        self.write, self.rules, self.masks, self.annotations = write, rules, masks, annotations
+        self.write, self.rules, self.annotations = write, rules, annotations
+        self.masks, self.seeds = masks, seeds
         self.round_index, self.audit = round_index, audit
         self._background: Background | None = None
 
@@ -83,11 +86,15 @@ class WriteLabels(EachPrediction):
     # Whether gradients are kept is a matter of the thread.
     @torch.inference_mode()
     def _labels(self, prediction: Prediction) -> tuple[LabelInput, PseudoLabels, AuditTrail | None]:
-        weak, needs = self.annotations, self.rules.needs(self.round_index)
-        annotation = weak.images[prediction.image_id]
+        weak, needs, image_id = self.annotations, self.rules.needs(self.round_index), prediction.image_id
+        annotation = weak.images[image_id]
+        masks = self.masks(image_id) if MASKS in needs else None
+        seeds = self.seeds(image_id) if SEEDS in needs and self.seeds is not None else None
         probabilities = prediction.probabilities()
         trail = AuditTrail(most_likely(probabilities)[0], self.rules) if self.audit else None
-        context = ProbabilityContext(annotation, weak.catalog, prediction.image, prediction.allowed())
+        tiles = weak.grid.tiles(annotation.height, annotation.width)
+        allowed = prediction.allowed() if CANDIDATES in needs else None
+        context = ProbabilityContext(annotation, weak.catalog, tiles, prediction.image, allowed, masks, seeds)
         probabilities = refine_probabilities(
             probabilities,
             self.rules,
@@ -99,8 +106,10 @@ class WriteLabels(EachPrediction):
         inp = LabelInput(
             prediction=semantic,
             score=score if SCORE in needs else None,
-            masks=self.masks(prediction.image_id) if MASKS in needs else None,
+            masks=masks,
             annotation=annotation,
+            seeds=seeds,
+            probabilities=probabilities.cpu().numpy() if PROBABILITIES in needs else None,
         )
         labels = make_labels(inp, self.rules, weak.catalog, weak.grid, self.round_index, trail)
         if trail is not None and self.rules.instances:

@@ -5,7 +5,7 @@ from weakpan.labels.candidate_classes import CandidateClasses
 from weakpan.labels.diffusion import Diffusion
 from weakpan.labels.low_iou_fill import LowIouFill
 from weakpan.labels.mask_merge import MaskMerge
-from weakpan.labels.rule import MapContext, MapRule, ProbabilityContext, ProbabilityRule
+from weakpan.labels.rule import MapContext, MapRule, ProbabilityContext, ProbabilityRule, Rule
 from weakpan.labels.score_threshold import ScoreThreshold
 from weakpan.labels.tag_check import TagCheck
 
@@ -19,6 +19,7 @@ __all__ = [
     "MaskMerge",
     "ProbabilityContext",
     "ProbabilityRule",
+    "Rule",
     "ScoreThreshold",
     "TagCheck",
 ]

@@ -15,7 +15,7 @@ from weakpan.basics.errors import DataError
 from weakpan.data.annotations import BoxKind, ImageAnnotation
 from weakpan.data.crops import Tile
 from weakpan.labels.pixels import table_marking, translate
-from weakpan.labels.rule import MASKS, SCORE, TAGS
+from weakpan.labels.rule import MASKS, PROBABILITIES, SCORE, SEEDS, TAGS
 
 _Map = TypeVar("_Map", SemanticMap, FloatMap)
 
@@ -30,12 +30,16 @@ class LabelInput:
         masks: (H, W) uint8 masks in boxes: the train id of a thing, 254 no thing here, 255 undecided; None where
             nothing is merged.
         annotation: boxes and tags.
+        seeds: (H, W) uint8 train ids, 255 ignored; None unless a rule needs them.
+        probabilities: (C, H, W) float32, 0..1; None unless a rule needs them.
     """
 
     prediction: SemanticMap
     score: FloatMap | None
     masks: SemanticMap | None
     annotation: ImageAnnotation
+    seeds: SemanticMap | None = None
+    probabilities: FloatMap | None = None
 
 
 def check_input(inp: LabelInput, needs: Collection[str], catalog: Catalog, tiles: Sequence[Tile]) -> None:
@@ -47,17 +51,19 @@ def check_input(inp: LabelInput, needs: Collection[str], catalog: Catalog, tiles
     """
     annotation = inp.annotation
     where = f"labels of {annotation.image_id}"
-    _check_map(f"{where}: prediction", inp.prediction, annotation, np.uint8)
-    is_class = np.arange(256) < catalog.num_classes
-    is_class[IGNORE] = True
-    _check_values(f"{where}: prediction", inp.prediction, is_class, f"train ids below {catalog.num_classes} and 255")
+    _check_classes(f"{where}: prediction", inp.prediction, annotation, catalog)
     if SCORE in needs:
-        _check_map(f"{where}: score", inp.score, annotation, np.float32)
+        _check_map(f"{where}: score", inp.score, (annotation.height, annotation.width), np.float32)
     if MASKS in needs:
-        masks = _check_map(f"{where}: masks", inp.masks, annotation, np.uint8)
+        masks = _check_map(f"{where}: masks", inp.masks, (annotation.height, annotation.width), np.uint8)
         is_mask_value = catalog.is_thing.copy()
         is_mask_value[[NO_THING, IGNORE]] = True
         _check_values(f"{where}: masks", masks, is_mask_value, f"train ids of things, {NO_THING} (no thing) and 255")
+    if SEEDS in needs:
+        _check_classes(f"{where}: seeds", inp.seeds, annotation, catalog)
+    if PROBABILITIES in needs:
+        size = catalog.num_classes, annotation.height, annotation.width
+        _check_map(f"{where}: probabilities", inp.probabilities, size, np.float32)
     if TAGS in needs and len(annotation.tags) != len(tiles):
         raise DataError(
             f"{where}: {len(annotation.tags)} lists of tags, but the crop grid has {len(tiles)} tiles on "
@@ -66,11 +72,18 @@ def check_input(inp: LabelInput, needs: Collection[str], catalog: Catalog, tiles
     _check_boxes(where, annotation, catalog)
 
 
-def _check_map(what: str, values: _Map | None, annotation: ImageAnnotation, dtype: type[np.generic]) -> _Map:
+def _check_classes(what: str, values: SemanticMap | None, annotation: ImageAnnotation, catalog: Catalog) -> None:
+    found = _check_map(what, values, (annotation.height, annotation.width), np.uint8)
+    is_class = np.arange(256) < catalog.num_classes
+    is_class[IGNORE] = True
+    _check_values(what, found, is_class, f"train ids below {catalog.num_classes} and 255")
+
+
+def _check_map(what: str, values: _Map | None, shape: tuple[int, ...], dtype: type[np.generic]) -> _Map:
     if values is None:
         raise DataError(f"{what} is missing; provide it, or switch the rule off that needs it (labels.rules)")
-    if values.shape != (annotation.height, annotation.width):
-        raise DataError(f"{what} has shape {values.shape}; the annotation says {annotation.height, annotation.width}")
+    if values.shape != shape:
+        raise DataError(f"{what} has shape {values.shape}; class table and annotation say {shape}")
     if values.dtype != dtype:
         raise DataError(f"{what} is of dtype {values.dtype}; expected {np.dtype(dtype)}")
     return values

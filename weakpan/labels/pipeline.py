@@ -24,6 +24,9 @@ from weakpan.labels.tag_check import TagCheck
 if TYPE_CHECKING:
     from torch import Tensor
 
+RESERVED = INPUT, INSTANCES = "input", "instances"
+"""Stand for the prediction and for the instances where what decided a pixel is named; no rule is called so."""
+
 Trace = Callable[[str, SemanticMap], None]
 """Called with the name of a rule and the (H, W) map after it, which must not be changed."""
 
@@ -48,16 +51,22 @@ class LabelRules:
         instances: make instance maps; else they are -1 everywhere.
 
     Raises:
-        ConfigError: a rule on probabilities behind one on label maps.
+        ConfigError: a rule on probabilities behind one on label maps, one that needs what its kind is not given, or a
+            reserved name.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=published_rules)
     instances: bool = True
 
     def __post_init__(self) -> None:
-        """Check the order."""
+        """Check names, inputs and order."""
         on_maps = ""
         for name, rule in self.rules.items():
+            if name in RESERVED:
+                raise ConfigError("reserved for audits", key=f"rules.{name}", remedy="give the rule another name")
+            if not rule.needs <= rule.inputs:
+                needed, given = (", ".join(sorted(names)) for names in (rule.needs - rule.inputs, rule.inputs))
+                raise ConfigError(f"needs {needed}; rules of its kind can be given {given}", key=f"rules.{name}")
             if isinstance(rule, MapRule):
                 on_maps = name
             elif on_maps:
@@ -79,9 +88,10 @@ class LabelRules:
         """Those of them that work on probabilities."""
         return {name: rule for name, rule in self.in_round(round_index).items() if isinstance(rule, ProbabilityRule)}
 
-    def needs(self, round_index: int) -> frozenset[str]:
-        """Inputs that the rules of a round read."""
-        return frozenset[str]().union(*(rule.needs for rule in self.in_round(round_index).values()))
+    def needs(self, round_index: int, on_maps_only: bool = False) -> frozenset[str]:
+        """Inputs that the rules of a round read, or those of them that work on label maps."""
+        rules = self.on_maps(round_index) if on_maps_only else self.in_round(round_index)
+        return frozenset[str]().union(*(rule.needs for rule in rules.values()))
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ def make_labels(
     """Make the pseudo labels of one image for one round of training.
 
     Args:
-        inp: prediction, scores, masks in boxes and weak annotation; none of it is changed.
+        inp: prediction, weak annotation and what the rules need; none of it is changed.
         rules: those on label maps apply.
         catalog: the class table that all train ids belong to.
         grid: the crop grid that the annotation's tags belong to.
@@ -121,8 +131,8 @@ def make_labels(
     if round_index < 0:
         raise ValueError(f"round_index={round_index}: rounds count from 0")
     tiles = grid.tiles(inp.annotation.height, inp.annotation.width)
-    check_input(inp, rules.needs(round_index), catalog, tiles)
-    context = MapContext(inp.annotation, catalog, tiles, inp.score, inp.masks)
+    check_input(inp, rules.needs(round_index, on_maps_only=True), catalog, tiles)
+    context = MapContext(inp.annotation, catalog, tiles, inp.score, inp.masks, inp.seeds, inp.probabilities)
     semantic = inp.prediction
     for name, rule in rules.on_maps(round_index).items():
         semantic = rule(semantic, context)

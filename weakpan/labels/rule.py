@@ -23,7 +23,8 @@ from weakpan.data.crops import Tile
 if TYPE_CHECKING:
     from torch import Tensor
 
-SCORE, MASKS, TAGS, CANDIDATES, IMAGE = "score", "masks", "tags", "candidates", "image"
+SCORE, MASKS, TAGS, SEEDS = "score", "masks", "tags", "seeds"
+CANDIDATES, IMAGE, PROBABILITIES = "candidates", "image", "probabilities"
 """Inputs that a rule may need, see `MapContext` and `ProbabilityContext`."""
 
 
@@ -32,10 +33,12 @@ class Rule:
     """A rule of label making; its fields are its settings, with their ranges.
 
     Attributes:
-        needs: names of the inputs that it reads.
+        inputs: names of the inputs that rules of this kind can be given.
+        needs: names of those that it reads; others may be missing.
         color: RGB, 0..255, in pictures of an audit.
     """
 
+    inputs: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     color: ClassVar[tuple[int, int, int]] = (86, 180, 233)
 
@@ -62,6 +65,9 @@ class MapContext:
         tiles: crops of the tag grid, in the order of the tags.
         score: (H, W) float32, 0..1, of the predicted class; None unless a rule needs it.
         masks: (H, W) uint8 masks in boxes: train ids of things, 254 no thing here, 255 undecided; None unless needed.
+        seeds: (H, W) uint8 train ids, 255 ignored, what tags say about pixels; None unless needed.
+        probabilities: (C, H, W) float32, 0..1, after the rules on probabilities; None unless needed, and never there in
+            round 0.
     """
 
     annotation: ImageAnnotation
@@ -69,11 +75,15 @@ class MapContext:
     tiles: Sequence[Tile]
     score: FloatMap | None = None
     masks: SemanticMap | None = None
+    seeds: SemanticMap | None = None
+    probabilities: FloatMap | None = None
 
 
 @dataclass(frozen=True)
 class MapRule(Rule, ABC):
     """A rule that turns a label map into a label map; workers use it, so that its module does without torch."""
+
+    inputs = frozenset({SCORE, MASKS, TAGS, SEEDS, PROBABILITIES})
 
     @abstractmethod
     def __call__(self, semantic: SemanticMap, context: MapContext) -> SemanticMap:
@@ -92,14 +102,21 @@ class ProbabilityContext:
     Attributes:
         annotation: boxes and tags of the image.
         catalog: class table.
+        tiles: crops of the tag grid, in the order of the tags.
         image: (3, h, w) uint8 RGB, at any size, on the device of the probabilities.
-        allowed: (C, H, W) bool, the classes that tags and boxes leave to each pixel; None unless a rule needs it.
+        allowed: (C, H, W) bool, the classes that tags and boxes leave to each pixel; None unless a rule needs the
+            candidates.
+        masks: as in `MapContext`.
+        seeds: as in `MapContext`.
     """
 
     annotation: ImageAnnotation
     catalog: Catalog
+    tiles: Sequence[Tile]
     image: Tensor
     allowed: Tensor | None = None
+    masks: SemanticMap | None = None
+    seeds: SemanticMap | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,8 @@ class ProbabilityRule(Rule, ABC):
 
     Its module imports torch only when the rule is called: processes that clean label maps read the settings, too.
     """
+
+    inputs = frozenset({CANDIDATES, IMAGE, MASKS, TAGS, SEEDS})
 
     def applies_in(self, round_index: int) -> bool:
         """Not in round 0, whose seeds are label maps."""

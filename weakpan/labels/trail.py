@@ -13,13 +13,7 @@ from weakpan.basics.catalog import Catalog, ClassInfo
 from weakpan.data.crops import CropGrid
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.instances import UNLABELLED
-from weakpan.labels.pipeline import LabelRules, PseudoLabels, make_labels
-
-INPUT = "input"
-"""Decided a pixel that no rule has changed: the prediction, or the CAM."""
-
-INSTANCES = "instances"
-"""Decided a labelled pixel that several boxes of its class claim, so that its instance is unknown."""
+from weakpan.labels.pipeline import INPUT, INSTANCES, LabelRules, PseudoLabels, make_labels
 
 NO_LABEL = "(no label)"
 """Stands for 255 where classes are named; in brackets, lest a class be called so."""
@@ -32,7 +26,8 @@ _INSTANCES_COLOR = (204, 121, 167)
 def rule_table(rules: LabelRules) -> Catalog:
     """Names and colours of whatever may decide a pixel; its position is its code in maps of rules.
 
-    First the input, then all rules in their order, those that do not apply in a round included, then the instances.
+    First the input, which decides a pixel that no rule changes; then all rules in their order, those that do not apply
+    in a round included; then the instances, which decide a labelled pixel that several boxes of its class claim.
     """
     named = [(INPUT, _INPUT_COLOR), *((name, rule.color) for name, rule in rules.rules.items())]
     named.append((INSTANCES, _INSTANCES_COLOR))

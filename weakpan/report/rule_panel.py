@@ -11,8 +11,8 @@ import numpy.typing as npt
 from weakpan.basics.arrays import IGNORE, BoolMask, RGBImage, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import BoxKind, ImageAnnotation
-from weakpan.labels.pipeline import PseudoLabels
-from weakpan.labels.trail import INPUT, AuditTrail
+from weakpan.labels.pipeline import INPUT, PseudoLabels
+from weakpan.labels.trail import AuditTrail
 from weakpan.report.panels import legend, panel, text_picture
 from weakpan.report.pictures import (
     HATCH_COLORS,

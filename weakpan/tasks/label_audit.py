@@ -11,8 +11,8 @@ from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.data.label_maps import LabelMaps
 from weakpan.labels.inputs import LabelInput
-from weakpan.labels.pipeline import PseudoLabels
-from weakpan.labels.trail import INPUT, INSTANCES, AuditTrail
+from weakpan.labels.pipeline import INPUT, INSTANCES, PseudoLabels
+from weakpan.labels.trail import AuditTrail
 from weakpan.labels.trail_store import AuditStore
 from weakpan.storage.images import is_whole, read_rgb, write_png
 

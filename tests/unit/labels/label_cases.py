@@ -1,6 +1,5 @@
-"""Random input of label making, for tests against slow references: small maps, awkward tables, boxes and settings."""
+"""Random input of label making, for tests against slow references: small maps, awkward tables, boxes and rules."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +9,9 @@ from weakpan.basics.arrays import NO_THING
 from weakpan.basics.catalog import MAX_CLASSES, Catalog, ClassInfo
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.crops import CropGrid
+from weakpan.labels import BoxPrior, LowIouFill, MaskMerge, ScoreThreshold, TagCheck
 from weakpan.labels.inputs import LabelInput
-from weakpan.labels.settings import STEPS, LabelSettings
+from weakpan.labels.pipeline import LabelRules
 
 SCORES = (0.0, 0.25, 0.5, 0.75, 0.99, 1.0)
 
@@ -20,7 +20,7 @@ class LabelCase(NamedTuple):
     """The arguments of `make_labels`."""
 
     inp: LabelInput
-    settings: LabelSettings
+    rules: LabelRules
     catalog: Catalog
     grid: CropGrid
     round_index: int
@@ -42,19 +42,21 @@ def catalogs(draw):
 
 
 @st.composite
-def label_settings(draw):
-    """Every switch: which steps in which order, thresholds at and between their ends, instances or none."""
-    steps = tuple(draw(st.permutations(STEPS))[: draw(st.integers(0, len(STEPS)))])
-    settings = LabelSettings(
-        steps=steps,
-        score_threshold=draw(st.sampled_from(SCORES)),
-        kept_share=draw(st.sampled_from([0.0, 0.0, 0.3, 0.5, 1.0])),
-        fill_threshold=draw(st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 2 / 3, 1.0])),
-        fill_over_things=draw(st.booleans()),
-        mask_rounds=draw(st.integers(0, 2)),
-        instances=draw(st.integers(0, 4)) > 0,
-    )
-    return replace(settings, steps=STEPS) if draw(st.booleans()) else settings
+def label_rules(draw):
+    """Every switch: which rules in which order, thresholds at and between their ends, instances or none."""
+    rules = {
+        "score_threshold": ScoreThreshold(
+            draw(st.sampled_from(SCORES)), draw(st.sampled_from([0.0, 0.0, 0.3, 0.5, 1.0]))
+        ),
+        "tag_check": TagCheck(),
+        "mask_merge": MaskMerge(draw(st.integers(0, 2))),
+        "box_prior": BoxPrior(),
+        "low_iou_fill": LowIouFill(draw(st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 2 / 3, 1.0])), draw(st.booleans())),
+    }
+    if draw(st.booleans()):
+        names = draw(st.permutations(list(rules)))[: draw(st.integers(0, len(rules)))]
+        rules = {name: rules[name] for name in names}
+    return LabelRules(rules, instances=draw(st.integers(0, 4)) > 0)
 
 
 @st.composite
@@ -81,7 +83,7 @@ def label_cases(draw):
         _blocks(rng, [*things, NO_THING, 255], height, width, block).astype(np.uint8),
         ImageAnnotation("frame", height, width, tuple(boxes), tags),
     )
-    return LabelCase(inp, draw(label_settings()), catalog, grid, draw(st.integers(0, 3)))
+    return LabelCase(inp, draw(label_rules()), catalog, grid, draw(st.integers(0, 3)))
 
 
 def _blocks(rng, values, height, width, block):

@@ -10,8 +10,9 @@ from weakpan.basics.arrays import BoolMask, FloatMap, InstanceMap, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import Box
 from weakpan.data.crops import CropGrid, Tile
+from weakpan.labels import BoxPrior, LowIouFill, MaskMerge, Rule, ScoreThreshold, TagCheck
 from weakpan.labels.inputs import LabelInput
-from weakpan.labels.settings import LabelSettings
+from weakpan.labels.pipeline import LabelRules
 
 Ids = Iterable[int]
 
@@ -90,22 +91,34 @@ def plain_instances(label: SemanticMap, boxes: Iterable[Box]) -> InstanceMap:
 
 
 def plain_labels(
-    inp: LabelInput, settings: LabelSettings, catalog: Catalog, grid: CropGrid, round_index: int
+    inp: LabelInput, rules: LabelRules, catalog: Catalog, grid: CropGrid, round_index: int
 ) -> tuple[SemanticMap, InstanceMap]:
     label, boxes, things = inp.prediction, inp.annotation.boxes, list(catalog.thing_ids)
-    for step in settings.steps:
-        if step == "score_threshold" and round_index > 0 and inp.score is not None:
-            label = plain_score_threshold(label, inp.score, settings.score_threshold, settings.kept_share)
-        elif step == "tag_check":
-            label = plain_tag_check(label, grid.tiles(*label.shape), inp.annotation.tags)
-        elif step == "mask_merge" and round_index <= settings.mask_rounds and inp.masks is not None:
-            label = plain_mask_merge(label, inp.masks, things)
-        elif step == "box_prior":
-            label = plain_box_prior(label, boxes, things)
-        elif step == "low_iou_fill":
-            label = plain_low_iou_fill(label, boxes, things, settings.fill_threshold, settings.fill_over_things)
-    instances = plain_instances(label, boxes) if settings.instances else np.full(label.shape, -1, np.int32)
+    for rule in plain_rules(rules, round_index).values():
+        match rule:
+            case ScoreThreshold(minimum, kept_share) if inp.score is not None:
+                label = plain_score_threshold(label, inp.score, minimum, kept_share)
+            case TagCheck():
+                label = plain_tag_check(label, grid.tiles(*label.shape), inp.annotation.tags)
+            case MaskMerge() if inp.masks is not None:
+                label = plain_mask_merge(label, inp.masks, things)
+            case BoxPrior():
+                label = plain_box_prior(label, boxes, things)
+            case LowIouFill(threshold, over_things):
+                label = plain_low_iou_fill(label, boxes, things, threshold, over_things)
+    instances = plain_instances(label, boxes) if rules.instances else np.full(label.shape, -1, np.int32)
     return label, instances
+
+
+def plain_rules(rules: LabelRules, round_index: int) -> dict[str, Rule]:
+    """The published rules among them that apply in a round."""
+    applied = dict(rules.rules)
+    for name, rule in rules.rules.items():
+        seeds_have_no_scores = isinstance(rule, ScoreThreshold) and round_index == 0
+        network_is_better = isinstance(rule, MaskMerge) and round_index > rule.last_round
+        if seeds_have_no_scores or network_is_better:
+            del applied[name]
+    return applied
 
 
 def inside(shape: tuple[int, ...], xmin: int, ymin: int, xmax: int, ymax: int) -> BoolMask:

@@ -8,10 +8,12 @@ from tests.unit.labels.plain_labels import plain_labels
 from weakpan.basics.arrays import NO_THING
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.crops import CropGrid
+from weakpan.labels import BoxPrior, LowIouFill, ScoreThreshold
 from weakpan.labels.encode import from_png16, to_png16
-from weakpan.labels.pipeline import LabelInput, LabelSettings, make_labels
+from weakpan.labels.inputs import LabelInput
+from weakpan.labels.pipeline import LabelRules, make_labels, published_rules
 
-SETTINGS = LabelSettings(score_threshold=0.5)
+RULES = LabelRules(published_rules() | {"score_threshold": ScoreThreshold(0.5)})
 
 
 def random_input(catalog, boxes, height, width, grid, seed=0):
@@ -29,8 +31,8 @@ def random_input(catalog, boxes, height, width, grid, seed=0):
 def assert_as_reference(inp, catalog, grid):
     made = []
     for round_index in (0, 1, 6):
-        labels = make_labels(inp, SETTINGS, catalog, grid, round_index)
-        semantic, instances = plain_labels(inp, SETTINGS, catalog, grid, round_index)
+        labels = make_labels(inp, RULES, catalog, grid, round_index)
+        semantic, instances = plain_labels(inp, RULES, catalog, grid, round_index)
         np.testing.assert_array_equal(labels.semantic, semantic)
         np.testing.assert_array_equal(labels.instances, instances)
         made.append(labels)
@@ -106,6 +108,7 @@ def test_boxes_one_pixel_wide_keep_their_pixels_and_gain_none(corners):
     inp.prediction[box.slices] = 0
     inp.prediction[box.ymin, box.xmin] = 1
     inp.masks[:] = 255
-    labels = make_labels(inp, LabelSettings(steps=("box_prior", "low_iou_fill")), catalog, grid, 1)
+    rules = LabelRules({"box_prior": BoxPrior(), "low_iou_fill": LowIouFill()})
+    labels = make_labels(inp, rules, catalog, grid, 1)
     assert (labels.semantic[box.slices] == 0).sum() == box.area - 1
     assert_as_reference(inp, catalog, grid)

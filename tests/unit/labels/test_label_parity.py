@@ -12,7 +12,8 @@ from weakpan.data.annotations import ImageAnnotation
 from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.crops import CropGrid
 from weakpan.labels.encode import to_released_8bit
-from weakpan.labels.pipeline import LabelInput, LabelSettings, make_labels
+from weakpan.labels.inputs import LabelInput
+from weakpan.labels.pipeline import LabelRules, make_labels
 from weakpan.storage.images import read_map
 
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[3] / ".." / "shared" / "data"))
@@ -53,11 +54,11 @@ def assert_made(labels, name):
 
 def test_round_0(annotation, masks):
     inp = LabelInput(released("results/cam/train"), None, masks, annotation)
-    assert_made(make_labels(inp, LabelSettings(), CITYSCAPES, GRID, 0), "cam_mandg_merged")
+    assert_made(make_labels(inp, LabelRules(), CITYSCAPES, GRID, 0), "cam_mandg_merged")
 
 
 def test_later_round(annotation, masks):
     scipy_io = pytest.importorskip("scipy.io")
     score = scipy_io.loadmat(RELEASED / f"results/pred_flat_feat/{FRAME}_leftImg8bit.mat")["feat"]
     inp = LabelInput(released("results/pred_sem_raw"), score, masks, annotation)
-    assert_made(make_labels(inp, LabelSettings(), CITYSCAPES, GRID, 1), "clean")
+    assert_made(make_labels(inp, LabelRules(), CITYSCAPES, GRID, 1), "clean")

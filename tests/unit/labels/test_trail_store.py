@@ -10,7 +10,8 @@ from PIL import Image
 from tests.unit.labels.label_cases import catalog_of
 from weakpan.basics.catalog import Catalog, ClassInfo
 from weakpan.basics.errors import DataError
-from weakpan.labels.trail import NO_LABEL, RULE_TABLE, RULES, AuditTrail, total
+from weakpan.labels.pipeline import LabelRules
+from weakpan.labels.trail import NO_LABEL, AuditTrail, total
 from weakpan.labels.trail_store import AuditStore
 from weakpan.storage.images import write_png
 
@@ -19,7 +20,7 @@ CATALOG = catalog_of(False, True)
 
 def trail_of(seed):
     rng = np.random.default_rng(seed)
-    trail = AuditTrail(rng.choice([0, 1, 255], (7, 11)).astype(np.uint8))
+    trail = AuditTrail(rng.choice([0, 1, 255], (7, 11)).astype(np.uint8), LabelRules())
     for step in ("tag_check", "low_iou_fill"):
         trail(step, rng.choice([0, 1, 255], (7, 11)).astype(np.uint8))
     trail.add_instances(rng.choice([-1, 0, 1], (7, 11)).astype(np.int32))
@@ -45,8 +46,9 @@ def test_map_of_rules_is_seen_in_its_colors(store):
     with Image.open(store.rules_path("a")) as image:
         assert image.mode == "P"
         shown = np.asarray(image.convert("RGB"))
-    colors = np.array([rule.color for rule in RULE_TABLE.classes])
-    np.testing.assert_array_equal(shown, colors[trail_of(0).deciding_rule()])
+    trail = trail_of(0)
+    colors = np.array([rule.color for rule in trail.table.classes])
+    np.testing.assert_array_equal(shown, colors[trail.deciding_rule()])
 
 
 @pytest.mark.parametrize("name", ["a_rules.png", "a_changes.csv"])
@@ -114,11 +116,11 @@ def test_damaged_table_is_named(store, content, message):
         store.read_changes("a")
 
 
-@pytest.mark.parametrize("values", [np.full((2, 2), len(RULES), np.uint8), np.zeros((2, 2), np.uint16)])
-def test_other_maps_are_not_taken_for_maps_of_rules(store, values):
-    write_png(store.rules_path("a"), values)
-    with pytest.raises(DataError, match=r"a_rules\.png: expected 8 bits, 0 to 6"):
+def test_other_maps_are_not_taken_for_maps_of_rules(store):
+    write_png(store.rules_path("a"), np.zeros((2, 2), np.uint16))
+    with pytest.raises(DataError, match="expected 8 bits") as caught:
         store.read_rules("a")
+    assert caught.value.path == store.rules_path("a")
 
 
 @pytest.mark.parametrize("image_id", ["", "..", "../a", "x/y"])

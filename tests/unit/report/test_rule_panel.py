@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from tests.unit.labels.label_cases import LabelCase, label_cases
 from weakpan.basics.catalog import CAMVID, CITYSCAPES
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
-from weakpan.labels.pipeline import PseudoLabels
-from weakpan.labels.trail import INPUT, INSTANCES, RULE_TABLE, RULES, AuditTrail, make_audited_labels
+from weakpan.labels.pipeline import INPUT, INSTANCES, LabelRules, PseudoLabels
+from weakpan.labels.trail import AuditTrail, make_audited_labels, rule_table
 from weakpan.report.pictures import HATCH_COLORS, color_instances, color_semantic, draw_boundaries, draw_boxes
 from weakpan.report.rule_panel import DIMMED, color_change, color_rules, rule_panel, rule_pictures
 
 Street = tuple[ImageAnnotation, AuditTrail, PseudoLabels]
+TABLE = rule_table(LabelRules())
 ROAD, CAR, PERSON = (CITYSCAPES.train_id_named(name) for name in ("road", "car", "person"))
 
 
@@ -38,7 +39,7 @@ def street() -> Street:
     instances[10:20, 10:18], instances[10:20, 18:25] = 1, 2
     instances[filled == 255] = -1
     instances[10:20, 17] = -1
-    trail = AuditTrail(prediction)
+    trail = AuditTrail(prediction, LabelRules())
     trail("tag_check", checked)
     trail("box_prior", checked)
     trail("low_iou_fill", filled)
@@ -68,7 +69,7 @@ def test_pictures_tell_the_way_from_image_to_labels_in_order(street: Street) -> 
     np.testing.assert_array_equal(by_step[4], color_change(trail.steps[1][1], trail.steps[2][1], CITYSCAPES))
     cars = color_instances(labels.semantic, labels.instances, CITYSCAPES)
     np.testing.assert_array_equal(by_step[5], draw_boundaries(cars, labels.instances))
-    np.testing.assert_array_equal(by_step[6], color_rules(trail.deciding_rule(), labels.semantic))
+    np.testing.assert_array_equal(by_step[6], color_rules(trail.deciding_rule(), labels.semantic, TABLE))
 
 
 def test_without_a_photograph_the_boxes_stand_on_paper(street: Street) -> None:
@@ -118,9 +119,9 @@ def test_a_few_pixels_are_surrounded_and_many_are_not() -> None:
 
 
 def test_rules_have_their_color_striped_where_they_left_no_label() -> None:
-    deciding = np.repeat(np.arange(len(RULES), dtype=np.uint8), 20)[None].repeat(40, axis=0)
-    labelled, dropped = (color_rules(deciding, np.full(deciding.shape, v, np.uint8)) for v in (ROAD, 255))
-    for code, rule in enumerate(RULE_TABLE.classes):
+    deciding = np.repeat(np.arange(TABLE.num_classes, dtype=np.uint8), 20)[None].repeat(40, axis=0)
+    labelled, dropped = (color_rules(deciding, np.full(deciding.shape, v, np.uint8), TABLE) for v in (ROAD, 255))
+    for code, rule in enumerate(TABLE.classes):
         columns = slice(20 * code, 20 * code + 20)
         assert colors_in(labelled[:, columns]) == {rule.color}
         expected = set(HATCH_COLORS) if rule.name == INPUT else {rule.color}
@@ -134,7 +135,7 @@ def test_panel_is_a_grid_with_legends_below(street: Street) -> None:
     assert wide.shape[1] > 3 * narrow.shape[1]
     for picture in (narrow, wide):
         found = colors_in(picture)
-        assert {rule.color for rule in RULE_TABLE.classes} <= found
+        assert {rule.color for rule in TABLE.classes} <= found
         assert {CITYSCAPES.classes[i].color for i in (ROAD, CAR)} <= found
         assert CITYSCAPES.classes[PERSON].color not in found  # a class that does not occur takes no room
 
@@ -151,9 +152,9 @@ def test_any_image_and_table_has_a_panel(case: LabelCase) -> None:
 
 def test_a_panel_of_nothing_at_all() -> None:
     nothing = np.full((1, 1), 255, np.uint8)
-    trail, labels = AuditTrail(nothing), PseudoLabels(nothing, np.full((1, 1), -1, np.int32))
+    trail, labels = AuditTrail(nothing, LabelRules()), PseudoLabels(nothing, np.full((1, 1), -1, np.int32))
     picture = rule_panel(None, ImageAnnotation("a", 1, 1, (), ()), CAMVID, trail, labels, height=30)
-    assert RULE_TABLE.classes[RULES.index(INSTANCES)].color in colors_in(picture)
+    assert TABLE.classes[TABLE.names.index(INSTANCES)].color in colors_in(picture)
 
 
 def test_what_does_not_fit_together_is_refused(street: Street) -> None:
