@@ -35,7 +35,7 @@ class ClassTable(Document):
 
     name: str
     classes: list[ClassRow]
-    ignored_dataset_ids: list[DatasetId] = []
+    ignored_dataset_ids: tuple[DatasetId, ...] = ()
 
 
 def load_catalog(name_or_path: str) -> Catalog:

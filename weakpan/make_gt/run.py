@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Protocol
 
 from weakpan.audit.cue_audit import CueAudit, cue_audit, refuse_missing_labels
-from weakpan.basics.catalog import Catalog, load_catalog
+from weakpan.basics.catalog import Catalog
 from weakpan.basics.console import say_loading
 from weakpan.basics.errors import ConfigError, DataError, RunError
 from weakpan.config.data import OnError
 from weakpan.config.make_gt import MakeGtConfig, Stage
 from weakpan.config.objects import build
+from weakpan.data.class_table import load_catalog
 from weakpan.data.crops import CropGrid
 from weakpan.data.formats.released import ReleasedTree
 from weakpan.data.image_tree import CityscapesSplit, read_id_list

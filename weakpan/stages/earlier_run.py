@@ -7,10 +7,11 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from weakpan.basics.catalog import BUILT_IN, Catalog, load_catalog
+from weakpan.basics.catalog import BUILT_IN, Catalog
 from weakpan.basics.errors import ConfigError, RunError
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import to_train_config
+from weakpan.data.class_table import load_catalog
 from weakpan.storage.layout import RunLayout
 
 

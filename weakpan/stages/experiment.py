@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from weakpan.basics.catalog import Catalog, load_catalog
+from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError, WeakpanError, errors_below
 from weakpan.config.train import Supervision, TrainConfig
-from weakpan.data.annotations import BoxKind, WeakAnnotations, read_weak_annotations
+from weakpan.data.annotation_file import read_weak_annotations
+from weakpan.data.annotations import BoxKind, WeakAnnotations
+from weakpan.data.class_table import load_catalog
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import check_annotations, derive_annotations
 from weakpan.data.image_tree import CityscapesSplit, read_id_list

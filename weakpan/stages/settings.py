@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from weakpan.config.objects import build
 from weakpan.config.train import TrainConfig
 from weakpan.config.train_checks import settings_of
+from weakpan.data.annotation_file import write_weak_annotations
 from weakpan.seeds.source import SeedSource
 from weakpan.stages.experiment import Experiment
 from weakpan.storage.files import replacing, write_text_atomically
@@ -120,7 +121,7 @@ def _weak_annotations(experiment: Experiment) -> Iterator[Path]:
         yield file
         return
     with replacing(file) as new:
-        experiment.annotations.write(new)
+        write_weak_annotations(new, experiment.annotations)
         yield new
 
 

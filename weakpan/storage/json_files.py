@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
@@ -89,41 +89,27 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def _in_words(error: ValidationError, content: bytes) -> str:
     """The first error in one plain line."""
-    first = min(error.errors(include_url=False), key=lambda e: e["type"] == "extra_forbidden")
+    first = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
         return f"not readable as JSON ({first['ctx']['error']})"
-    location = _location(first, content)
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
-    named = _name_at(location, content)
-    where = f"{place or 'the whole file'}{f' ({named})' if named else ''}"
+    where = _place(first, content)
     if first["type"] == "missing":
         return f"{where} is missing"
     found = json.dumps(first["input"], default=repr)
-    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    expected = first["msg"].removeprefix("Input should be ")
     return f"{where} is {found if len(found) <= 80 else found[:77] + '...'}; expected {expected}"
 
 
-def _location(error: ErrorDetails, content: bytes) -> Sequence[int | str]:
-    """Keys and positions that lead to the error in the document; pydantic also names the choices of a union."""
-    location: list[int | str] = []
-    value = from_json(content)
-    for part in error["loc"]:
-        inside = (isinstance(value, dict) and part in value) or (
-            isinstance(value, list) and isinstance(part, int) and part < len(value)
-        )
-        if inside:
-            value = value[part]
-        if inside or (part == error["loc"][-1] and error["type"] == "missing"):
-            location.append(part)
-    return location
-
-
-def _name_at(location: Sequence[int | str], content: bytes) -> str:
-    """`id` or `name` of the innermost object around a place that has one."""
-    value, found = from_json(content), ""
-    for part in location:
-        if isinstance(value, dict):
-            name = next((value[key] for key in ("id", "image_id", "name") if isinstance(value.get(key), str | int)), "")
-            found = str(name) or found
-        value = value[part] if isinstance(value, list) or (isinstance(value, dict) and part in value) else None
-    return found
+def _place(error: ErrorDetails, content: bytes) -> str:
+    """Where the error is, as `images[3].boxes[0].kind (ID)`; ID is the name of the outermost object that has one."""
+    value, place, named = from_json(content), "", ""
+    for position, part in enumerate(error["loc"]):
+        inside = part in value if isinstance(value, dict) else isinstance(value, list) and part in range(len(value))
+        if not inside and (error["type"] != "missing" or position + 1 < len(error["loc"])):
+            # Of a union pydantic also says which choice it speaks of.
+            continue
+        place += f"[{part}]" if isinstance(part, int) else f".{part}"
+        value = value[part] if inside else None
+        if isinstance(value, dict) and not named:
+            named = next((str(value[key]) for key in ("image_id", "id", "name") if key in value), "")
+    return (place.removeprefix(".") or "the whole file") + (f" ({named})" if named else "")

@@ -16,7 +16,6 @@ from weakpan.storage.json_files import STRICT, read_json, write_json
 from weakpan.storage.layout import checked_id
 
 
-
 @with_config({**STRICT, "extra": "allow"})
 class Record(TypedDict):
     """What the records of all kinds begin with."""

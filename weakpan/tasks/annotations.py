@@ -15,7 +15,8 @@ from typing import Any
 
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
-from weakpan.data.annotations import BoxKind, box_entries, tag_entries, write_annotation_entries
+from weakpan.data.annotation_file import write_annotation_entries
+from weakpan.data.annotations import BoxKind, box_entries, tag_entries
 from weakpan.data.crops import CropGrid
 from weakpan.data.formats.mat_boxes import VARIABLE, write_mat_boxes
 from weakpan.data.formats.mat_file import read_struct

@@ -10,7 +10,8 @@ from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import ConfigError, DataError
 from weakpan.basics.panoptic import PanopticTruth
 from weakpan.config.make_gt import BoxSource, SourceConfig, SplitConfig, TagSource
-from weakpan.data.annotations import Box, ImageAnnotation, WeakAnnotations, read_weak_annotations
+from weakpan.data.annotation_file import read_weak_annotations
+from weakpan.data.annotations import Box, ImageAnnotation, WeakAnnotations
 from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.crops import CropGrid
 from weakpan.data.formats.coco import CocoPanoptic

@@ -179,7 +179,7 @@ class CocoPanoptic:
 
     @cached_property
     def _content(self) -> PanopticFile:
-        return read_json(self.path, PanopticFile, "expected a panoptic.json in COCO's format; write it again")
+        return read_json(self.path, PanopticFile, "write it again, in COCO's panoptic format")
 
     @cached_property
     def _annotations(self) -> dict[str, PanopticAnnotation]:

@@ -53,8 +53,8 @@ class PanopticFile(Document):
     """A panoptic.json."""
 
     annotations: Annotated[list[PanopticAnnotation], FailFast()]
-    images: list[ImageEntry] = []
-    categories: list[Category] = []
+    images: tuple[ImageEntry, ...] = ()
+    categories: tuple[Category, ...] = ()
 
 
 class InstanceAnnotation(Document):
@@ -72,8 +72,8 @@ class InstancesFile(Document):
     """Masks of a data set."""
 
     annotations: Annotated[list[InstanceAnnotation], FailFast()]
-    images: list[ImageEntry] = []
-    categories: list[Category] = []
+    images: tuple[ImageEntry, ...] = ()
+    categories: tuple[Category, ...] = ()
 
 
 Results = Annotated[list[InstanceAnnotation], FailFast()]
