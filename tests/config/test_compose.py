@@ -7,7 +7,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from weakpan.basics.catalog import CITYSCAPES, TOY_CITY, load_catalog
+from weakpan.basics.catalog import CITYSCAPES, TOY_CITY
 from weakpan.config.compose import register
 from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
 from weakpan.config.modules import segmenter_crops
@@ -15,6 +15,7 @@ from weakpan.config.objects import build
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
 from weakpan.config.train_checks import to_train_config
+from weakpan.data.class_table import load_catalog
 from weakpan.seeds import Competing, GradCamSeeds, PublishedRule, SeedSource
 from weakpan.stages.build import build_classifier, build_segmenter
 

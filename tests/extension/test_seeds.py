@@ -13,7 +13,7 @@ from tests.integration.make_gt_in_process import settings
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError
 from weakpan.config.train_checks import check_train
-from weakpan.data.annotations import read_weak_annotations
+from weakpan.data.annotation_file import read_weak_annotations
 from weakpan.data.candidates import whole_image_sets
 from weakpan.make_gt.run import make_gt
 from weakpan.storage.images import read_map

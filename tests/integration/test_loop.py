@@ -29,7 +29,7 @@ from tests.integration.scripts import environment
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import RunError, WeakpanError
 from weakpan.callbacks.write_labels import WriteLabels
-from weakpan.data.annotations import read_weak_annotations
+from weakpan.data.annotation_file import read_weak_annotations
 from weakpan.job.plan import print_plan
 from weakpan.stages.report import finished_results, metric_named
 from weakpan.stages.settings import claim_run_folder, refuse_other_settings

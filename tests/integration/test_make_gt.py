@@ -15,12 +15,14 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from weakpan.labels.settings import LabelSettings
 
 import weakpan.parallel.sharing
 from tests.integration.make_gt_in_process import finished, results, run, script, times
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import RunError
-from weakpan.data.annotations import BoxKind, read_weak_annotations
+from weakpan.data.annotation_file import read_weak_annotations
+from weakpan.data.annotations import BoxKind
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_annotations
 from weakpan.data.formats.coco import CocoPanoptic
@@ -28,7 +30,6 @@ from weakpan.data.formats.released import ReleasedTree
 from weakpan.data.image_tree import CityscapesSplit
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import make_labels
-from weakpan.labels.settings import LabelSettings
 from weakpan.labels.trail import RULES
 from weakpan.labels.trail_store import AuditStore
 from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city

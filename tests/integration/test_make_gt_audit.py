@@ -19,7 +19,8 @@ from tests.integration.make_gt_in_process import results, run, settings, times
 from weakpan.audit.cue_audit import cue_audit
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError, DataError
-from weakpan.data.annotations import BoxKind, read_weak_annotations
+from weakpan.data.annotation_file import read_weak_annotations
+from weakpan.data.annotations import BoxKind
 from weakpan.data.formats.released import ReleasedTree
 from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city
 

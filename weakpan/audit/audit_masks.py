@@ -145,7 +145,7 @@ class MaskAudit:
     def _read(self, ids: Sequence[str]) -> tuple[list[AuditedBox], int]:
         boxes, without_box = [], 0
         for image_id in ids:
-            content = self.scores.read(image_id)
+            content: dict[str, Any] = dict(self.scores.read(image_id))
             try:
                 without_box += int(content["instances_without_box"])
                 boxes += [from_entry(image_id, entry, self.catalog) for entry in content["boxes"]]

@@ -124,7 +124,7 @@ class SeedAudit:
         print(cam_table(summary), flush=True)
 
     def _counts(self, image_id: str) -> Ints:
-        content: dict[str, Any] = self.scores.read(image_id)
+        content: dict[str, Any] = dict(self.scores.read(image_id))
         counts = np.zeros((self.real.catalog.num_classes, len(_COUNTS)), np.int64)
         try:
             for name, row in content["per_class"].items():

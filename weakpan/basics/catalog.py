@@ -6,11 +6,9 @@ set's own label files), a name, a colour and a kind: thing (countable, has boxes
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -227,40 +225,6 @@ TOY_CITY = CITYSCAPES.subset(
 BUILT_IN = {table.name: table for table in (CITYSCAPES, CAMVID, TOY_CITY)}
 
 
-def load_catalog(name_or_path: str) -> Catalog:
-    """A built-in class table by name, or one from a JSON file.
-
-    The file holds `{"name": ..., "classes": [{"name", "dataset_id", "color": [r, g, b], "thing": bool}, ...],
-    "ignored_dataset_ids": [...]}` with the classes in the order of their train ids.
-
-    Raises:
-        DataError: no such table, or a file that does not follow this format.
-    """
-    if name_or_path in BUILT_IN:
-        return BUILT_IN[name_or_path]
-    path = Path(name_or_path)
-    if path.suffix != ".json" or not path.is_file():
-        raise DataError(
-            f"data.classes={name_or_path}: no such class table; use one of {', '.join(sorted(BUILT_IN))} "
-            "or the path of a .json file"
-        )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        classes = tuple(
-            ClassInfo(str(row["name"]), int(row["dataset_id"]), _color(row["color"]), bool(row["thing"]))
-            for row in content["classes"]
-        )
-        table = Catalog(str(content["name"]), classes, frozenset(map(int, content.get("ignored_dataset_ids", []))))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: not a class table ({type(error).__name__}: {error}); see load_catalog") from error
-    out_of_range = [v for v in (*(c.dataset_id for c in classes), *table.ignored_dataset_ids) if not 0 <= v < IGNORE]
-    if out_of_range:
-        raise DataError(f"{path}: dataset id {out_of_range[0]} is outside 0 to 254")
-    return table
-
-
-def _color(value: list[int]) -> tuple[int, int, int]:
-    red, green, blue = (int(v) for v in value)
-    if not all(0 <= v <= 255 for v in (red, green, blue)):
-        raise ValueError(f"color {value} is not three values from 0 to 255")
+def _color(value: Iterable[int]) -> tuple[int, int, int]:
+    red, green, blue = map(int, value)
     return red, green, blue

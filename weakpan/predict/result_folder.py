@@ -218,7 +218,7 @@ class ResultFolder:
         if not self.json.is_file():
             return False
         finished = CocoPanoptic(self.json, self.catalog)
-        done = {image_id: record.get("file_name") for image_id, record in finished.photographs.items()}
+        done = {image_id: image.file_name for image_id, image in finished.images.items()}
         if not done or set(done) != set(finished.ids):
             raise DataError(
                 f"{self.json}: damaged, it lists {len(done)} photographs and has annotations of {len(finished.ids)}; "

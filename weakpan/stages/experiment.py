@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from weakpan.basics.catalog import Catalog, load_catalog
+from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError, errors_below
 from weakpan.config.make_gt import MakeGtConfig
 from weakpan.config.train import RunConfig, Supervision
 from weakpan.data.annotations import WeakAnnotations
+from weakpan.data.class_table import load_catalog
 from weakpan.data.derive import check_annotations
 from weakpan.data.formats.released import ReleasedTree
 from weakpan.data.image_tree import CityscapesSplit, read_id_list

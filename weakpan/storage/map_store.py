@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired
 
 import numpy as np
+from pydantic import with_config
+from typing_extensions import TypedDict
 
 from weakpan.basics.arrays import SemanticMap
 from weakpan.basics.errors import DataError, RunError
 from weakpan.storage.files import write_text_atomically, write_text_once
 from weakpan.storage.images import read_map, write_png
+from weakpan.storage.json_files import STRICT, read_json
 from weakpan.storage.layout import checked_id
 
 FORMAT = "weakpan-maps"
@@ -64,25 +67,32 @@ def _manifest_text(content: Mapping[str, Any]) -> str:
     return json.dumps({"version": VERSION, **content}, indent=1, sort_keys=True) + "\n"
 
 
+@with_config({**STRICT, "extra": "allow"})
+class Manifest(TypedDict):
+    """What all manifests and records of settings hold; each has keys of its own beside them."""
+
+    version: Literal[1]
+    format: NotRequired[str]
+    ids: NotRequired[list[str]]
+    settings: NotRequired[dict[str, Any]]
+    inputs: NotRequired[dict[str, str]]
+    crc32: NotRequired[dict[str, Any]]
+    summary: NotRequired[dict[str, Any]]
+
+
 def read_manifest(path: Path, remedy: str = "delete its folder to make the stage again") -> dict[str, Any]:
     """Read a manifest; raises DataError, with a remedy, if it is missing, damaged or of another version."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such manifest; the stage was not finished") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable ({error}); {remedy}") from error
-    if not isinstance(content, dict) or content.get("version") != VERSION:
-        raise DataError(f"{path}: not a manifest of version {VERSION}; {remedy}")
-    return content
+    return dict(read_json(path, Manifest, remedy))
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The `settings` of a manifest; raises DataError as `read_manifest` does, and for one without them."""
     settings = read_manifest(path, "restore it from a copy, or use a new folder").get("settings")
-    if not isinstance(settings, dict):
-        raise DataError(f"{path}: no settings in it, so it is of another version of weakpan; use a new folder")
-    return settings
+    if settings is None:
+        raise DataError(
+            "no settings in it, so it is of another version of weakpan", path=path, remedy="use a new folder"
+        )
+    return dict(settings)
 
 
 def refuse_changed_settings(path: Path, sealed: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

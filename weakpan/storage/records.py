@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
+
+from pydantic import with_config
+from typing_extensions import TypedDict
 
 from weakpan.basics.errors import DataError
-from weakpan.storage.files import write_text_atomically
+from weakpan.storage.json_files import STRICT, read_json, write_json
 from weakpan.storage.layout import checked_id
+
+
+@with_config({**STRICT, "extra": "allow"})
+class Record(TypedDict):
+    """What the records of all kinds begin with."""
+
+    format: str
+    version: int
+    id: str
+
+
+Kind = TypeVar("Kind", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -42,27 +56,30 @@ class JsonRecords:
             content: what JSON can hold.
         """
         head = {"format": self.kind, "version": self.version, "id": image_id}
-        text = json.dumps({**head, **content}, separators=(",", ":"), allow_nan=False)
-        write_text_atomically(self.path(image_id), text + "\n")
+        write_json(self.path(image_id), {**head, **content})
 
-    def read(self, image_id: str) -> dict[str, Any]:
+    @overload
+    def read(self, image_id: str) -> Record: ...
+    @overload
+    def read(self, image_id: str, kind: type[Kind]) -> Kind: ...
+
+    def read(self, image_id: str, kind: type[Record] = Record) -> Record:
         """The record of an image.
+
+        Args:
+            image_id: of the image.
+            kind: the keys that it must have.
 
         Raises:
             DataError: it is missing, damaged, of another kind, version or image.
         """
-        path = self.path(image_id)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise DataError(f"{path}: no such record; run stage={self.stage} again") from None
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: not readable ({error}); run stage={self.stage} again") from error
+        path, remedy = self.path(image_id), f"run stage={self.stage} again"
+        content = read_json(path, kind, remedy)
         expected = {"format": self.kind, "version": self.version, "id": image_id}
-        found = {key: content.get(key) for key in expected} if isinstance(content, dict) else content
+        found = {key: content.get(key) for key in expected}
         if found != expected:
-            raise DataError(f"{path}: begins with {found}, expected {expected}; run stage={self.stage} again")
-        return dict(content)
+            raise DataError(f"begins with {found}, expected {expected}", path=path, remedy=remedy)
+        return content
 
     def has(self, image_id: str) -> bool:
         """Whether the record of an image is there and whole."""

@@ -11,7 +11,8 @@ from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import ConfigError, DataError
 from weakpan.basics.panoptic import PanopticTruth
 from weakpan.config.data import BoxSource, DataConfig, TagSource
-from weakpan.data.annotations import Box, ImageAnnotation, WeakAnnotations, read_weak_annotations
+from weakpan.data.annotation_file import read_weak_annotations
+from weakpan.data.annotations import Box, ImageAnnotation, WeakAnnotations
 from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.crops import CropGrid
 from weakpan.data.formats.coco import CocoPanoptic
@@ -60,7 +61,7 @@ class AnnotationSource:
         return _read_annotations(self.file, self.catalog)
 
     def lazily(self, ids: Sequence[str]) -> WeakAnnotations:
-        """Annotations of some images, each read when it is asked for, so that memory does not grow with their number."""
+        """Annotations of some images, each read when it is asked for: memory does not grow with their number."""
         return WeakAnnotations(self.catalog, self.grid, _Lazily(self, tuple(ids)))
 
     def check_files(self) -> None:

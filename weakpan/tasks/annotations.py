@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from weakpan.basics.errors import DataError
-from weakpan.data.annotations import BoxKind, ImageAnnotation, box_entries, tag_entries, write_annotation_entries
+from weakpan.data.annotation_file import ImageEntry, boxes_entry, tags_entry, write_annotation_entries
+from weakpan.data.annotations import BoxKind, ImageAnnotation
 from weakpan.data.formats.mat_boxes import VARIABLE, write_mat_boxes
 from weakpan.data.formats.mat_file import read_struct
-from weakpan.storage.files import write_text_atomically
+from weakpan.storage.json_files import read_json, write_json
 from weakpan.storage.layout import checked_id
 from weakpan.tasks.annotation_source import AnnotationSource
 
@@ -58,14 +58,9 @@ class MakeAnnotations:
         catalog = self.source.catalog
         if self.mat is not None:
             write_mat_boxes(self._mat_path(image_id), annotation.boxes, catalog)
-        entry = {
-            "id": image_id,
-            "height": annotation.height,
-            "width": annotation.width,
-            "boxes": box_entries(annotation.boxes, catalog),
-            "tags": tag_entries(annotation.tags, catalog),
-        }
-        write_text_atomically(self.files(image_id)[0], json.dumps(entry, separators=(",", ":")) + "\n")
+        size = annotation.height, annotation.width
+        boxes = boxes_entry(image_id, *size, annotation.boxes, catalog)
+        write_json(self.files(image_id)[0], boxes | tags_entry(image_id, *size, annotation.tags, catalog))
         kinds = Counter(box.kind for box in annotation.boxes)
         return Counter(
             images=1,
@@ -105,7 +100,6 @@ class MakeAnnotations:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return dict(read_json(path, ImageEntry, "make the annotations again"))
+    except DataError:
         return None
-    return content if isinstance(content, dict) else None

@@ -16,15 +16,42 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
 
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import Box
 from weakpan.masks.result import BoxRecord, Fallback
-from weakpan.storage.records import JsonRecords
+from weakpan.storage.json_files import Document
+from weakpan.storage.records import JsonRecords, Record
 
 FORMAT = "weakpan-mask-records"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class BoxEntry(Document):
+    """One box, see `BoxRecord`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    index: int
+    class_: str = Field(alias="class")
+    box: tuple[int, int, int, int]
+    grabcut_area: int
+    proposal_area: int
+    agreement: Share
+    network_area: int = 0
+    cover: Share
+    fallback: Fallback
+
+
+class MaskRecord(Record):
+    """The file of an image."""
+
+    boxes: list[BoxEntry]
 
 
 def mask_records(out: Path, split: str) -> JsonRecords:
@@ -59,15 +86,14 @@ def read_box_records(records: JsonRecords, image_id: str, catalog: Catalog) -> l
     Raises:
         DataError: the file is missing, damaged or of other classes.
     """
-    content = records.read(image_id)
+    content = records.read(image_id, MaskRecord)
     try:
         return [_to_record(entry, catalog) for entry in content["boxes"]]
-    except (DataError, KeyError, TypeError, ValueError) as error:
-        what = f"{type(error).__name__}: {error}"
-        path = records.path(image_id)
-        raise DataError(f"{path}: not of these boxes ({what}); delete it and run stage=masks again") from error
+    except DataError as error:
+        remedy = "delete it and run stage=masks again"
+        raise DataError(f"not of these boxes ({error})", path=records.path(image_id), remedy=remedy) from error
 
 
-def _to_record(entry: dict[str, Any], catalog: Catalog) -> BoxRecord:
-    values = {key: value for key, value in entry.items() if key not in ("class", "box", "fallback")}
-    return BoxRecord(class_id=catalog.train_id_named(entry["class"]), fallback=Fallback(entry["fallback"]), **values)
+def _to_record(entry: BoxEntry, catalog: Catalog) -> BoxRecord:
+    values = entry.model_dump(exclude={"class_", "box"})
+    return BoxRecord(class_id=catalog.train_id_named(entry.class_), **values)

@@ -1,4 +1,4 @@
-"""A prediction of the segmenter: network maps on their device, from which label maps are made when they are asked for."""
+"""A prediction of the segmenter: maps on their device, from which label maps are made when they are asked for."""
 
 from __future__ import annotations
 

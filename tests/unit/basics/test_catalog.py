@@ -1,11 +1,9 @@
 """Class tables and the translations made from them."""
 
-import json
-
 import numpy as np
 import pytest
 
-from weakpan.basics.catalog import CAMVID, CITYSCAPES, TOY_CITY, Catalog, ClassInfo, load_catalog
+from weakpan.basics.catalog import CAMVID, CITYSCAPES, TOY_CITY, Catalog, ClassInfo
 from weakpan.basics.errors import DataError
 
 
@@ -67,42 +65,3 @@ def test_ambiguous_tables_are_refused():
         Catalog("t", (row("a", 1), row("b", 1)))
     with pytest.raises(DataError, match="0 classes"):
         Catalog("t", ())
-
-
-def test_a_table_from_json(tmp_path):
-    path = tmp_path / "two.json"
-    content = {
-        "name": "two",
-        "classes": [
-            {"name": "ground", "dataset_id": 1, "color": [0, 9, 0], "thing": False},
-            {"name": "cow", "dataset_id": 5, "color": [9, 0, 0], "thing": True},
-        ],
-        "ignored_dataset_ids": [0],
-    }
-    path.write_text(json.dumps(content))
-    table = load_catalog(str(path))
-    assert (table.names, table.thing_ids) == (("ground", "cow"), (1,))
-    assert table.to_train_ids(np.array([[0, 1, 5]]), "x")[0].tolist() == [255, 0, 1]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"classes": 3}, "not a class table"),
-        ({"classes": [{"name": "a", "dataset_id": 1, "color": [0, 0], "thing": True}]}, "not a class table"),
-        ({"classes": [{"name": "a", "dataset_id": 1, "color": [0, 0, 256], "thing": True}]}, "color"),
-        ({"classes": [{"name": "a", "dataset_id": 255, "color": [0, 0, 0], "thing": True}]}, "0 to 254|255"),
-        ({"classes": [{"name": "a", "dataset_id": 900, "color": [0, 0, 0], "thing": True}]}, "outside 0 to 254"),
-    ],
-)
-def test_a_damaged_table_names_its_file(tmp_path, change, message):
-    path = tmp_path / "bad.json"
-    path.write_text(json.dumps({"name": "bad", "classes": [], **change}))
-    with pytest.raises(DataError, match=message) as caught:
-        load_catalog(str(path))
-    assert "bad" in str(caught.value)
-
-
-def test_an_unknown_table_lists_the_known_ones():
-    with pytest.raises(DataError, match=r"data\.classes=nowhere.*camvid, cityscapes, toy_city"):
-        load_catalog("nowhere")

@@ -9,13 +9,13 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from weakpan.labels.settings import STEPS
 
-from weakpan.basics.catalog import load_catalog
 from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import register
 from weakpan.config.data import OnError
 from weakpan.config.make_gt import BoxSource, MakeGtConfig, Stage, TagSource, to_make_gt_config
-from weakpan.labels.settings import STEPS
+from weakpan.data.class_table import load_catalog
 from weakpan.masks import GrabCutAndProposals
 
 CONF = Path(__file__).parents[3] / "conf"

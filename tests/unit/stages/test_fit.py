@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.integration.loop_in_process import tiny_config
-from weakpan.basics.catalog import load_catalog
 from weakpan.basics.errors import DataError
+from weakpan.data.class_table import load_catalog
 from weakpan.stages.build import build_classifier, build_segmenter, save_weights
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.fit import adopt_encoder

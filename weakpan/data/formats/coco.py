@@ -8,7 +8,6 @@ fields of the standard.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,8 +21,9 @@ from weakpan.basics.arrays import IGNORE, RGBImage
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.basics.panoptic import PanopticMap, PanopticTruth, Segment
-from weakpan.storage.files import write_text_atomically
+from weakpan.data.formats.coco_models import ImageEntry, PanopticAnnotation, PanopticFile, SegmentEntry
 from weakpan.storage.images import read_rgb, write_png
+from weakpan.storage.json_files import read_json, write_json
 
 MAX_ID = 256**3 - 1
 """Largest id that three colour channels hold."""
@@ -151,7 +151,7 @@ def write_panoptic_json(path: Path, catalog: Catalog, images: Iterable[CocoImage
         ],
         "categories": category_records(catalog),
     }
-    write_text_atomically(path, json.dumps(content) + "\n")
+    write_json(path, content)
 
 
 def category_records(catalog: Catalog) -> list[dict[str, Any]]:
@@ -178,24 +178,12 @@ class CocoPanoptic:
     catalog: Catalog
 
     @cached_property
-    def content(self) -> dict[str, Any]:
-        """The JSON as it is."""
-        try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise DataError(f"{self.path}: no such file; expected a panoptic.json in COCO's format") from None
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.path}: not readable as JSON ({error}); write it again") from error
-        if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
-            raise DataError(f"{self.path}: no list of annotations in it; expected a panoptic.json in COCO's format")
-        return content
+    def _content(self) -> PanopticFile:
+        return read_json(self.path, PanopticFile, "write it again, in COCO's panoptic format")
 
     @cached_property
-    def _annotations(self) -> dict[str, dict[str, Any]]:
-        try:
-            return {str(a["image_id"]): a for a in self.content["annotations"]}
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{self.path}: an annotation without image_id ({error})") from error
+    def _annotations(self) -> dict[str, PanopticAnnotation]:
+        return {str(annotation.image_id): annotation for annotation in self._content.annotations}
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -203,12 +191,13 @@ class CocoPanoptic:
         return tuple(self._annotations)
 
     @cached_property
-    def photographs(self) -> dict[str, dict[str, Any]]:
-        """Records of the list `images` by image id, as they are; empty if the file has no such list."""
-        try:
-            return {str(image["id"]): image for image in self.content.get("images", [])}
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{self.path}: the list of images is not as in COCO's format ({error!r})") from error
+    def images(self) -> dict[str, ImageEntry]:
+        """Entries of the list `images` by image id; empty if the file has no such list."""
+        return {str(image.id): image for image in self._content.images}
+
+    @cached_property
+    def _train_ids(self) -> dict[int, int]:
+        return {info.dataset_id: train_id for train_id, info in enumerate(self.catalog.classes)}
 
     def read(self, image_id: str) -> PanopticMap:
         """The panoptic map of one image; a segment without a `score` gets 1.
@@ -217,23 +206,17 @@ class CocoPanoptic:
             DataError: no such image; a missing or damaged PNG; a category outside the class table; a group (crowd)
                 region, which a panoptic map cannot hold; or ids of the PNG at odds with the list of segments.
         """
-        png, records = self._segments(image_id)
-        train_id_of = {c.dataset_id: i for i, c in enumerate(self.catalog.classes)}
-        for segment_id, record in records.items():
-            if record["category_id"] not in train_id_of:
-                raise self._unknown_category(image_id, record)
-            if record.get("iscrowd", 0):
-                raise DataError(f"{self.path}: image {image_id}: segment {segment_id} is a group region")
-        try:
-            segments = tuple(
-                Segment(k, train_id_of[s["category_id"]], float(s.get("score", 1.0))) for k, s in records.items()
-            )
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{self.path}: image {image_id}: not as in COCO's format ({error!r})") from error
-        return PanopticMap(self._ids(png, records), segments)
+        png, segments = self._segments(image_id)
+        for segment in segments.values():
+            if segment.category_id not in self._train_ids:
+                raise self._unknown_category(image_id, segment)
+            if segment.iscrowd:
+                raise DataError(f"{self.path}: image {image_id}: segment {segment.id} is a group region")
+        found = tuple(Segment(s.id, self._train_ids[s.category_id], s.score) for s in segments.values())
+        return PanopticMap(self._ids(png, segments), found)
 
     def truth(self, image_id: str) -> PanopticTruth:
-        """Real labels of one image; instances are numbered from 1 in the order of their segment ids.
+        """Ground truth of one image; instances are numbered from 1 in the order of their segment ids.
 
         Segments of things with `iscrowd` become group regions. Categories that the class table ignores become 255 like
         pixels without a segment; those that the file calls things keep an instance number.
@@ -242,22 +225,22 @@ class CocoPanoptic:
             DataError: no such image; a missing or damaged PNG; a size other than the file gives; a category that is
                 neither in the class table nor ignored; or ids of the PNG at odds with the list of segments.
         """
-        png, records = self._segments(image_id)
-        segment_ids = np.array([0, *sorted(records)])
+        png, segments = self._segments(image_id)
+        segment_ids = np.array([0, *sorted(segments)])
         classes, numbers = np.full(len(segment_ids), IGNORE, np.uint8), np.zeros(len(segment_ids), np.int32)
-        train_id_of = {c.dataset_id: i for i, c in enumerate(self.catalog.classes)}
-        things = {c.get("id") for c in self.content.get("categories", []) if c.get("isthing")}
-        for k, segment_id in enumerate(sorted(records), start=1):
-            category = records[segment_id]["category_id"]
-            if category not in train_id_of and category not in self.catalog.ignored_dataset_ids:
-                raise self._unknown_category(image_id, records[segment_id])
-            classes[k] = train_id_of.get(category, IGNORE)
+        things = {category.id for category in self._content.categories if category.isthing}
+        for k, segment_id in enumerate(sorted(segments), start=1):
+            segment = segments[segment_id]
+            category = segment.category_id
+            if category not in self._train_ids and category not in self.catalog.ignored_dataset_ids:
+                raise self._unknown_category(image_id, segment)
+            classes[k] = self._train_ids.get(category, IGNORE)
             is_thing = self.catalog.is_thing[classes[k]] or (classes[k] == IGNORE and category in things)
-            if is_thing and not records[segment_id].get("iscrowd", 0):
+            if is_thing and not segment.iscrowd:
                 numbers[k] = numbers.max() + 1
-        ids = self._ids(png, records)
-        photograph = self.photographs.get(image_id, {})
-        size = photograph.get("height", ids.shape[0]), photograph.get("width", ids.shape[1])
+        ids = self._ids(png, segments)
+        image = self.images.get(image_id)
+        size = (image.height or ids.shape[0], image.width or ids.shape[1]) if image else ids.shape
         if size != ids.shape:
             raise DataError(
                 f"{png}: {ids.shape[0]} x {ids.shape[1]} pixels (height x width), {self.path.name} says "
@@ -266,21 +249,16 @@ class CocoPanoptic:
         position = np.searchsorted(segment_ids, ids)
         return PanopticTruth(classes[position], numbers[position])
 
-    def _segments(self, image_id: str) -> tuple[Path, dict[int, dict[str, Any]]]:
-        """PNG of an image and its records by segment id."""
+    def _segments(self, image_id: str) -> tuple[Path, dict[int, SegmentEntry]]:
+        """PNG of an image and its segments by id."""
         if image_id not in self._annotations:
             raise DataError(f"{self.path}: no annotation of image {image_id}")
         annotation = self._annotations[image_id]
-        try:
-            # Read here so that whoever uses the records can rely on both.
-            records = {int(s["id"]): {**s, "category_id": int(s["category_id"])} for s in annotation["segments_info"]}
-            return self.path.with_suffix("") / annotation["file_name"], records
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{self.path}: image {image_id}: not as in COCO's format ({error!r})") from error
+        return self.path.with_suffix("") / annotation.file_name, {s.id: s for s in annotation.segments_info}
 
-    def _unknown_category(self, image_id: str, record: dict[str, Any]) -> DataError:
+    def _unknown_category(self, image_id: str, segment: SegmentEntry) -> DataError:
         return DataError(
-            f"{self.path}: image {image_id}: category {record['category_id']} is not in class table "
+            f"{self.path}: image {image_id}: category {segment.category_id} is not in class table "
             f"{self.catalog.name!r}; choose the table that the file was written with"
         )
 

@@ -63,9 +63,9 @@ def image_names(coco: CocoPanoptic) -> dict[str, str]:
 
 
 def _image_name(coco: CocoPanoptic, coco_id: str) -> str:
-    photograph = coco.photographs.get(coco_id, {})
-    if isinstance(photograph.get("id"), int) and isinstance(photograph.get("file_name"), str):
-        return PurePosixPath(photograph["file_name"]).stem
+    image = coco.images.get(coco_id)
+    if image is not None and isinstance(image.id, int) and image.file_name is not None:
+        return PurePosixPath(image.file_name).stem
     return coco_id
 
 

@@ -140,7 +140,7 @@ def edited(path: Path, key: str, value: object) -> CocoPanoptic:
         ("category_id", 4, "category 4 is not in class table 'cityscapes'"),
         ("iscrowd", 1, "segment 7 is a group region"),
         ("id", 9, "segment 7 has no record"),
-        ("id", None, "not as in COCO's format"),
+        ("id", None, r"annotations\[0\]\.segments_info\[0\]\.id \(street\) is missing; write it again, in COCO's"),
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, key: str, value: object, message: str) -> None:
