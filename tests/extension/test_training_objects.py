@@ -8,9 +8,8 @@ import torch
 from tests.integration.loop_in_process import run_tiny, tiny_config, tiny_experiment, toy_city, weights_of
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError
-from weakpan.stages.build import build_segmenter
-from weakpan.stages.experiment import Experiment
-from weakpan.storage.layout import RunLayout
+from weakpan.stages.build import build_segmenter, shares_encoder
+from weakpan.stages.checks import check_networks
 
 HERE = "tests.extension"
 CONFIDENCE = f"+segmenter.losses.confidence={{_target_: {HERE}.losses.Confidence, weight: 0.1, temperature: 2}}"
@@ -49,9 +48,7 @@ def test_a_whole_run_with_a_term_a_head_an_optimizer_a_schedule_and_callbacks_of
 
 
 def test_a_network_derived_from_ours_begins_with_the_encoder_of_the_classifier(tmp_path, city):
-    config = tiny_config(tmp_path / "run", city, *COSINE)
-    experiment = Experiment(config, RunLayout(tmp_path), TOY_CITY, None, None, None, frozenset())
-    assert experiment.starts_from_classifier
+    assert shares_encoder(tiny_config(tmp_path / "run", city, *COSINE))
 
 
 def test_a_term_teaches_what_it_says(tmp_path, city):
@@ -73,7 +70,7 @@ def test_a_term_teaches_what_it_says(tmp_path, city):
 )
 def test_a_mistake_in_an_object_of_ones_own_names_its_key_before_anything_is_written(tmp_path, city, overrides, key):
     with pytest.raises(ConfigError) as caught:
-        tiny_experiment(tmp_path / "run", city, *overrides)
+        check_networks(tiny_experiment(tmp_path / "run", city, *overrides))
     assert caught.value.key == key
     assert not (tmp_path / "run").exists()
 

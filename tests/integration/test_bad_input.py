@@ -11,6 +11,7 @@ import torch
 from tests.integration.loop_in_process import TINY, tiny_config, tiny_experiment
 from tests.integration.scripts import run_script
 from weakpan.basics.errors import ConfigError, DataError
+from weakpan.stages.checks import check_networks
 from weakpan.stages.experiment import prepare
 from weakpan.stages.settings import claim_run_folder
 
@@ -274,7 +275,7 @@ class TestSupervision:
     )
     def test_an_object_that_is_not_there_or_does_not_fit(self, tmp_path, city, change, key):
         with pytest.raises(ConfigError) as caught:
-            tiny_experiment(tmp_path / "run", city, change)
+            check_networks(tiny_experiment(tmp_path / "run", city, change))
         assert caught.value.key == key
         assert not (tmp_path / "run").exists()
 

@@ -87,5 +87,6 @@ class StageProgress(pl.Callback):
 
 
 def _losses(metrics: Mapping[str, Any]) -> str:
-    named = ((key.rsplit("/", 1)[-1].removeprefix("loss_"), float(value)) for key, value in metrics.items())
+    # Callbacks of the configuration may log other figures.
+    named = ((key.partition("/loss_")[2], float(value)) for key, value in metrics.items())
     return " ".join(f"{name} {value:.4f}" for name, value in sorted(named) if name)

@@ -5,15 +5,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.integration.loop_in_process import tiny_config
+from tests.integration.loop_in_process import tiny_config, tiny_experiment, toy_city
 from weakpan.basics.errors import DataError
 from weakpan.data.class_table import load_catalog
-from weakpan.stages.build import build_classifier, build_segmenter, save_weights
-from weakpan.stages.experiment import Experiment
-from weakpan.stages.fit import adopt_encoder
-from weakpan.storage.layout import RunLayout
+from weakpan.stages.build import build_classifier, build_segmenter, shares_encoder
+from weakpan.stages.segmenter import adopt_encoder
 
 TOY = load_catalog("toy_city")
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    return toy_city(tmp_path_factory.mktemp("city"))
 
 
 def networks(segmenter_encoder="test_resnet"):
@@ -24,7 +27,7 @@ def networks(segmenter_encoder="test_resnet"):
 
 def test_the_segmenter_sees_what_the_classifier_sees(tmp_path):
     classifier, segmenter = networks()
-    save_weights(classifier, tmp_path / "last.ckpt", {"kind": "crop classifier"})
+    torch.save({"state_dict": classifier.state_dict()}, tmp_path / "last.ckpt")
     head = {k: v.clone() for k, v in segmenter.network.state_dict().items() if not k.startswith("encoder.")}
     adopt_encoder(segmenter, tmp_path / "last.ckpt")
     body = classifier.network.body.state_dict()
@@ -43,7 +46,7 @@ def test_the_segmenter_sees_what_the_classifier_sees(tmp_path):
 
 def test_another_architecture_is_refused(tmp_path):
     classifier, _ = networks()
-    save_weights(classifier, tmp_path / "last.ckpt", {"kind": "crop classifier"})
+    torch.save({"state_dict": classifier.state_dict()}, tmp_path / "last.ckpt")
     _, other = networks("resnet10t")
     with pytest.raises(DataError, match=r"last\.ckpt: only \d+% of the encoder's tensors"):
         adopt_encoder(other, tmp_path / "last.ckpt")
@@ -51,7 +54,7 @@ def test_another_architecture_is_refused(tmp_path):
 
 def test_initial_weights_can_be_those_of_a_classifier(tmp_path):
     classifier, _ = networks()
-    save_weights(classifier, tmp_path / "last.ckpt", {"kind": "crop classifier"})
+    torch.save({"state_dict": classifier.state_dict()}, tmp_path / "last.ckpt")
     config = tiny_config(tmp_path / "run", tmp_path / "data", f"segmenter.init={tmp_path / 'last.ckpt'}")
     loaded = build_segmenter(config.segmenter, TOY).network.encoder.body.state_dict()
     body = classifier.network.body.state_dict()
@@ -70,7 +73,6 @@ def test_initial_weights_can_be_those_of_a_classifier(tmp_path):
         (["segmenter.network._target_=torch.nn.Identity"], False),
     ],
 )
-def test_when_the_first_round_begins_with_the_classifier(tmp_path, overrides, expected):
-    config = tiny_config(tmp_path / "run", tmp_path / "data", *overrides)
-    experiment = Experiment(config, RunLayout(tmp_path), TOY, None, None, None, frozenset())
-    assert experiment.starts_from_classifier is expected
+def test_when_the_first_round_begins_with_the_classifier(tmp_path, city, overrides, expected):
+    experiment = tiny_experiment(tmp_path / "run", city, *overrides)
+    assert (experiment.starts_from_classifier and shares_encoder(experiment.config)) is expected
