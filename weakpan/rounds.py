@@ -18,6 +18,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from weakpan.parallel.ranks import from_rank_zero
 from weakpan.parallel.sharing import Outcome
 from weakpan.stages.annotations import run_annotations
+from weakpan.stages.audit import audit_where_possible
 from weakpan.stages.build import build_loggers
 from weakpan.stages.classifier import run_classifier
 from weakpan.stages.experiment import Experiment
@@ -30,7 +31,7 @@ from weakpan.stages.report import check_labels, finished_results, write_results
 from weakpan.stages.score import score_labels, score_segmenter
 from weakpan.stages.seeds import run_seeds
 from weakpan.stages.segmenter import fit_round
-from weakpan.stages.settings import SEGMENTER, record_of, write_config
+from weakpan.stages.settings import MASKS, SEEDS, SEGMENTER, record_of, write_config
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +87,11 @@ def run_before_rounds(experiment: Experiment, loggers: list[Logger]) -> dict[str
     if experiment.needs_masks_up_to(experiment.config.rounds.n - 1):
         run_masks(experiment, experiment.weak_ids)
         figures["masks"] = masks_summary(experiment)
+        audit_where_possible(experiment, MASKS, experiment.weak_ids)
     figures["classifier"] = run_classifier(experiment, loggers)
     if experiment.needs_seeds:
         make_seeds(experiment, experiment.train.ids, loggers)
+        audit_where_possible(experiment, SEEDS, experiment.train.ids)
     run_labels(experiment, experiment.weak_ids)
     return figures
 

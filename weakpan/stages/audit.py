@@ -45,3 +45,13 @@ def run_audit(
 
     from_rank_zero(join)
     return failures
+
+
+def audit_where_possible(experiment: Experiment, stage: str, ids: Sequence[str]) -> None:
+    """Where an audit is asked for, score what a stage has made on the images that have ground truth."""
+    if not experiment.config.audit:
+        return
+    audit = audit_of(experiment, stage)
+    scored = from_rank_zero(lambda: [image_id for image_id in ids if audit.missing(image_id) is None])
+    if scored:
+        run_audit(experiment, stage, scored)
