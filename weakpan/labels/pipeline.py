@@ -47,34 +47,27 @@ class LabelRules:
     """How pseudo labels are made: everything between a prediction and a label.
 
     Attributes:
-        rules: by name, in the order in which they apply; those on probabilities come first.
+        rules: by name, in the order in which they apply. Those on probabilities are put first, wherever they stand.
         instances: make instance maps; else they are -1 everywhere.
 
     Raises:
-        ConfigError: a rule on probabilities behind one on label maps, one that needs what its kind is not given, or a
-            reserved name.
+        ConfigError: a rule that needs what its kind is not given, or a reserved name.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=published_rules)
     instances: bool = True
 
     def __post_init__(self) -> None:
-        """Check names, inputs and order."""
-        on_maps = ""
+        """Check names and inputs; put the rules in order."""
         for name, rule in self.rules.items():
             if name in RESERVED:
                 raise ConfigError("reserved for audits", key=f"rules.{name}", remedy="give the rule another name")
             if not rule.needs <= rule.inputs:
                 needed, given = (", ".join(sorted(names)) for names in (rule.needs - rule.inputs, rule.inputs))
                 raise ConfigError(f"needs {needed}; rules of its kind can be given {given}", key=f"rules.{name}")
-            if isinstance(rule, MapRule):
-                on_maps = name
-            elif on_maps:
-                raise ConfigError(
-                    f"works on probabilities, and {on_maps} before it on label maps",
-                    key=f"rules.{name}",
-                    remedy="put rules on probabilities first",
-                )
+        # An entry that is added on the command line comes last.
+        ordered = sorted(self.rules.items(), key=lambda entry: isinstance(entry[1], MapRule))
+        object.__setattr__(self, "rules", dict(ordered))
 
     def in_round(self, round_index: int) -> dict[str, Rule]:
         """The rules that apply to the labels of a round, in their order."""

@@ -181,7 +181,6 @@ class Misspelt(MapRule):
 @pytest.mark.parametrize(
     ("rules", "key", "what"),
     [
-        ({"tags": TagCheck(), "diffusion": Diffusion()}, "rules.diffusion", "tags before it"),
         ({"instances": TagCheck()}, "rules.instances", "reserved"),
         ({"mine": Misspelt()}, "rules.mine", "needs scores; .* masks, probabilities, score, seeds, tags"),
     ],
@@ -202,6 +201,11 @@ def test_rules_of_a_round():
     assert rules.needs(1) == {CANDIDATES, *MapRule.inputs}
     assert rules.needs(1, on_maps_only=True) == MapRule.inputs
     assert LabelRules({"masks": MaskMerge(1)}).needs(2) == set()
+
+
+def test_rules_on_probabilities_come_first_wherever_they_stand():
+    named = {"tags": TagCheck(), "flow": Diffusion(), "masks": MaskMerge(1), "candidates": CandidateClasses()}
+    assert list(LabelRules(named).rules) == ["flow", "candidates", "tags", "masks"]
 
 
 def test_rules_travel_to_worker_processes():
