@@ -34,11 +34,11 @@ class WriteLabels(EachPrediction):
     Args:
         write: called for each image, by any thread; every rank writes its own images, the stage seals them.
         rules: between a prediction and a label.
-        masks: reads the masks in boxes of an image.
+        masks: reads the masks in boxes of an image, where a rule needs them.
+        seeds: reads its seeds, likewise.
         annotations: boxes, tags and class table.
         round_index: of the labels that are made, at least 1.
         audit: keep the record of how each image's labels came about.
-        seeds: reads the seeds of an image; None where no rule needs them.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class WriteLabels(EachPrediction):
         write: Write,
         rules: LabelRules,
         masks: Callable[[str], SemanticMap],
+        seeds: Callable[[str], SemanticMap],
         annotations: WeakAnnotations,
         round_index: int,
         audit: bool = False,
-        seeds: Callable[[str], SemanticMap] | None = None,
     ) -> None:
         super().__init__()
         self.write, self.rules, self.annotations = write, rules, annotations
@@ -89,7 +89,7 @@ class WriteLabels(EachPrediction):
         weak, needs, image_id = self.annotations, self.rules.needs(self.round_index), prediction.image_id
         annotation = weak.images[image_id]
         masks = self.masks(image_id) if MASKS in needs else None
-        seeds = self.seeds(image_id) if SEEDS in needs and self.seeds is not None else None
+        seeds = self.seeds(image_id) if SEEDS in needs else None
         probabilities = prediction.probabilities()
         trail = AuditTrail(most_likely(probabilities)[0], self.rules) if self.audit else None
         tiles = weak.grid.tiles(annotation.height, annotation.width)

@@ -56,7 +56,7 @@ def run_labels(experiment: Experiment, ids: Sequence[str], round_index: int = 0)
         predictions = given.seeds
         if round_index > 0 and isinstance(given, ReleasedStores):
             predictions, scores = ReleasedMaps(given.tree, "prediction"), given.tree
-        task = MakeLabels(writer, predictions, scores, given.masks, experiment.rules, round_index)
+        task = MakeLabels(writer, predictions, scores, given.masks, experiment.rules, round_index, given.seeds)
         record = label_record(experiment, round_index, _inputs(experiment))
     outcome = run_task(task, record, ids, experiment.shares, lambda _, made: dict(made.counts))
     join_labels(experiment, writer, record, ids)

@@ -43,7 +43,8 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
         needs_candidates = CANDIDATES in rules.needs(next_round)
         scale = segmenter_crops(config.segmenter).scale
         images = WholeImages(experiment.train, todo, scale, weak if needs_candidates else None, semantic_only=True)
-        callback = WriteLabels(write, rules, experiment.stores.masks.read, weak, next_round, config.audit)
+        stores = experiment.stores
+        callback = WriteLabels(write, rules, stores.masks.read, stores.seeds.read, weak, next_round, config.audit)
         trainer = build_trainer(config, experiment.layout, f"round {next_round - 1} relabel", [callback], loggers)
         data = PanopticDataModule(None, images, 1, config.data.workers, config.seed)
         trainer.predict(module, data, return_predictions=False)

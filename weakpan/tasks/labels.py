@@ -12,7 +12,7 @@ from weakpan.data.annotations import BoxKind
 from weakpan.data.formats.released import ReleasedTree
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import LabelRules, PseudoLabels, make_labels
-from weakpan.labels.rule import MASKS, SCORE, TAGS
+from weakpan.labels.rule import MASKS, SCORE, SEEDS, TAGS
 from weakpan.labels.trail import AuditTrail, make_audited_labels
 from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.tasks.coco_parts import CocoParts
@@ -78,6 +78,7 @@ class MakeLabels:
         masks: masks in boxes.
         rules: between a prediction and a label.
         round_index: 0 starts from seeds.
+        seeds: what round 0 starts from, for rules that need them later.
     """
 
     results: WriteLabels
@@ -86,6 +87,7 @@ class MakeLabels:
     masks: Maps
     rules: LabelRules
     round_index: int
+    seeds: Maps
 
     def missing(self, image_id: str) -> Path | None:
         """A file that the labels of an image need and that is not there."""
@@ -95,12 +97,14 @@ class MakeLabels:
             needed.append(self.scores.scores_path(image_id))
         if MASKS in needs:
             needed.append(self.masks.path(image_id))
+        if SEEDS in needs:
+            needed.append(self.seeds.path(image_id))
         absent = next((path for path in needed if not path.is_file()), None)
         return absent or self.results.annotations.missing(image_id, with_tags=TAGS in needs)
 
     @property
     def _needs(self) -> frozenset[str]:
-        return frozenset[str]().union(*(r.needs for r in self.rules.on_maps(self.round_index).values()))
+        return self.rules.needs(self.round_index, on_maps_only=True)
 
     def files(self, image_id: str) -> tuple[Path, ...]:
         """Files of the labels."""
@@ -119,6 +123,7 @@ class MakeLabels:
             score=self.scores.scores(image_id, size) if SCORE in needs and self.scores is not None else None,
             masks=self.masks.read(image_id) if MASKS in needs else None,
             annotation=self.results.annotations.annotation(image_id, size, with_tags=TAGS in needs),
+            seeds=self.seeds.read(image_id) if SEEDS in needs else None,
         )
 
     def make(self, image_id: str) -> Made:
