@@ -11,7 +11,6 @@ from weakpan.basics.catalog import TOY_CITY
 from weakpan.models.crop_classifier import CropClassifier
 from weakpan.models.decode import PanopticDecoder
 from weakpan.models.panoptic_net import PanopticNet, PanopticOutput
-from weakpan.refinement.settings import DiffusionSettings
 from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.losses import (
     CandidateSets,
@@ -100,86 +99,6 @@ def test_a_prediction_has_the_size_of_the_photograph():
     # One car, made of the car's pixels: offsets grew with the image.
     assert [s.class_id for s in found.panoptic.segments] == [CAR, 0]
     np.testing.assert_array_equal(found.panoptic.ids == 1, found.semantic == CAR)
-    module.decode_panoptic = False
-    assert module.predict_step({"image_id": "x", "image": photograph(), "size": (32, 48)}, 0).panoptic is None
-
-
-class Derived(PanopticNet):
-    """Of one's own, after ours: what it says of classes is not what ours says."""
-
-    def forward(self, images):
-        output = super().forward(images)
-        return output._replace(semantic=output.semantic.flip(1))
-
-
-def test_what_hangs_on_the_network_is_asked_where_no_panoptic_map_is_asked_for():
-    module = segmenter(PanopticNet(CLASSES, "test_resnet", channels=16), flip_average=False).eval()
-    calls = []
-    module.network.register_forward_pre_hook(lambda *_: calls.append(1))
-    module.decode_panoptic = False
-    image = torch.randint(0, 255, (1, 3, 32, 48), dtype=torch.uint8)
-    module.predict_step({"image_id": "x", "image": image, "size": (32, 48)}, 0)
-    assert calls == [1]
-
-
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("network", [PanopticNet, Derived])
-def test_classes_are_the_same_to_the_bit_where_no_panoptic_map_is_asked_for(network, flip):
-    module = segmenter(network(CLASSES, "test_resnet", channels=16), flip_average=flip).eval()
-    calls = []
-    module.network.instance_path.register_forward_hook(lambda *_: calls.append(1))
-    image = torch.randint(0, 255, (1, 3, 32, 48), dtype=torch.uint8)
-    batch = {"image_id": "x", "image": image, "size": (64, 96)}
-    with torch.inference_mode():
-        whole = module.predict_step(batch, 0)
-        module.decode_panoptic = False
-        asked = len(calls)
-        alone = module.predict_step(batch, 0)
-    np.testing.assert_array_equal(alone.semantic, whole.semantic)
-    np.testing.assert_array_equal(alone.score, whole.score)
-    assert not module.network.classes_only  # as it was, for training
-    # Centres and offsets are work for nothing here, but only ours can leave them out.
-    assert asked == 1 + flip
-    assert len(calls) - asked == (0 if network is PanopticNet else asked)
-
-
-def test_candidate_sets_choose_among_the_classes_they_leave():
-    torch.manual_seed(1)
-    logits = torch.randn(1, CLASSES, 8, 12)
-    module = segmenter(Painted(logits, torch.zeros(1, 1, 8, 12), torch.zeros(1, 2, 8, 12)), flip_average=False).eval()
-    table = torch.rand(5, CLASSES) > 0.6
-    table[:, 2] = True
-    index = torch.randint(0, 5, (8, 12))
-    batch = {"image_id": "x", "image": photograph(), "size": (8, 12)}
-    free = module.predict_step(batch, 0)
-    bound = module.predict_step({**batch, "set_table": table, "set_index": index}, 0)
-    probabilities = logits[0].softmax(0).numpy()
-    for y, x in np.ndindex(8, 12):
-        allowed = np.where(table[index[y, x]].numpy(), probabilities[:, y, x], 0)
-        assert bound.semantic[y, x] == allowed.argmax()
-        assert bound.score[y, x] == pytest.approx(allowed.max() / allowed.sum(), rel=1e-4)
-    assert (free.semantic != bound.semantic).any()
-    # What is scored and shown comes from the network alone.
-    np.testing.assert_array_equal(free.panoptic.ids, bound.panoptic.ids)
-
-
-def test_candidates_agree_within_a_colour_when_told_to_flow():
-    logits = torch.zeros(1, CLASSES, 24, 32)
-    logits[:, 1], logits[:, 2] = 2.0, 1.9
-    # One speck speaks up for another class, on one colour, and a whole side on the other.
-    logits[:, 2, 12, 8], logits[:, 2, :, 16:] = 2.1, 4.0
-    module = segmenter(Painted(logits, torch.zeros(1, 1, 24, 32), torch.zeros(1, 2, 24, 32)), flip_average=False).eval()
-    image = torch.full((1, 3, 24, 32), 220, dtype=torch.uint8)
-    image[..., 16:] = 30
-    batch = {
-        "image_id": "x", "image": image, "size": (24, 32), "set_table": torch.ones(1, CLASSES, dtype=torch.bool),
-        "set_index": torch.zeros(24, 32, dtype=torch.int64),
-    }  # fmt: skip
-    assert module.predict_step(batch, 0).semantic[12, 8] == 2
-    module.diffusion = DiffusionSettings(steps=5, side=24)
-    found = module.predict_step(batch, 0).semantic
-    assert (found[:, :15] == 1).all()
-    assert (found[:, 17:] == 2).all()
 
 
 def training_batch():
