@@ -16,6 +16,7 @@ from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
 from weakpan.config.train_checks import to_train_config
 from weakpan.data.class_table import load_catalog
+from weakpan.labels.pipeline import LabelRules
 from weakpan.seeds import Competing, GradCamSeeds, PublishedRule, SeedSource
 from weakpan.stages.build import build_classifier, build_segmenter
 
@@ -76,8 +77,7 @@ def test_predict_composes():
 
 
 def test_options_say_what_they_promise():
-    published = to_train_config(composed("labels=published", *ALWAYS)).labels
-    assert (published.score_threshold, published.fill_threshold, published.mask_rounds) == (0.99, 0.5, 5)
+    assert to_train_config(composed("labels=published", *ALWAYS)).label_rules == LabelRules()
     for option, expected in (
         ("cam", GradCamSeeds(Competing())), ("cam_published", GradCamSeeds(PublishedRule(), [1.0], flip=False)),
     ):  # fmt: skip

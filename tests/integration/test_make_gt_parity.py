@@ -33,17 +33,17 @@ KINDS = {
 SETTINGS = {
     "round 0": ("round=0",),
     "round 1": ("round=1",),
-    "round 5": ("round=5", "labels.fill_threshold=0.9"),
+    "round 5": ("round=5", "labels.rules.low_iou_fill.threshold=0.9"),
     "round 6": ("round=6",),
-    "low score": ("round=1", "labels.score_threshold=0.5", "labels.fill_threshold=0.9"),
-    "over things": ("round=1", "labels.fill_over_things=true", "labels.fill_threshold=0.9"),
+    "low score": ("round=1", "labels.rules.score_threshold.minimum=0.5", "labels.rules.low_iou_fill.threshold=0.9"),
+    "over things": ("round=1", "labels.rules.low_iou_fill.over_things=true", "labels.rules.low_iou_fill.threshold=0.9"),
     "coarse 0": ("labels=coarse", "round=0"),
     "coarse 1": ("labels=coarse", "round=1"),
-    "kept share": ("labels=default", "round=2", "labels.fill_threshold=1.0"),
+    "kept share": ("labels=default", "round=2", "labels.rules.low_iou_fill.threshold=1.0"),
     "some rules": ("round=1", "labels.steps=[tag_check,low_iou_fill]"),
     "another order": ("round=1", "labels.steps=[low_iou_fill,box_prior,mask_merge,score_threshold]"),
     "no rules": ("round=3", "labels.steps=[]"),
-    "masks for no round": ("round=1", "labels.mask_rounds=0"),
+    "masks for no round": ("round=1", "labels.rules.mask_merge.last_round=0"),
 }
 WITH_MAT = ("round 0", "round 1", "coarse 1")
 
@@ -109,7 +109,7 @@ def test_more_than_254_instances_take_16_bits(tmp_path, count, mode, unlabelled)
     frame = Frame("town_crowd", np.full(numbers.shape, CITYSCAPES.thing_ids[2], np.uint8), numbers)
     frame.semantic[:2] = 255
     write_tree(tmp_path / "data", tmp_path / "results", [frame], CITYSCAPES, "train_ids", np.random.default_rng(0))
-    given = ("round=1", "labels.fill_threshold=1")
+    given = ("round=1", "labels.rules.low_iou_fill.threshold=1")
     compare(tmp_path, [frame.image_id], CITYSCAPES, "train_ids", given)
     with Image.open(tmp_path / f"out/pred_ins_clean/town_crowd{SUFFIX}.png") as image:
         assert image.mode == mode
@@ -118,7 +118,7 @@ def test_more_than_254_instances_take_16_bits(tmp_path, count, mode, unlabelled)
 
 
 @pytest.mark.parametrize("things", [[True, False, True], [True], [False], [False, True]])
-@pytest.mark.parametrize("overrides", [("round=0",), ("round=1", "labels.fill_threshold=0.9")])
+@pytest.mark.parametrize("overrides", [("round=0",), ("round=1", "labels.rules.low_iou_fill.threshold=0.9")])
 def test_class_tables_of_ones_own(tmp_path, things, overrides):
     rng = np.random.default_rng(len(things))
     catalog = write_table(tmp_path / "table.json", things)

@@ -9,13 +9,13 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from weakpan.labels.settings import STEPS
 
 from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import register
 from weakpan.config.data import OnError
 from weakpan.config.make_gt import BoxSource, MakeGtConfig, Stage, TagSource, to_make_gt_config
 from weakpan.data.class_table import load_catalog
+from weakpan.labels.pipeline import LabelRules
 from weakpan.masks import GrabCutAndProposals
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -41,11 +41,7 @@ def refused(*overrides):
 def test_the_defaults_are_the_published_settings():
     config = checked("stage=labels")
     assert isinstance(config, MakeGtConfig)
-    labels = config.labels
-    assert labels.steps == STEPS == ("score_threshold", "tag_check", "mask_merge", "box_prior", "low_iou_fill")
-    assert (labels.score_threshold, labels.kept_share) == (0.99, 0.0)
-    assert (labels.fill_threshold, labels.fill_over_things) == (0.5, False)
-    assert (labels.mask_rounds, labels.instances) == (5, True)
+    assert config.label_rules == LabelRules()
     data = config.data
     assert (data.classes, data.split, data.list, data.crop.height, data.crop.width) == (
         "cityscapes", "train", None, 400, 500,
@@ -61,20 +57,11 @@ def test_the_defaults_are_the_published_settings():
 def test_the_schema_agrees_with_the_yaml():
     """Whoever uses the package without conf/ gets the same."""
     config, schema = checked("stage=boxes"), MakeGtConfig()
-    assert config.labels == schema.labels
     assert config.source == replace(schema.source, root=None)
     assert config.mask_source == schema.mask_source
     assert config.mask_net == schema.mask_net
     for key in ("round", "workers", "shard", "on_error", "audit", "pictures", "mat", "coco"):
         assert getattr(config, key) == getattr(schema, key), key
-
-
-def test_coarse_labels_do_without_box_prior_tag_check_and_instances():
-    labels, published = checked("stage=labels", "labels=coarse").labels, checked("stage=labels").labels
-    assert labels.steps == ("score_threshold", "mask_merge", "low_iou_fill")
-    assert labels.instances is False
-    for key in ("score_threshold", "kept_share", "fill_threshold", "fill_over_things", "mask_rounds"):
-        assert getattr(labels, key) == getattr(published, key), key
 
 
 @pytest.mark.parametrize("stage", list(Stage))
@@ -131,10 +118,8 @@ REFUSED = {
     "masks.fusion.gap=700": "masks.fusion.gap=700.0: expected a number from 0 to 100",
     "mask_net.steps=0": "mask_net.steps=0: expected 1 or more",
     "mask_net.windows.side=40": "mask_net.windows.side=40: expected a multiple of 16",
-    "labels.score_threshold=2": "labels.score_threshold=2.0: expected a number from 0 to 1",
-    "labels.steps=[tag_check,tag_check]": "labels.steps: tag_check occurs twice",
-    "labels.steps=[crf]": "labels.steps: no step is called 'crf'",
-    "labels.mask_rounds=-1": "labels.mask_rounds=-1",
+    "labels.rules.score_threshold.minimum=2": "labels.rules.score_threshold.minimum=2.0: expected a number from 0 to 1",
+    "labels.steps=[tag_check]": "labels.steps: no such key",
     "out=???": "no value for out; give one",
 }
 
@@ -184,7 +169,7 @@ def test_no_stage():
         ("source.boxes=xml", ["source.boxes", "xml"]),
         ("source.tags=mat", ["source.tags", "mat"]),
         ("round=first", ["round", "first"]),
-        ("labels.fill_over_things=perhaps", ["labels.fill_over_things"]),
+        ("labels.rules.low_iou_fill.over_things=perhaps", ["labels.rules.low_iou_fill.over_things"]),
         ("wokers=2", ["wokers"]),
         ("data.splt=val", ["splt"]),
         ("labels.fill=0.5", ["fill"]),

@@ -26,7 +26,6 @@ def test_defaults_are_valid_and_typed():
     config = to_train_config(composed())
     assert isinstance(config, TrainConfig)
     assert config.supervision is Supervision.weak
-    assert isinstance(config.labels.steps, tuple)
     assert config.data.toy is None
 
 
@@ -38,11 +37,8 @@ OUT_OF_RANGE = {
     "workers=0": "workers=0",
     "masks.grabcut.core=2": "masks.grabcut.core=2.*expected a number from 0 to 1",
     "masks._target_=guess": "masks._target_=guess: cannot be imported",
-    "labels.score_threshold=1.1": "labels.score_threshold=1.1",
-    "labels.fill_threshold=-0.1": "labels.fill_threshold=-0.1",
-    "labels.mask_rounds=-1": "labels.mask_rounds=-1",
-    "labels.steps=[tag_chek]": "labels.steps: no step is called 'tag_chek'",
-    "labels.steps=[tag_check,tag_check]": "labels.steps: tag_check occurs twice",
+    "labels.rules.mine._target_=weakpan.labels.Mine": "labels.rules.mine._target_=weakpan.labels.Mine",
+    "labels.steps=[tag_check]": "labels.steps: no such key; did you mean",
     "data.crop.height=0": "data.crop.height=0",
     "data.workers=-1": "data.workers=-1",
     "report.val_images=-1": "report.val_images=-1",
@@ -60,7 +56,7 @@ def test_a_value_out_of_range_names_its_key(change, message):
 
 @pytest.mark.parametrize(
     "change",
-    ["rounds.min_loss_drop=1", "seeds.threshold=0", "data.workers=0", "labels.steps=[]", "seed=0",],
+    ["rounds.min_loss_drop=1", "seeds.threshold=0", "data.workers=0", "labels.rules.mine=null", "seed=0"],
 )  # fmt: skip
 def test_the_ends_of_ranges_are_allowed(change):
     to_train_config(composed(change))
@@ -86,12 +82,12 @@ def test_checks_do_not_change_a_configuration():
 
 
 def test_settings_are_flat_plain_and_without_workers():
-    config = to_train_config(composed("labels.mask_rounds=3"))
+    config = to_train_config(composed("labels.rules.fill={_target_: weakpan.labels.LowIouFill, threshold: 0.5}"))
     found = settings_of(config, "seed", "supervision", "data", "labels", "cues")
     assert found["seed"] == 0
     assert found["supervision"] == "weak"
-    assert found["labels.mask_rounds"] == 3
-    assert found["labels.steps"] == list(config.labels.steps)
+    assert found["labels.rules.fill.threshold"] == 0.5
+    assert found["labels.rules.fill._target_"] == "weakpan.labels.LowIouFill"
     assert found["data.crop.height"] == 400
     assert found["data.toy"] is None
     assert not [key for key in found if "workers" in key]
