@@ -19,12 +19,12 @@ from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
 from weakpan.make_gt.run import make_gt
 
 ROOT = Path(__file__).parents[2]
-GROUPS = ("data", "source", "masks", "seeds", "labels")
+GROUPS = ("data", "layout", "masks", "seeds", "labels", "trainer", "debug")
 
 
-PATHS = ("out", "data.root", "data.list", "source.root", "source.coco", "source.annotations", "source.checkpoint",
-         "source.heatmaps", "masks.path")  # fmt: skip
-SOME_PATH = "some/path"
+PATHS = ("run", "data.root", "data.train_list", "data.coco", "data.weak_annotations", "layout.inputs",
+         "classifier_from", "labels_from", "heatmaps_from", "masks.path")  # fmt: skip
+SOME_PATH = str(ROOT)
 
 
 @cache
@@ -63,7 +63,12 @@ def settings(*overrides: str) -> MakeGtConfig:
 
 def run(*overrides: str) -> list[tuple[str, str]]:
     """What could not be done; one process unless `workers` says otherwise."""
-    return make_gt(settings("workers=1", *overrides))
+    return run_with(settings("workers=1", *overrides))
+
+
+def run_with(config: MakeGtConfig) -> list[tuple[str, str]]:
+    """The same for a configuration that was changed after it was checked."""
+    return make_gt(config, "make_gt.py")
 
 
 def script(*overrides: str, folder: Path = ROOT) -> subprocess.Popen[str]:

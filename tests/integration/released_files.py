@@ -19,7 +19,7 @@ from weakpan.basics.catalog import CITYSCAPES, Catalog, ClassInfo
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.crops import CropGrid
 from weakpan.labels.inputs import LabelInput
-from weakpan.labels.settings import LabelSettings
+from weakpan.labels.pipeline import LabelRules
 
 GRID = CropGrid(40, 60)
 SUFFIX = "_leftImg8bit"
@@ -220,7 +220,7 @@ def read_truth(root: Path, image_id: str, catalog: Catalog, kind: str) -> tuple[
 
 
 def expected_labels(
-    root: Path, results: Path, image_id: str, catalog: Catalog, kind: str, settings: LabelSettings, round_index: int
+    root: Path, results: Path, image_id: str, catalog: Catalog, kind: str, rules: LabelRules, round_index: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Semantic map (uint8) and instance map (uint8, or uint16 with more than 254 instances) as files hold them."""
     boxes, truth = read_truth(root, image_id, catalog, kind)
@@ -237,7 +237,7 @@ def expected_labels(
         masks,
         ImageAnnotation(image_id, *truth.shape, tuple(boxes), tuple(tags)),
     )
-    semantic, instances = plain_labels(inp, settings, catalog, GRID, round_index)
+    semantic, instances = plain_labels(inp, rules, catalog, GRID, round_index)
     # -1 becomes the largest value.
     return semantic, instances.astype(np.uint16 if instances.max(initial=0) > 254 else np.uint8)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.integration.make_gt_in_process import run, settings
+from tests.integration.make_gt_in_process import run, run_with, settings
 from tests.integration.released_files import (
     GRID,
     SUFFIX,
@@ -28,7 +28,7 @@ DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[2] / ".." / "s
 KINDS = {
     "train_ids": (),
     "dataset_ids": (),
-    "mat": ("source.boxes=mat",),
+    "mat": ("data.boxes=mat",),
 }
 SETTINGS = {
     "round 0": ("round=0",),
@@ -40,11 +40,17 @@ SETTINGS = {
     "coarse 0": ("labels=coarse", "round=0"),
     "coarse 1": ("labels=coarse", "round=1"),
     "kept share": ("labels=default", "round=2", "labels.rules.low_iou_fill.threshold=1.0"),
-    "some rules": ("round=1", "labels.steps=[tag_check,low_iou_fill]"),
-    "another order": ("round=1", "labels.steps=[low_iou_fill,box_prior,mask_merge,score_threshold]"),
-    "no rules": ("round=3", "labels.steps=[]"),
+    "some rules": (
+        "round=1",
+        "labels.rules.score_threshold=null",
+        "labels.rules.mask_merge=null",
+        "labels.rules.box_prior=null",
+    ),
+    "another order": ("round=1",),
+    "no rules": ("round=3",),
     "masks for no round": ("round=1", "labels.rules.mask_merge.last_round=0"),
 }
+IN_ORDER = {"another order": ("low_iou_fill", "box_prior", "mask_merge", "score_threshold"), "no rules": ()}
 WITH_MAT = ("round 0", "round 1", "coarse 1")
 
 
@@ -62,27 +68,31 @@ def trees(tmp_path_factory):
 
 def common(folder, out):
     return (
-        "stage=labels", "source=released", f"data.root={folder / 'data'}", f"source.root={folder / 'results'}",
-        f"data.crop.height={GRID.height}", f"data.crop.width={GRID.width}", f"out={out}",
+        "stage=labels", "data=cityscapes", "layout=released", f"data.root={folder / 'data'}",
+        f"layout.inputs={folder / 'results'}", f"data.crop.height={GRID.height}", f"data.crop.width={GRID.width}",
+        f"run={out}",
     )  # fmt: skip
 
 
-def compare(folder, ids, catalog, kind, overrides):
+def compare(folder, ids, catalog, kind, overrides, order=None):
     """Run, and hold every file against the reference; returns what was labelled and what was not."""
     out = folder / "out"
-    config = settings(*common(folder, out), *overrides)
-    assert run(*common(folder, out), *overrides) == []
+    config = settings("workers=1", *common(folder, out), *overrides)
+    if order is not None:
+        config.labels["rules"] = {name: config.labels["rules"][name] for name in order}
+    rules = config.label_rules
+    assert run_with(config) == []
     values = []
     for image_id in ids:
         semantic, instances = expected_labels(
-            folder / "data", folder / "results", image_id, catalog, kind, config.labels, config.round
+            folder / "data", folder / "results", image_id, catalog, kind, rules, config.round
         )
         found = load(out / f"pred_sem_clean/{image_id}{SUFFIX}.png")
         assert found.dtype == np.uint8
         np.testing.assert_array_equal(found, semantic, err_msg=image_id)
         path = out / f"pred_ins_clean/{image_id}{SUFFIX}.png"
-        assert path.is_file() == config.labels.instances
-        if config.labels.instances:
+        assert path.is_file() == rules.instances
+        if rules.instances:
             found = load(path)
             np.testing.assert_array_equal(found, instances, err_msg=image_id)
             assert found.dtype == instances.dtype
@@ -97,8 +107,8 @@ def test_cityscapes(trees, tmp_path, kind, name):
     folder, ids = trees[kind]
     (tmp_path / "data").symlink_to(folder / "data")
     (tmp_path / "results").symlink_to(folder / "results")
-    lists = (f"data.list={folder / 'ids.txt'}",) if kind == "mat" else ()
-    values = compare(tmp_path, ids, CITYSCAPES, kind, (*SETTINGS[name], *KINDS[kind], *lists))
+    lists = (f"data.train_list={folder / 'ids.txt'}",) if kind == "mat" else ()
+    values = compare(tmp_path, ids, CITYSCAPES, kind, (*SETTINGS[name], *KINDS[kind], *lists), IN_ORDER.get(name))
     # Of nothing but 255 any two programs make the same.
     assert len(values) > 15
 
@@ -147,8 +157,9 @@ def test_what_the_authors_own_code_made_of_a_frame(tmp_path, round_index, name):
     frame = "aachen_000000_000019"
     (tmp_path / "ids.txt").write_text(frame)
     run(
-        "stage=labels", "source=released", f"data.root={DATA / 'cityscapes_sample'}", f"out={tmp_path / 'out'}",
-        f"source.root={DATA / 'released_sample/results'}", f"data.list={tmp_path / 'ids.txt'}", f"round={round_index}",
+        "stage=labels", "data=cityscapes", "layout=released", f"data.root={DATA / 'cityscapes_sample'}",
+        f"run={tmp_path / 'out'}", f"layout.inputs={DATA / 'released_sample/results'}",
+        f"data.train_list={tmp_path / 'ids.txt'}", f"round={round_index}",
     )  # fmt: skip
     for what in ("sem", "ins"):
         found = load(tmp_path / f"out/pred_{what}_clean/{frame}{SUFFIX}.png")
