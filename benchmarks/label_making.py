@@ -20,7 +20,9 @@ from weakpan.basics.arrays import NO_THING
 from weakpan.basics.catalog import CITYSCAPES
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.crops import CropGrid
-from weakpan.labels.pipeline import LabelInput, LabelSettings, make_labels
+from weakpan.labels import ScoreThreshold
+from weakpan.labels.inputs import LabelInput
+from weakpan.labels.pipeline import LabelRules, make_labels, published_rules
 
 HEIGHT, WIDTH, BOXES, REPEATS = 1024, 2048, 40, 9
 GRID = CropGrid(400, 500)
@@ -58,8 +60,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     inp = made_up_frame()
     print(f"{HEIGHT} x {WIDTH}, {BOXES} boxes, one core, median of {REPEATS}")
-    for name, round_index in (("round 0 (no scores)", 0), ("round 1 (all steps)", 1), ("round 6 (no masks)", 6)):
-        case = inp, LabelSettings(), CITYSCAPES, GRID, round_index
+    for name, round_index in (("round 0 (no scores)", 0), ("round 1 (all rules)", 1), ("round 6 (no masks)", 6)):
+        case = inp, LabelRules(), CITYSCAPES, GRID, round_index
         ours, (semantic, instances) = make_labels(*case), plain_labels(*case)
         if not (np.array_equal(ours.semantic, semantic) and np.array_equal(ours.instances, instances)):
             raise SystemExit(f"{name}: the two versions differ")
@@ -70,7 +72,8 @@ def main() -> None:
         fast, plain = (statistics.median(times) for times in zip(*pairs, strict=True))
         print(f"{name}: {fast:6.1f} ms, straightforward {plain:7.1f} ms, ratio {plain / fast:5.1f}")
     # The straightforward version compares every pixel with every other one here.
-    sharing = partial(make_labels, inp, LabelSettings(kept_share=0.2), CITYSCAPES, GRID, 1)
+    rules = LabelRules({**published_rules(), "score_threshold": ScoreThreshold(kept_share=0.2)})
+    sharing = partial(make_labels, inp, rules, CITYSCAPES, GRID, 1)
     print(f"round 1, kept_share 0.2: {statistics.median(milliseconds(sharing) for _ in range(REPEATS)):6.1f} ms")
 
 

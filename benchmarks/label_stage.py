@@ -30,15 +30,16 @@ import psutil
 from benchmarks.label_making import milliseconds
 from benchmarks.made_up_street import SPLIT, make_street, write_street
 from weakpan.basics.catalog import CITYSCAPES
-from weakpan.config.make_gt import SourceConfig, SplitConfig
+from weakpan.config.data import DataConfig
 from weakpan.data.formats.mat_scores import read_mat_scores
 from weakpan.data.formats.released import ReleasedTree, class_palette, index_palette
+from weakpan.labels import ScoreThreshold
 from weakpan.labels.encode import to_released_8bit
-from weakpan.labels.pipeline import make_labels
-from weakpan.labels.settings import LabelSettings
+from weakpan.labels.pipeline import LabelRules, make_labels, published_rules
 from weakpan.storage.images import read_map, write_indexed_png
-from weakpan.tasks.labels import MakeLabels
-from weakpan.tasks.weak_source import WeakSource
+from weakpan.tasks.annotation_source import AnnotationSource
+from weakpan.tasks.labels import MakeLabels, WriteLabels
+from weakpan.tasks.stores import ReleasedMaps, ReleasedStores
 
 HEIGHT, WIDTH, BOXES = 1024, 2048, 40
 FIRST_COUNT = 500
@@ -48,11 +49,18 @@ Parts = dict[str, tuple[Callable[[], object], Callable[[], object]]]
 """For each part of the work: the files of it alone, and all of it."""
 
 
-def parts_of(task: MakeLabels, image_id: str) -> Parts:
+def label_task(source: AnnotationSource, given: ReleasedTree, out: ReleasedTree, kept_share: float) -> MakeLabels:
+    """The stage for round 1, by the published rules."""
+    rules = LabelRules({**published_rules(), "score_threshold": ScoreThreshold(kept_share=kept_share)})
+    maps, results = ReleasedStores(given), WriteLabels(source, ReleasedStores(out).labels(1))
+    return MakeLabels(results, ReleasedMaps(given, "prediction"), given, maps.masks, rules, 1, maps.seeds)
+
+
+def parts_of(task: MakeLabels, cues: ReleasedTree, out: ReleasedTree, image_id: str) -> Parts:
     """What the stage does with an image, apart."""
-    inp, cues, weak, out = task.read(image_id), task.cues, task.weak, task.out
+    inp, weak = task.read(image_id), task.results.annotations
     size = inp.prediction.shape[0], inp.prediction.shape[1]
-    labels = make_labels(inp, task.settings, CITYSCAPES, weak.grid, 1)
+    labels = make_labels(inp, task.rules, CITYSCAPES, weak.grid, 1)
     instances = to_released_8bit(labels.instances)
     gt = Path(weak.data.root) / "gtFine" / SPLIT / image_id.split("_")[0]
     semantic_path, instances_path = out.semantic_path(image_id), out.instances_path(image_id)
@@ -65,7 +73,7 @@ def parts_of(task: MakeLabels, image_id: str) -> Parts:
             lambda: weak.boxes(image_id, size),
         ),
         "tags": (lambda: read_map(gt / f"{image_id}_gtFine_labelTrainIds.png"), lambda: weak.tags(image_id, size)),
-        "rules, instances": (lambda: None, lambda: make_labels(inp, task.settings, CITYSCAPES, weak.grid, 1)),
+        "rules, instances": (lambda: None, lambda: make_labels(inp, task.rules, CITYSCAPES, weak.grid, 1)),
         "semantic result": (
             lambda: write_indexed_png(semantic_path, labels.semantic, class_palette(CITYSCAPES)),
             lambda: out.write_semantic(image_id, labels.semantic),
@@ -96,19 +104,18 @@ def time_image(name: str, root: Path, cues: Path, image_id: str, kept_share: flo
         kept_share: setting of the label rules.
         repeats: runs of each.
     """
-    weak = WeakSource(SplitConfig(name="cityscapes", root=str(root), classes="cityscapes"), SourceConfig(), CITYSCAPES)
+    source = AnnotationSource(DataConfig(name="cityscapes", root=str(root), classes="cityscapes"), CITYSCAPES)
     with tempfile.TemporaryDirectory() as folder:
-        out = ReleasedTree(Path(folder), SPLIT, CITYSCAPES)
-        settings = LabelSettings(kept_share=kept_share)
-        task = MakeLabels(weak, ReleasedTree(cues, SPLIT, CITYSCAPES), out, settings, 1)
-        parts = parts_of(task, image_id)
+        given, out = (ReleasedTree(place, SPLIT, CITYSCAPES) for place in (cues, Path(folder)))
+        task = label_task(source, given, out, kept_share)
+        parts = parts_of(task, given, out, image_id)
         alone: list[float] = []
         stage: list[float] = []
         apart: dict[str, list[float]] = {part: [] for part in parts}
         for turn in range(repeats):
             once = {part: in_turn(*both, turn % 2 == 1) for part, both in parts.items()}
             alone.append(sum(files for files, _ in once.values()))
-            stage.append(milliseconds(lambda: (task.is_done(image_id), task(image_id))))
+            stage.append(milliseconds(lambda: (task.is_done(image_id), task.write(image_id, task.make(image_id)))))
             for part, (files, whole) in once.items():
                 apart[part].append(whole - files)
     ratios = [a / b for a, b in zip(stage, alone, strict=True)]
@@ -139,8 +146,8 @@ def time_list(images: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root, out = Path(folder) / "data", Path(folder) / "results"
         ids = link_images(root, images)
-        command = [sys.executable, "make_gt.py", "stage=labels", "round=1", "workers=1"]
-        command += [f"out={out}", f"data.root={root}", f"source.root={root}"]
+        command = [sys.executable, "make_gt.py", "stage=labels", "round=1", "workers=1", "data=cityscapes"]
+        command += ["layout=released", f"run={out}", f"data.root={root}", f"layout.inputs={root}"]
         results = ReleasedTree(out, SPLIT, CITYSCAPES)
         first, some = results.semantic_path(ids[0]), results.semantic_path(ids[min(FIRST_COUNT, images) - 1])
         peaks = {False: 0, True: 0}
