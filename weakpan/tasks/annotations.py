@@ -79,7 +79,6 @@ class MakeAnnotations:
         Raises:
             DataError: an annotation that is missing or damaged; then nothing is written.
         """
-
         entries = (_read(self.files(image_id)[0]) for image_id in ids)
         write_annotation_entries(path, self.source.catalog, self.source.grid, entries)
 
