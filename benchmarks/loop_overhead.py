@@ -30,17 +30,17 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from weakpan.stages.earlier_run import read_run_config
+from weakpan.stages.fit import RoundLabels
 
 from weakpan.callbacks.resumable_fit import SeedSteps
 from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.config.modules import segmenter_crops
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, TrainingViews, WholeImages
 from weakpan.labels.store import LabelStore
 from weakpan.stages.build import build_segmenter, build_trainer, load_weights, quieten_lightning
-from weakpan.stages.earlier_run import read_run_config
 from weakpan.stages.experiment import Experiment, prepare
-from weakpan.stages.fit import RoundLabels
 from weakpan.storage.layout import RunLayout
 from weakpan.training.segmenter_module import SegmenterModule
 
@@ -91,15 +91,15 @@ def as_trained(experiment: Experiment, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
 
 
-def some_images(split: CityscapesSplit, count: int) -> CityscapesSplit:
+def some_images(split: ImageTree, count: int) -> ImageTree:
     """The first images of a split."""
-    return CityscapesSplit(split.root, split.split, split.catalog, split.templates, split.ids[:count])
+    return ImageTree(split.root, split.split, split.catalog, split.templates, split.ids[:count])
 
 
-def views_of(experiment: Experiment, split: CityscapesSplit) -> PanopticDataModule:
+def views_of(experiment: Experiment, split: ImageTree) -> PanopticDataModule:
     """Training views of some images with the labels of round 0."""
     config = experiment.config
-    labels = RoundLabels(experiment, experiment.labels(0), split)
+    labels = RoundLabels(experiment, experiment.labels(0))
     crops = segmenter_crops(config.segmenter)
     views = TrainingViews(split, labels, experiment.annotations, experiment.full_ids, crops, 0)
     return PanopticDataModule(views, None, crops.batch_size, config.data.workers, 0)
@@ -140,7 +140,7 @@ def fit_bare(experiment: Experiment, module: SegmenterModule, data: PanopticData
     return Cost.now().since(start)
 
 
-def relabel(experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, folder: Path) -> Cost:
+def relabel(experiment: Experiment, module: SegmenterModule, split: ImageTree, folder: Path) -> Cost:
     """Cost of making the labels of round 1."""
     config = experiment.config
     annotations = experiment.weak if config.rounds.candidates else None
@@ -155,9 +155,7 @@ def relabel(experiment: Experiment, module: SegmenterModule, split: CityscapesSp
     return Cost.now().since(start)
 
 
-def infer(
-    experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, device: torch.device, whole: bool
-) -> Cost:
+def infer(experiment: Experiment, module: SegmenterModule, split: ImageTree, device: torch.device, whole: bool) -> Cost:
     """Cost of plain inference on the same images, with the whole network or its classes alone."""
     config = experiment.config
     images = WholeImages(split, split.ids, segmenter_crops(config.segmenter).scale, None)

@@ -15,10 +15,10 @@ from weakpan.config.objects import build
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
 from weakpan.config.train_checks import to_train_config
-from weakpan.data.class_table import load_catalog
 from weakpan.labels.pipeline import LabelRules
 from weakpan.seeds import Competing, GradCamSeeds, PublishedRule, SeedSource
 from weakpan.stages.build import build_classifier, build_segmenter
+from weakpan.storage.class_table import load_catalog
 
 pytestmark = pytest.mark.usefixtures("seeded")
 

@@ -27,7 +27,7 @@ from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_annotations
 from weakpan.data.formats.coco import CocoPanoptic
 from weakpan.data.formats.released import ReleasedTree
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.image_tree import ImageTree
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import make_labels
 from weakpan.labels.trail import RULES
@@ -90,7 +90,7 @@ class TestBoxesAndTags:
 
     def test_they_are_those_that_training_derives(self, city, chain):
         found = read_weak_annotations(chain / "weak_annotations.json", TOY_CITY)
-        expected = derive_annotations(CityscapesSplit(city, "train", TOY_CITY), GRID, 1)
+        expected = derive_annotations(ImageTree(city, "train", TOY_CITY), GRID, 1)
         assert found.images == expected.images
         assert list(found.images) == IDS
         assert found.grid == GRID

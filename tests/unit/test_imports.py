@@ -48,6 +48,14 @@ NOT_IN_WORKERS = (
 )  # fmt: skip
 """What worker processes import must stay clear of torch, which costs each of them seconds."""
 
+READ_GROUND_TRUTH = (
+    "data/derive.py", "tasks/annotation_source.py",  # once, for boxes and tags
+    "stages/experiment.py",  # checks, and images with full supervision
+    "evaluation/label_quality.py", "callbacks/score.py", "stages/score.py", "stages/gallery.py",
+    "audit/scored_images.py", "predict/photographs.py",  # scores
+)  # fmt: skip
+"""All that may read label maps: not what makes masks, seeds or labels, nor what trains on them."""
+
 BEFORE_WORK = (
     "scripts/train.py", "scripts/predict.py", "scripts/make_gt.py",
     "config/train_checks.py", "config/predict.py", "config/command_line.py", "make_gt/run.py", "seeds/__init__.py",
@@ -185,6 +193,11 @@ def test_worker_processes_do_not_import_torch(start):
 @pytest.mark.parametrize("start", BEFORE_WORK)
 def test_a_wrong_command_is_refused_before_torch_is_imported(start):
     refuse_torch(start, in_functions=False)
+
+
+def test_few_modules_read_ground_truth():
+    found = {str(p.relative_to(PACKAGE)) for p in modules() if "weakpan.data.ground_truth" in imported(p)}
+    assert found == set(READ_GROUND_TRUTH)
 
 
 def test_nothing_imports_the_scripts():

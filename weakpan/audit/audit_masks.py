@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from weakpan.audit.audited_boxes import from_entry, name_of, to_entry, write_box_table
-from weakpan.audit.real_labels import RealLabels, check_map_size
+from weakpan.audit.scored_images import ScoredImages, check_map_size
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.evaluation.box_scores import ELLIPSE_RADIUS, score_boxes
@@ -52,7 +52,7 @@ class MaskAudit:
     """
 
     weak: AnnotationSource
-    real: RealLabels
+    real: ScoredImages
     maps: Maps
     records: JsonRecords
     folder: Path
@@ -93,7 +93,7 @@ class MaskAudit:
         path = self.missing(image_id)
         if path is not None:
             raise DataError(f"image {image_id}: its masks cannot be scored without {path}")
-        truth, semantic = self.real.truth(image_id), self.maps.read(image_id)
+        truth, semantic = self.real.panoptic(image_id), self.maps.read(image_id)
         size = check_map_size(self.maps.path(image_id), semantic, truth.semantic)
         boxes = self.weak.boxes(image_id, size)[1]
         scores, without_box = score_boxes(semantic, boxes, truth, self.catalog)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from weakpan.audit.real_labels import RealLabels, check_map_size
+from weakpan.audit.scored_images import ScoredImages, check_map_size
 from weakpan.basics.errors import DataError
 from weakpan.evaluation.cam_scores import count_cam, image_figures, summarise_cams, worst_maps
 from weakpan.evaluation.overlaps import Ints
@@ -48,7 +48,7 @@ class SeedAudit:
         pictures: number of images that are shown, up to `WORST`.
     """
 
-    real: RealLabels
+    real: ScoredImages
     maps: Maps
     heatmaps: HeatmapFolder
     folder: Path

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from weakpan.audit.audit_masks import MaskAudit
 from weakpan.audit.audit_seeds import SeedAudit
-from weakpan.audit.real_labels import RealLabels
+from weakpan.audit.scored_images import ScoredImages
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.config.train import RunConfig
@@ -35,14 +35,14 @@ class CueAudit(Task, Protocol):
 
 def mask_audit(config: RunConfig, annotations: AnnotationSource, stores: Stores) -> CueAudit:
     """The audit of masks in boxes."""
-    real, folder = RealLabels(config.data, annotations.catalog), stores.audit("masks").parent
+    real, folder = ScoredImages(config.data, annotations.catalog), stores.audit("masks").parent
     return MaskAudit(annotations, real, stores.masks, stores.mask_records, folder, config.pictures)
 
 
 def seed_audit(config: RunConfig, catalog: Catalog, stores: Stores) -> CueAudit:
     """The audit of seeds."""
     kept = stores.beside_seeds("heatmaps") if config.heatmaps_from is None else Path(config.heatmaps_from)
-    real, folder = RealLabels(config.data, catalog), stores.audit("seeds").parent
+    real, folder = ScoredImages(config.data, catalog), stores.audit("seeds").parent
     return SeedAudit(real, stores.seeds, HeatmapFolder(kept, catalog), folder, config.pictures)
 
 

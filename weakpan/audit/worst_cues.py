@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from weakpan.audit.real_labels import RealLabels
+from weakpan.audit.scored_images import ScoredImages
 from weakpan.basics.arrays import IGNORE, RGBImage, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import BoxKind
@@ -24,7 +24,7 @@ HEATMAPS = 3
 """At most so many classes of an image are shown, as many as there are pictures in a row."""
 
 
-def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: AnnotationSource, real: RealLabels, maps: Maps) -> RGBImage:
+def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: AnnotationSource, real: ScoredImages, maps: Maps) -> RGBImage:
     """The photograph around each box, and the outlines of its mask and its real instance.
 
     Args:
@@ -36,7 +36,7 @@ def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: AnnotationSource, real: 
     cases = []
     for found in boxes:
         box, image_id = found.score.box, found.image_id
-        instances = find_instances(real.truth(image_id), real.catalog)
+        instances = find_instances(real.panoptic(image_id), real.catalog)
         position = match_boxes(weak.boxes(image_id)[1], instances.boxes)[found.score.index]
         why = "" if found.fallback == Fallback.NOT_NEEDED else f" ({found.fallback})"
         size = f"{box.ymax - box.ymin + 1} x {box.xmax - box.xmin + 1}"
@@ -46,7 +46,7 @@ def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: AnnotationSource, real: 
         cases.append(
             BoxCase(
                 captions,
-                real.photograph(image_id),
+                real.image(image_id),
                 box,
                 mask_of(maps.read(image_id), box),
                 instances.positions == position + 1,
@@ -56,7 +56,7 @@ def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: AnnotationSource, real: 
 
 
 def draw_worst_masks(
-    images: Sequence[tuple[str, float]], weak: AnnotationSource, real: RealLabels, maps: Maps
+    images: Sequence[tuple[str, float]], weak: AnnotationSource, real: ScoredImages, maps: Maps
 ) -> RGBImage:
     """Photograph with boxes, masks in boxes and real things of each image.
 
@@ -68,7 +68,7 @@ def draw_worst_masks(
     """
     rows, seen = [], set[int]()
     for image_id, iou in images:
-        image, truth = real.photograph(image_id), real.truth(image_id)
+        image, truth = real.image(image_id), real.panoptic(image_id)
         boxes = [b for b in weak.boxes(image_id)[1] if b.kind is not BoxKind.STUFF]
         seen |= {*np.unique(maps.read(image_id)).tolist(), *np.unique(truth.semantic).tolist()}
         seen |= {box.class_id for box in boxes}
@@ -81,7 +81,7 @@ def draw_worst_masks(
 
 
 def draw_worst_seeds(
-    images: Sequence[tuple[str, float | None]], real: RealLabels, maps: Maps, heatmaps: HeatmapFolder
+    images: Sequence[tuple[str, float | None]], real: ScoredImages, maps: Maps, heatmaps: HeatmapFolder
 ) -> RGBImage:
     """Photograph, seeds and real classes of each image, above the heatmaps of the classes that are most wrong.
 
@@ -93,7 +93,7 @@ def draw_worst_seeds(
     """
     rows, seen = [], set[int]()
     for image_id, precision in images:
-        cam, classes, photograph = maps.read(image_id), real.classes(image_id), real.photograph(image_id)
+        cam, classes, photograph = maps.read(image_id), real.classes(image_id), real.image(image_id)
         seen |= {*np.unique(cam).tolist(), *np.unique(classes).tolist()}
         labelled = np.mean(cam[classes != IGNORE] != IGNORE)
         said = "no label" if precision is None else f"{precision:.0%} of the labels right"

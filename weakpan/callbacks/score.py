@@ -7,7 +7,7 @@ from typing import Any
 
 from weakpan.basics.catalog import Catalog
 from weakpan.callbacks.prediction_callback import EachPrediction
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.ground_truth import GroundTruth
 from weakpan.evaluation.scorer import PanopticScorer
 from weakpan.evaluation.tag_scores import TagScores
 from weakpan.parallel.ranks import gather_from_all_ranks
@@ -19,27 +19,27 @@ class ScorePredictions(EachPrediction):
 
     `scorer` holds those of all ranks after `merge_ranks`.
 
-    The loop adds it to the scoring stage of every round when there are real labels of `data.val_split`; set
+    The loop adds it to the scoring stage of every round when there is ground truth of `data.val_split`; set
     `data.val_split: null` to train without.
 
     Args:
-        split: photographs and real labels.
+        truth: of the images that are predicted.
     """
 
-    def __init__(self, split: CityscapesSplit) -> None:
+    def __init__(self, truth: GroundTruth) -> None:
         super().__init__()
-        self.split = split
-        self.scorer = PanopticScorer(split.catalog)
+        self.truth = truth
+        self.scorer = PanopticScorer(truth.catalog)
 
     def take(self, prediction: Prediction) -> None:
         """Score one image."""
         assert prediction.panoptic is not None
-        truth = self.split.truth(prediction.image_id)
+        truth = self.truth.panoptic(prediction.image_id)
         self.scorer.add(prediction.image_id, prediction.panoptic, truth, prediction.semantic)
 
     def merge_ranks(self) -> None:
         """Bring the scores of all ranks together; every rank calls this after the prediction."""
-        merged = PanopticScorer(self.split.catalog)
+        merged = PanopticScorer(self.truth.catalog)
         for scorer in gather_from_all_ranks(self.scorer):
             merged.merge(scorer)
         self.scorer = merged

@@ -9,7 +9,7 @@ from omegaconf import MISSING
 
 from weakpan.basics.errors import ConfigError
 from weakpan.basics.settings import at_least, setting
-from weakpan.data.image_tree import FileTemplates
+from weakpan.data.tree_files import FileTemplates
 from weakpan.toy_city.city import ToyCitySpec
 
 

@@ -19,7 +19,7 @@ _WITH_END_MARKER = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
-class PhotoFolder:
+class ImageFolder:
     """Photographs of any size below a folder; the id of one is its file name without the suffix.
 
     Files and folders whose name begins with a dot are left out: file managers and cameras put previews there.

@@ -14,7 +14,7 @@ from weakpan.basics.catalog import Catalog
 from weakpan.basics.panoptic import PanopticTruth
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.data.boxes import number_boxes
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.ground_truth import GroundTruth
 from weakpan.evaluation.mean_iou import count_overlaps, intersection_over_union
 from weakpan.evaluation.overlaps import Ints, SegmentOverlaps, label_overlaps
 from weakpan.evaluation.panoptic_quality import match_segments, panoptic_quality
@@ -134,17 +134,17 @@ def _count_boxes(overlaps: SegmentOverlaps, boxes: Sequence[Box]) -> Ints:
     return np.array([len(instances), sum(instance not in labelled for instance in instances)], np.int64)
 
 
-def score_stored_labels(images: Iterable[ImageAnnotation], split: CityscapesSplit, store: LabelStore) -> LabelQuality:
-    """Hold the stored pseudo labels of images against their real labels.
+def score_stored_labels(images: Iterable[ImageAnnotation], truth: GroundTruth, store: LabelStore) -> LabelQuality:
+    """Hold the stored pseudo labels of images against their ground truth.
 
     Args:
-        images: weak annotations of the images, all of which have real labels in `split`.
-        split: real labels.
+        images: weak annotations of the images, all of which have ground truth.
+        truth: ground truth of the split.
         store: pseudo labels.
     """
-    quality = LabelQuality(split.catalog)
+    quality = LabelQuality(truth.catalog)
     for image in images:
         labels = store.read(image.image_id)
-        truth = split.truth(image.image_id)
-        quality.add(image.image_id, labels.semantic, labels.instances, truth, image.boxes)
+        real = truth.panoptic(image.image_id)
+        quality.add(image.image_id, labels.semantic, labels.instances, real, image.boxes)
     return quality

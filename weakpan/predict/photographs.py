@@ -10,8 +10,10 @@ from pathlib import Path
 from weakpan.basics.errors import DataError, one_line
 from weakpan.config.data import OnError
 from weakpan.config.predict import PredictConfig
-from weakpan.data.folder import PhotoFolder
-from weakpan.data.image_tree import CityscapesSplit, FileTemplates
+from weakpan.data.folder import ImageFolder
+from weakpan.data.ground_truth import GroundTruth
+from weakpan.data.image_tree import ImageTree
+from weakpan.data.tree_files import FileTemplates
 from weakpan.parallel.sharing import share
 from weakpan.predict.trained import Trained
 from weakpan.storage.layout import checked_id
@@ -26,14 +28,14 @@ class Source:
 
     Attributes:
         photographs: by id.
-        truth: the same as `photographs` where every one of them has real labels; None otherwise.
+        truth: their ground truth where every one of them has any; None otherwise.
         name: of the folder or the split, for messages.
         ids: of the images that are predicted.
         failures: image id and message, for each image that cannot be read and is left out.
     """
 
-    photographs: PhotoFolder | CityscapesSplit
-    truth: CityscapesSplit | None
+    photographs: ImageFolder | ImageTree
+    truth: GroundTruth | None
     name: str
     ids: Sequence[str]
     failures: Sequence[tuple[str, str]] = ()
@@ -60,12 +62,12 @@ def open_source(config: PredictConfig, trained: Trained) -> Source:
             system, no such split, or a file that is damaged; with `on_error=skip` no file that is not.
     """
     truth = None
-    photographs = PhotoFolder(Path(config.input)) if config.input is not None else _open_split(config, trained)
+    photographs = ImageFolder(Path(config.input)) if config.input is not None else _open_split(config, trained)
     ids = photographs.ids
     for image_id in ids:
         checked_id(image_id, photographs.image_path(image_id), "rename the file")
-    if isinstance(photographs, CityscapesSplit) and all(map(photographs.has_truth, ids)):
-        truth = photographs
+    if isinstance(photographs, ImageTree) and all(map(GroundTruth.of(photographs).has, ids)):
+        truth = GroundTruth.of(photographs)
     name = f"split {config.split} of {photographs.root}" if config.input is None else str(photographs.root)
     if config.on_error is OnError.stop:
         for image_id in ids:
@@ -78,7 +80,7 @@ def open_source(config: PredictConfig, trained: Trained) -> Source:
     return Source(photographs, truth, name, tuple(i for i in ids if i not in left_out), tuple(failures))
 
 
-def _open_split(config: PredictConfig, trained: Trained) -> CityscapesSplit:
+def _open_split(config: PredictConfig, trained: Trained) -> ImageTree:
     data, name = trained.content.data, str(config.split)
     root = Path(str(data["root"]) if config.data_root is None else config.data_root)
     if not root.is_dir():
@@ -86,7 +88,7 @@ def _open_split(config: PredictConfig, trained: Trained) -> CityscapesSplit:
             "no such folder (where the data set lay in training)", path=root, remedy="give its place, data_root=FOLDER"
         )
     files = FileTemplates(**{str(key): str(value) for key, value in dict(data["files"]).items()})
-    split = CityscapesSplit(root, name, trained.catalog, files)
+    split = ImageTree(root, name, trained.catalog, files)
     try:
         split.ids  # noqa: B018  (reads the folder)
     except DataError as error:
@@ -96,15 +98,15 @@ def _open_split(config: PredictConfig, trained: Trained) -> CityscapesSplit:
 
 @dataclass(frozen=True)
 class ReadWhole:
-    """Reads a photograph and, where predictions are to be scored, its real labels; worker processes share the images.
+    """Reads a photograph and, where predictions are to be scored, its ground truth; worker processes share the images.
 
     Attributes:
         photographs: to look at.
-        truth: split with real labels that are needed, too; None for none.
+        truth: ground truth that is needed, too; None for none.
     """
 
-    photographs: PhotoFolder | CityscapesSplit
-    truth: CityscapesSplit | None
+    photographs: ImageFolder | ImageTree
+    truth: GroundTruth | None
 
     def is_done(self, image_id: str) -> bool:  # noqa: ARG002
         """Never: every photograph is to be looked at."""
@@ -115,5 +117,5 @@ class ReadWhole:
         self.photographs.image_size(image_id)
         self.photographs.image(image_id)
         if self.truth is not None:
-            self.truth.truth(image_id)
+            self.truth.panoptic(image_id)
         return Counter(images=1)

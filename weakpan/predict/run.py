@@ -137,7 +137,7 @@ def _add_kept(scorer: ScorePredictions, folder: ResultFolder, kept: Sequence[str
     """Score what an earlier start has predicted."""
     for image_id in kept:
         panoptic, semantic = folder.prediction(image_id)
-        scorer.scorer.add(image_id, panoptic, scorer.split.truth(image_id), semantic)
+        scorer.scorer.add(image_id, panoptic, scorer.truth.panoptic(image_id), semantic)
 
 
 def _refuse_several_devices(config: PredictConfig) -> None:

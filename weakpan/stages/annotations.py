@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 
 from weakpan.config.make_gt import MakeGtConfig
-from weakpan.data.derive import check_annotations
+from weakpan.data.annotation_file import check_annotations
 from weakpan.parallel.ranks import from_rank_zero
 from weakpan.parallel.sharing import Outcome
 from weakpan.stages.experiment import Experiment

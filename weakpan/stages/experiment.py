@@ -12,17 +12,18 @@ from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError, errors_below
 from weakpan.config.make_gt import MakeGtConfig
 from weakpan.config.train import RunConfig, Supervision
+from weakpan.data.annotation_file import check_annotations
 from weakpan.data.annotations import WeakAnnotations
-from weakpan.data.class_table import load_catalog
-from weakpan.data.derive import check_annotations
 from weakpan.data.formats.released import ReleasedTree
-from weakpan.data.image_tree import CityscapesSplit, read_id_list
+from weakpan.data.ground_truth import GroundTruth
+from weakpan.data.image_tree import ImageTree, read_id_list
 from weakpan.labels.pipeline import LabelRules
 from weakpan.labels.rule import MASKS
 from weakpan.labels.store import LabelStore
 from weakpan.masks.source import MaskSource
 from weakpan.seeds.source import SeedSource
 from weakpan.stages.run_stage import Shares
+from weakpan.storage.class_table import load_catalog
 from weakpan.storage.layout import RunLayout
 from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.tasks.stores import ReleasedStores, RunStores, Stores
@@ -37,7 +38,7 @@ class Experiment:
         config: checked configuration.
         stores: where results lie.
         catalog: class table.
-        train: images of the training split. Its ground truth is read for `full_ids` and for scores only.
+        train: images of the training split.
         val: images and ground truth that scores are made on; None for none.
         full_ids: training images whose ground truth is used.
         masks: source of masks in boxes.
@@ -49,8 +50,8 @@ class Experiment:
     config: RunConfig
     stores: Stores
     catalog: Catalog
-    train: CityscapesSplit
-    val: CityscapesSplit | None
+    train: ImageTree
+    val: ImageTree | None
     full_ids: frozenset[str]
     masks: MaskSource
     seeds: SeedSource
@@ -82,6 +83,11 @@ class Experiment:
         if not self.weakly:
             raise AssertionError("full supervision has no weak annotations; its stages must not ask for them")
         return self.annotations.whole
+
+    @cached_property
+    def ground_truth(self) -> GroundTruth:
+        """Ground truth of the training split; read for `full_ids` and for scores only."""
+        return GroundTruth.of(self.train)
 
     @property
     def weak_ids(self) -> tuple[str, ...]:
@@ -143,7 +149,7 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
         ensure_toy_city(root, data.toy)
     if not root.is_dir():
         raise DataError("no such folder", key="data.root", found=data.root, remedy="give the folder of the data set")
-    train = CityscapesSplit(root, data.train_split, catalog, data.files, _ids(data.train_list))
+    train = ImageTree(root, data.train_split, catalog, data.files, _ids(data.train_list))
     released = isinstance(config, MakeGtConfig) and config.layout.released
     rules = config.label_rules
     stores: Stores = RunStores(RunLayout(run_folder))
@@ -152,7 +158,7 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
         stores = ReleasedStores(ReleasedTree(run_folder, data.train_split, catalog), rules.instances)
     else:
         if data.val_split is not None:
-            val = CityscapesSplit(root, data.val_split, catalog, data.files, _ids(data.val_list))
+            val = ImageTree(root, data.val_split, catalog, data.files, _ids(data.val_list))
         full_ids = _full_ids(config, train)
     masks, seeds = config.mask_source, config.seed_source
     with errors_below("masks"):
@@ -189,24 +195,25 @@ def _check_images(experiment: Experiment) -> None:
 
 def _check_truth(experiment: Experiment) -> None:
     """Read all ground truth that the run will use: what is damaged must not be found after hours of training."""
-    used = [(experiment.train, image_id) for image_id in sorted(experiment.full_ids)]
+    used = [(experiment.ground_truth, image_id) for image_id in sorted(experiment.full_ids)]
     if experiment.val is not None:
-        used += [(experiment.val, image_id) for image_id in experiment.val.ids]
+        of_val = GroundTruth.of(experiment.val)
+        used += [(of_val, image_id) for image_id in experiment.val.ids]
     with ThreadPoolExecutor() as pool:
         # Only errors matter here; maps of a whole split must not pile up in memory.
         deque(pool.map(_read_truth, used), maxlen=0)
 
 
-def _read_truth(used: tuple[CityscapesSplit, str]) -> None:
-    split, image_id = used
-    split.truth(image_id)
+def _read_truth(used: tuple[GroundTruth, str]) -> None:
+    truth, image_id = used
+    truth.panoptic(image_id)
 
 
 def _ids(path: str | None) -> tuple[str, ...] | None:
     return None if path is None else read_id_list(Path(path))
 
 
-def _full_ids(config: RunConfig, train: CityscapesSplit) -> frozenset[str]:
+def _full_ids(config: RunConfig, train: ImageTree) -> frozenset[str]:
     if config.supervision is Supervision.full:
         return frozenset(train.ids)
     if config.full_list is None:
@@ -220,7 +227,8 @@ def _full_ids(config: RunConfig, train: CityscapesSplit) -> frozenset[str]:
     return frozenset(listed)
 
 
-def _require_truth(split: CityscapesSplit, ids: tuple[str, ...] | list[str], remedy: str) -> None:
+def _require_truth(split: ImageTree, ids: tuple[str, ...] | list[str], remedy: str) -> None:
+    truth = GroundTruth.of(split)
     for image_id in ids:
-        if not split.has_truth(image_id):
+        if not truth.has(image_id):
             raise DataError("no ground truth beside it", path=split.image_path(image_id), remedy=remedy)

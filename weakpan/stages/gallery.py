@@ -11,7 +11,8 @@ from weakpan.basics.arrays import RGBImage
 from weakpan.basics.panoptic import PanopticMap, PanopticTruth
 from weakpan.callbacks.prediction_callback import EachPrediction
 from weakpan.config.modules import segmenter_crops
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.ground_truth import GroundTruth
+from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.parallel.ranks import gather_from_all_ranks, rank
 from weakpan.report.page import PanelRow
@@ -66,10 +67,11 @@ def _train_row(experiment: Experiment, image_id: str, last_round: int, predictio
     return PanelRow(image_id, (*columns, *_result(train, image_id, prediction)))
 
 
-def _result(split: CityscapesSplit, image_id: str, prediction: PanopticMap) -> list[tuple[str, RGBImage]]:
+def _result(split: ImageTree, image_id: str, prediction: PanopticMap) -> list[tuple[str, RGBImage]]:
     columns = [("prediction", draw_boundaries(color_panoptic(prediction, split.catalog), prediction.ids))]
-    if split.has_truth(image_id):
-        truth: PanopticTruth = split.truth(image_id)
+    ground_truth = GroundTruth.of(split)
+    if ground_truth.has(image_id):
+        truth: PanopticTruth = ground_truth.panoptic(image_id)
         picture = color_instances(truth.semantic, truth.instances, split.catalog)
         columns.append(("truth", draw_boundaries(picture, truth.semantic, truth.instances)))
     return columns
@@ -97,7 +99,7 @@ class _Collect(EachPrediction):
 
 
 def _predict(
-    experiment: Experiment, module: SegmenterModule, split: CityscapesSplit, ids: list[str], loggers: list[Logger]
+    experiment: Experiment, module: SegmenterModule, split: ImageTree, ids: list[str], loggers: list[Logger]
 ) -> dict[str, PanopticMap]:
     if not ids:
         return {}

@@ -27,7 +27,7 @@ def label_writer(experiment: Experiment, round_index: int, ids: Sequence[str]) -
     audit = None
     if config.audit:
         folder = stores.audit(LABELS, round_index)
-        audit = LabelAudit(AuditStore(folder), source.maps, frozenset(ids[: config.pictures]))
+        audit = LabelAudit(AuditStore(folder), source.find_image, frozenset(ids[: config.pictures]))
     coco = None
     if isinstance(config, MakeGtConfig) and config.coco:
         coco = CocoParts(stores.labels_export(round_index), Path(config.data.files.image).name)

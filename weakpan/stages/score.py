@@ -10,6 +10,7 @@ from pytorch_lightning.loggers import Logger
 
 from weakpan.callbacks.score import ScorePredictions
 from weakpan.config.modules import segmenter_crops
+from weakpan.data.ground_truth import GroundTruth
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.evaluation.label_quality import LabelQuality, score_stored_labels
 from weakpan.parallel.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, share_of_rank
@@ -27,7 +28,7 @@ def score_segmenter(
         return None
     config, val = experiment.config, experiment.val
     images = WholeImages(val, val.ids, segmenter_crops(config.segmenter).scale, annotations=None)
-    scorer = ScorePredictions(val)
+    scorer = ScorePredictions(GroundTruth.of(val))
     trainer = build_trainer(config, experiment.layout, f"round {round_index} score", [scorer], loggers)
     trainer.predict(
         module, PanopticDataModule(None, images, 1, config.data.workers, config.seed), return_predictions=False
@@ -42,8 +43,8 @@ def score_labels(experiment: Experiment, round_index: int) -> dict[str, Any] | N
     Shared over ranks and processes.
     """
     enter_stage(f"round {round_index} labels")
-    weak, store = experiment.weak, experiment.labels(round_index)
-    with_truth = from_rank_zero(lambda: [i for i in experiment.weak_ids if experiment.train.has_truth(i)])
+    weak, store, truth = experiment.weak, experiment.labels(round_index), experiment.ground_truth
+    with_truth = from_rank_zero(lambda: [i for i in experiment.weak_ids if truth.has(i)])
     if not with_truth:
         return None
     ids = share_of_rank(with_truth)
@@ -52,9 +53,7 @@ def score_labels(experiment: Experiment, round_index: int) -> dict[str, Any] | N
     workers = experiment.config.processes
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         jobs = [
-            pool.submit(score_stored_labels, [weak.images[i] for i in part], experiment.train, store)
-            for part in parts
-            if part
+            pool.submit(score_stored_labels, [weak.images[i] for i in part], truth, store) for part in parts if part
         ]
         for job in jobs:
             quality.merge(job.result())

@@ -16,7 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from weakpan.basics.arrays import SemanticMap
 from weakpan.callbacks.prediction_callback import ForEachPrediction
 from weakpan.data.annotations import WeakAnnotations
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.crop_datamodule import CropDataModule
 from weakpan.data.loaders.settings import TagCropSettings
 from weakpan.models.crop_classifier import CropClassifier
@@ -79,7 +79,7 @@ class SeedWork:
 
     source: SeedSource
     place: SeedPlace
-    images: CityscapesSplit
+    images: ImageTree
     annotations: WeakAnnotations
     ids: Sequence[str]
     trainer: Callable[..., pl.Trainer]

@@ -11,7 +11,6 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.callbacks.resumable_fit import KeepSchedule, LastLoss, ResumePoint, SeedSteps
 from weakpan.config.modules import segmenter_crops
-from weakpan.data.image_tree import CityscapesSplit
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, TrainingViews
 from weakpan.data.loaders.targets import LabelledImage, label_pseudo, label_truth
 from weakpan.labels.store import LabelStore
@@ -27,16 +26,15 @@ from weakpan.training.segmenter_module import SegmenterModule
 
 @dataclass(frozen=True)
 class RoundLabels:
-    """Labels of one round by image id: real ones for the fully labelled images, pseudo labels for the others."""
+    """Labels of one round by image id: ground truth for the fully labelled images, pseudo labels for the others."""
 
     experiment: Experiment
     store: LabelStore
-    train: CityscapesSplit
 
     def __call__(self, image_id: str) -> LabelledImage:
-        """Labels of one image at the photograph's size."""
+        """Labels of one image at the size of the image."""
         if image_id in self.experiment.full_ids:
-            return label_truth(self.train.truth(image_id), self.train.catalog)
+            return label_truth(self.experiment.ground_truth.panoptic(image_id), self.experiment.catalog)
         labels = self.store.read(image_id)
         return label_pseudo(labels.semantic, labels.instances, self.experiment.weak.images[image_id].boxes)
 
@@ -63,7 +61,7 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
     crops = segmenter_crops(config.segmenter)
     views = TrainingViews(
         experiment.train,
-        RoundLabels(experiment, experiment.labels(round_index), experiment.train),
+        RoundLabels(experiment, experiment.labels(round_index)),
         experiment.weak if experiment.weakly else None,
         experiment.full_ids,
         crops,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from torch import nn
 
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError, one_line
+from weakpan.storage.class_table import ClassTable, from_catalog, to_catalog
 from weakpan.storage.files import replacing
 
 
@@ -130,7 +132,7 @@ class Checkpoint:
             "version": VERSION,
             "kind": self.kind,
             "module": dict(self.module),
-            "classes": self.catalog.to_dict(),
+            "classes": from_catalog(self.catalog),
             "data": dict(self.data),
             "supervision": list(self.supervision),
             "figures": dict(self.figures),
@@ -178,7 +180,7 @@ def read_checkpoint(
         return Checkpoint(
             kind,
             dict(about["module"]),
-            Catalog.from_dict(about["classes"]),
+            to_catalog(ClassTable.model_validate_json(json.dumps(about["classes"]))),
             dict(about["data"]),
             [str(line) for line in about["supervision"]],
             dict(about["figures"]),

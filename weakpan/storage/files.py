@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import secrets
@@ -41,6 +42,16 @@ def _beside(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_text(path: Path) -> str:
+    """Text in UTF-8, with or without a byte order mark, or in UTF-16 with one, as Windows writes it.
+
+    Raises OSError, or UnicodeDecodeError for text in neither.
+    """
+    content = path.read_bytes()
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_wide else "utf-8-sig")
 
 
 def write_text_atomically(path: Path, text: str) -> None:

@@ -11,7 +11,6 @@ Values have the type that the model says: the text "false" is no truth value and
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -22,7 +21,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, Valida
 from pydantic_core import ErrorDetails, from_json
 
 from weakpan.basics.errors import DataError
-from weakpan.storage.files import write_text_atomically
+from weakpan.storage.files import read_text, write_text_atomically
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 """For models that are typed dictionaries, which are read in less time than classes."""
@@ -63,14 +62,11 @@ def read_json(path: Path, kind: type[Model], remedy: str) -> Model:
             names the place in the document, what was found there and what was expected.
     """
     try:
-        content = path.read_bytes()
-        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            content = content.decode("utf-16").encode()
+        content = read_text(path)
     except FileNotFoundError:
         raise DataError("no such file", path=path, remedy=remedy) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"not readable ({error})", path=path, remedy=remedy) from error
-    content = content.removeprefix(codecs.BOM_UTF8)
     try:
         return cast(Model, _adapter(cast(Any, kind)).validate_json(content))
     except ValidationError as error:
@@ -87,7 +83,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _in_words(error: ValidationError, content: bytes) -> str:
+def _in_words(error: ValidationError, content: str) -> str:
     """The first error in one plain line."""
     first = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
@@ -100,7 +96,7 @@ def _in_words(error: ValidationError, content: bytes) -> str:
     return f"{where} is {found if len(found) <= 80 else found[:77] + '...'}; expected {expected}"
 
 
-def _place(error: ErrorDetails, content: bytes) -> str:
+def _place(error: ErrorDetails, content: str) -> str:
     """Where the error is, as `images[3].boxes[0].kind (ID)`; ID is the name of the outermost object that has one."""
     value, place, named = from_json(content), "", ""
     for position, part in enumerate(error["loc"]):

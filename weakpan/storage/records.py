@@ -59,11 +59,11 @@ class JsonRecords:
         write_json(self.path(image_id), {**head, **content})
 
     @overload
-    def read(self, image_id: str) -> Record: ...
+    def read(self, image_id: str) -> dict[str, Any]: ...
     @overload
     def read(self, image_id: str, kind: type[Kind]) -> Kind: ...
 
-    def read(self, image_id: str, kind: type[Record] = Record) -> Record:
+    def read(self, image_id: str, kind: type[Any] = Record) -> Any:
         """The record of an image.
 
         Args:

@@ -18,7 +18,8 @@ from weakpan.data.crops import CropGrid
 from weakpan.data.formats.coco import CocoPanoptic
 from weakpan.data.formats.coco_weak import image_names
 from weakpan.data.formats.mat_boxes import read_mat_boxes
-from weakpan.data.label_maps import LabelMaps
+from weakpan.data.ground_truth import GroundTruth
+from weakpan.data.tree_files import TreeFiles
 
 Size = tuple[int, int]
 """Height and width of an image, pixels."""
@@ -39,9 +40,12 @@ class AnnotationSource:
     file: Path | None = None
 
     @cached_property
-    def maps(self) -> LabelMaps:
-        """Label maps of the training split."""
-        return LabelMaps(Path(self.data.root), self.data.train_split, self.catalog, self.data.files)
+    def _truth(self) -> GroundTruth:
+        return GroundTruth(Path(self.data.root), self.data.train_split, self.catalog, self.data.files)
+
+    @cached_property
+    def _files(self) -> TreeFiles:
+        return TreeFiles(Path(self.data.root), self.data.train_split)
 
     @property
     def grid(self) -> CropGrid:
@@ -86,7 +90,7 @@ class AnnotationSource:
             return tuple(self._annotations.images)
         match self.data.boxes:
             case BoxSource.ground_truth:
-                return self.maps.ids()
+                return self._truth.ids()
             case BoxSource.coco:
                 return tuple(_coco_names(self._coco, self.catalog))
         raise ConfigError(
@@ -95,14 +99,22 @@ class AnnotationSource:
 
     def image_path(self, image_id: str) -> Path:
         """Path of an image; raises DataError if there is none."""
-        path = self.maps.photograph(image_id)
+        path = self.find_image(image_id)
         if path is None:
             raise DataError(
                 f"image {image_id}: no such file",
-                path=self.maps.missing_photograph(image_id),
+                path=self.missing_image(image_id),
                 remedy="add it, or take the id out of the list",
             )
         return path
+
+    def find_image(self, image_id: str) -> Path | None:
+        """Path of an image, or None if there is none."""
+        return self._files.find(self.data.files.image, image_id)
+
+    def missing_image(self, image_id: str) -> Path | None:
+        """The image that is not there, or None."""
+        return None if self.find_image(image_id) else self._files.expected(self.data.files.image, image_id)
 
     def missing(self, image_id: str, with_tags: bool) -> Path | None:
         """A file with the boxes or tags of an image that is not there, by its presence alone."""
@@ -110,10 +122,10 @@ class AnnotationSource:
             return None
         if self.data.boxes is BoxSource.mat and not self._mat_path(image_id).is_file():
             return self._mat_path(image_id)
-        boxes = self.maps.missing_instances(image_id) if self.data.boxes is BoxSource.ground_truth else None
+        boxes = self._truth.missing_instances(image_id) if self.data.boxes is BoxSource.ground_truth else None
         if boxes is not None or not with_tags or self.data.tags is not TagSource.ground_truth:
             return boxes
-        return self.maps.missing_labels(image_id)
+        return self._truth.missing_classes(image_id)
 
     def boxes(self, image_id: str, size: Size | None = None) -> tuple[Size, tuple[Box, ...]]:
         """Size and boxes of an image.
@@ -129,14 +141,14 @@ class AnnotationSource:
             entry = self._entry(image_id)
             found, boxes = (entry.height, entry.width), entry.boxes
         elif self.data.boxes is BoxSource.ground_truth:
-            found, boxes = self.maps.boxes(image_id)
+            found, boxes = self._truth.boxes(image_id)
         elif self.data.boxes is BoxSource.coco:
             truth = self._coco_truth(image_id)
             found = truth.semantic.shape[0], truth.semantic.shape[1]
             boxes = boxes_from_maps(truth.semantic, truth.instances, self.catalog)
         else:
             if size is None:
-                size, _ = self.maps.tags(image_id, self.grid)
+                size, _ = self._truth.tags(image_id, self.grid)
             found, boxes = size, read_mat_boxes(self._mat_path(image_id), self.catalog, size)
         return _same_size(image_id, "boxes", found, size), boxes
 
@@ -146,7 +158,7 @@ class AnnotationSource:
             entry = self._entry(image_id)
             found, tags = (entry.height, entry.width), entry.tags
         elif self.data.tags is TagSource.ground_truth:
-            found, tags = self.maps.tags(image_id, self.grid)
+            found, tags = self._truth.tags(image_id, self.grid)
         else:
             semantic = self._coco_truth(image_id).semantic
             found, tags = (semantic.shape[0], semantic.shape[1]), self.grid.tags(semantic)

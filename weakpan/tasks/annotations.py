@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from weakpan.basics.errors import DataError
-from weakpan.data.annotation_file import ImageEntry, boxes_entry, tags_entry, write_annotation_entries
+from weakpan.data.annotation_file import ImageEntry, image_entry, write_annotation_entries
 from weakpan.data.annotations import BoxKind, ImageAnnotation
 from weakpan.data.formats.mat_boxes import VARIABLE, write_mat_boxes
 from weakpan.data.formats.mat_file import read_struct
@@ -47,7 +46,13 @@ class MakeAnnotations:
 
     def is_done(self, image_id: str) -> bool:
         """Whether the annotation is there and whole."""
-        return _read(self.files(image_id)[0]) is not None and (self.mat is None or self._has_mat(image_id))
+        try:
+            _read(self.files(image_id)[0])
+            if self.mat is not None:
+                read_struct(self._mat_path(image_id), VARIABLE)
+        except DataError:
+            return False
+        return True
 
     def make(self, image_id: str) -> ImageAnnotation:
         """Read boxes and tags of an image."""
@@ -58,9 +63,7 @@ class MakeAnnotations:
         catalog = self.source.catalog
         if self.mat is not None:
             write_mat_boxes(self._mat_path(image_id), annotation.boxes, catalog)
-        size = annotation.height, annotation.width
-        boxes = boxes_entry(image_id, *size, annotation.boxes, catalog)
-        write_json(self.files(image_id)[0], boxes | tags_entry(image_id, *size, annotation.tags, catalog))
+        write_json(self.files(image_id)[0], image_entry(annotation, catalog))
         kinds = Counter(box.kind for box in annotation.boxes)
         return Counter(
             images=1,
@@ -76,30 +79,12 @@ class MakeAnnotations:
         Raises:
             DataError: an annotation that is missing or damaged; then nothing is written.
         """
-
-        def entries() -> Iterator[dict[str, Any]]:
-            for image_id in ids:
-                part = self.files(image_id)[0]
-                entry = _read(part)
-                if entry is None:
-                    raise DataError("missing or damaged", path=part, remedy="make the annotations again")
-                yield entry
-
-        write_annotation_entries(path, self.source.catalog, self.source.grid, entries())
-
-    def _has_mat(self, image_id: str) -> bool:
-        try:
-            read_struct(self._mat_path(image_id), VARIABLE)
-        except DataError:
-            return False
-        return True
+        entries = (_read(self.files(image_id)[0]) for image_id in ids)
+        write_annotation_entries(path, self.source.catalog, self.source.grid, entries)
 
     def _mat_path(self, image_id: str) -> Path:
         return Path(str(self.mat).replace("{id}", image_id))
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        return dict(read_json(path, ImageEntry, "make the annotations again"))
-    except DataError:
-        return None
+def _read(path: Path) -> ImageEntry:
+    return read_json(path, ImageEntry, "make the annotations again")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
-from weakpan.data.label_maps import LabelMaps
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import INPUT, INSTANCES, PseudoLabels
 from weakpan.labels.trail import AuditTrail
@@ -23,12 +22,12 @@ class LabelAudit:
 
     Attributes:
         store: maps of rules and tables of changes.
-        maps: of the data set; finds photographs for the panels, which do without where there are none.
+        image_path: finds an image for its panel, which does without where there is none.
         pictured: ids of the images that get a panel.
     """
 
     store: AuditStore
-    maps: LabelMaps
+    image_path: Callable[[str], Path | None]
     pictured: frozenset[str]
 
     def panel_path(self, image_id: str) -> Path:
@@ -53,7 +52,7 @@ class LabelAudit:
             # Only pictures need fonts and drawing.
             from weakpan.report.rule_panel import rule_panel
 
-            path = self.maps.photograph(image_id)
+            path = self.image_path(image_id)
             image = None if path is None else read_rgb(path)
             write_png(self.panel_path(image_id), rule_panel(image, inp.annotation, catalog, trail, labels))
         self.store.write(image_id, trail, catalog)

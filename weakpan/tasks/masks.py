@@ -42,7 +42,7 @@ class MakeMasks:
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
-        return self.annotations.maps.missing_photograph(image_id) or self.annotations.missing(image_id, with_tags=False)
+        return self.annotations.missing_image(image_id) or self.annotations.missing(image_id, with_tags=False)
 
     def files(self, image_id: str) -> tuple[Path, ...]:
         """Map and record of an image."""

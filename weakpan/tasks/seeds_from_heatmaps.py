@@ -46,7 +46,7 @@ class SeedsFromHeatmaps:
         path = self.heatmaps.path(image_id)
         if not path.is_file():
             return path
-        if self.rule.needs_image and (image := self.annotations.maps.missing_photograph(image_id)) is not None:
+        if self.rule.needs_image and (image := self.annotations.missing_image(image_id)) is not None:
             return image
         return self.annotations.missing(image_id, with_tags=True) if self.rule.needs_candidates else None
 

@@ -22,8 +22,8 @@ def real():
     classes[:10] = SKY
     truth = PanopticTruth(classes, np.zeros((20, 30), np.int32))
     return SimpleNamespace(
-        catalog=TOY_CITY, classes=lambda _: classes, truth=lambda _: truth,
-        photograph=lambda _: np.zeros((20, 30, 3), np.uint8),
+        catalog=TOY_CITY, classes=lambda _: classes, panoptic=lambda _: truth,
+        image=lambda _: np.zeros((20, 30, 3), np.uint8),
     )  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def classes_in(sheet):
 def test_the_key_of_cam_labels(real, tmp_path):
     cam = np.full((20, 30), 255, np.uint8)
     cam[:2] = CAR
-    sheet = draw_worst_seeds([("a", 0.5)], real, SimpleNamespace(cam=lambda _: cam), HeatmapFolder(tmp_path, TOY_CITY))
+    sheet = draw_worst_seeds([("a", 0.5)], real, SimpleNamespace(read=lambda _: cam), HeatmapFolder(tmp_path, TOY_CITY))
     assert classes_in(sheet) == {"road", "sky", "car"}
 
 
@@ -44,5 +44,5 @@ def test_the_key_of_masks_has_things_and_the_classes_of_boxes(real):
     masks = np.full((20, 30), 254, np.uint8)
     masks[5:8, 5:8] = CAR
     weak = SimpleNamespace(boxes=lambda _: ((20, 30), (Box(RIDER, 12, 5, 16, 9),)))
-    sheet = draw_worst_masks([("a", 0.5)], weak, real, SimpleNamespace(masks=lambda _: masks))
+    sheet = draw_worst_masks([("a", 0.5)], weak, real, SimpleNamespace(read=lambda _: masks))
     assert classes_in(sheet) == {"car", "rider"}

@@ -14,9 +14,9 @@ from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import register
 from weakpan.config.data import OnError
 from weakpan.config.make_gt import BoxSource, MakeGtConfig, Stage, TagSource, to_make_gt_config
-from weakpan.data.class_table import load_catalog
 from weakpan.labels.pipeline import LabelRules
 from weakpan.masks import GrabCutAndProposals
+from weakpan.storage.class_table import load_catalog
 
 CONF = Path(__file__).parents[3] / "conf"
 ALWAYS = ("data.root=data", "out=results")

@@ -11,7 +11,8 @@ from tests.unit.data.tiny_tree import street, write_frame
 from weakpan.basics.catalog import CITYSCAPES
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_annotations
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.ground_truth import GroundTruth
+from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.crop_datamodule import CropDataModule, TileDataset, collate_tiles
 from weakpan.data.loaders.panoptic_datamodule import (
     PanopticDataModule,
@@ -34,7 +35,7 @@ def split(tmp_path_factory):
     root = tmp_path_factory.mktemp("tree")
     for number, name in enumerate(NAMES):
         write_frame(root, name, street(20, 30 + 2 * number))
-    return CityscapesSplit(root, "train", CITYSCAPES)
+    return ImageTree(root, "train", CITYSCAPES)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ class RealLabels:
         self.split = split
 
     def __call__(self, image_id):
-        return label_truth(self.split.truth(image_id), CITYSCAPES)
+        return label_truth(GroundTruth.of(self.split).panoptic(image_id), CITYSCAPES)
 
 
 def training_views(split, weak, unconstrained=frozenset(), seed=5):

@@ -1,4 +1,4 @@
-"""Weak annotations from real labels, and the checks against the images."""
+"""Weak annotations from ground truth, and the checks against the images."""
 
 import dataclasses
 
@@ -9,10 +9,11 @@ import pytest
 from tests.unit.data.tiny_tree import street, write_frame
 from weakpan.basics.catalog import CITYSCAPES
 from weakpan.basics.errors import DataError
+from weakpan.data.annotation_file import check_annotations
 from weakpan.data.annotations import BoxKind, WeakAnnotations
 from weakpan.data.crops import CropGrid
-from weakpan.data.derive import check_annotations, derive_annotations
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.derive import derive_annotations
+from weakpan.data.image_tree import ImageTree
 
 GRID = CropGrid(12, 16)
 
@@ -21,7 +22,7 @@ GRID = CropGrid(12, 16)
 def split(tmp_path):
     write_frame(tmp_path, "a", street())
     write_frame(tmp_path, "b", street(24, 30))
-    return CityscapesSplit(tmp_path, "train", CITYSCAPES)
+    return ImageTree(tmp_path, "train", CITYSCAPES)
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_boxes_and_tags_of_a_street(derived):
 def test_an_image_without_labels_is_named(tmp_path, split):
     for path in (tmp_path / "gtFine").rglob("b_*"):
         path.unlink()
-    with pytest.raises(DataError, match=r"b_leftImg8bit\.png: no annotation.*data\.weak_annotations"):
+    with pytest.raises(DataError, match=r"b_leftImg8bit\.png: no ground truth beside it; give weak annotations"):
         derive_annotations(split, GRID, workers=1)
 
 
@@ -60,7 +61,7 @@ def test_processes_derive_the_same(tmp_path):
     # From 32 images on the work is shared.
     for number in range(32):
         write_frame(tmp_path, f"f{number:02d}", street(20, 24 + number % 3 + 8))
-    split = CityscapesSplit(tmp_path, "train", CITYSCAPES)
+    split = ImageTree(tmp_path, "train", CITYSCAPES)
     assert derive_annotations(split, GRID, workers=2) == derive_annotations(split, GRID, workers=1)
 
 
@@ -78,7 +79,7 @@ def test_an_entry_without_image_is_named_unless_a_list_chooses(tmp_path, split, 
     more = WeakAnnotations(CITYSCAPES, GRID, {**derived.images, "ghost": derived.images["a"]})
     with pytest.raises(DataError, match=r"weak annotations name ghost, which has no image.*data\.train_list"):
         check_annotations(more, split)
-    check_annotations(more, CityscapesSplit(tmp_path, "train", CITYSCAPES, only_ids=("b",)))
+    check_annotations(more, ImageTree(tmp_path, "train", CITYSCAPES, only_ids=("b",)))
 
 
 def test_an_entry_of_another_size_is_named(split, derived):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from weakpan.basics.errors import DataError
-from weakpan.data.folder import SUFFIXES, PhotoFolder
+from weakpan.data.folder import SUFFIXES, ImageFolder
 
 
 def save(path: Path, height: int = 12, width: int = 20, mode: str = "RGB", **options: object) -> Path:
@@ -23,7 +23,7 @@ def save(path: Path, height: int = 12, width: int = 20, mode: str = "RGB", **opt
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_every_kind_of_file_is_read_as_rgb(tmp_path: Path, suffix: str, mode: str) -> None:
     path = save(tmp_path / f"street{suffix}", mode=mode)
-    folder = PhotoFolder(tmp_path)
+    folder = ImageFolder(tmp_path)
     assert folder.ids == ("street",)
     assert folder.image_size("street") == (12, 20)
     image = folder.image("street")
@@ -39,7 +39,7 @@ def test_sub_folders_are_searched_and_hidden_files_and_other_files_left_out(tmp_
         save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("no photograph")
     (tmp_path / "folder.png").mkdir()
-    folder = PhotoFolder(tmp_path)
+    folder = ImageFolder(tmp_path)
     assert folder.ids == ("a", "b", "c")
     assert folder.image_path("a") == tmp_path / "x" / "a.jpg"
 
@@ -47,7 +47,7 @@ def test_sub_folders_are_searched_and_hidden_files_and_other_files_left_out(tmp_
 def test_two_photographs_of_one_name_are_both_named(tmp_path: Path) -> None:
     paths = [save(tmp_path / "one" / "street.png"), save(tmp_path / "two" / "street.jpg")]
     with pytest.raises(DataError, match="rename one") as error:
-        PhotoFolder(tmp_path).ids  # noqa: B018
+        ImageFolder(tmp_path).ids  # noqa: B018
     assert all(str(path) in str(error.value) for path in paths)
 
 
@@ -56,7 +56,7 @@ def test_a_truncated_file_of_any_kind_is_found_before_it_is_used(tmp_path: Path,
     path = save(tmp_path / f"street{suffix}", 60, 80)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     with pytest.raises(DataError, match=r"truncated|not a readable|not readable") as error:
-        PhotoFolder(tmp_path).image_size("street")
+        ImageFolder(tmp_path).image_size("street")
     assert str(path) in str(error.value)
 
 
@@ -64,7 +64,7 @@ def test_a_turned_photograph_is_shown_upright(tmp_path: Path) -> None:
     turned = Image.Exif()
     turned[0x0112] = 6  # the top of the picture is its right side
     save(tmp_path / "street.jpg", 12, 20, exif=turned)
-    folder = PhotoFolder(tmp_path)
+    folder = ImageFolder(tmp_path)
     assert folder.image("street").shape == (20, 12, 3)
     assert folder.image_size("street") == (12, 20)
 
@@ -74,4 +74,4 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for name, message in (("empty", "no photograph in it"), ("file", "is a file"), ("gone", "no such folder")):
         with pytest.raises(DataError, match=f"input={tmp_path / name}: {message}"):
-            PhotoFolder(tmp_path / name).ids  # noqa: B018
+            ImageFolder(tmp_path / name).ids  # noqa: B018

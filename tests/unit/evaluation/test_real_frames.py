@@ -17,7 +17,8 @@ from tests.unit.evaluation.cityscapes_reference import (
 )
 from weakpan.basics.catalog import CITYSCAPES
 from weakpan.basics.panoptic import PanopticMap, PanopticTruth, Segment
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.ground_truth import GroundTruth
+from weakpan.data.image_tree import ImageTree
 from weakpan.evaluation.label_quality import LabelQuality
 from weakpan.evaluation.scorer import PanopticScorer
 from weakpan.storage.images import read_map
@@ -53,10 +54,10 @@ def test_released_labels_have_their_known_quality(path, labelled, accuracy, miou
 
 
 def test_parity_on_real_labels(tmp_path):
-    split = CityscapesSplit(REAL, "train", CITYSCAPES)
+    split = ImageTree(REAL, "train", CITYSCAPES)
     cases = []
     for shift, image_id in enumerate(split.ids, 1):
-        truth = split.truth(image_id)
+        truth = GroundTruth.of(split).panoptic(image_id)
         classes = truth.semantic.astype(np.int32)
         true_ids = np.where(
             classes == 255, 0, np.where(truth.instances > 0, classes * 1000 + truth.instances, classes + 1)

@@ -7,9 +7,9 @@ import torch
 
 from tests.integration.loop_in_process import tiny_config, tiny_experiment, toy_city
 from weakpan.basics.errors import DataError
-from weakpan.data.class_table import load_catalog
 from weakpan.stages.build import build_classifier, build_segmenter, shares_encoder
 from weakpan.stages.segmenter import adopt_encoder
+from weakpan.storage.class_table import load_catalog
 
 TOY = load_catalog("toy_city")
 

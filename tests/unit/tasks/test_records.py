@@ -52,11 +52,11 @@ def test_the_file_is_as_documented(records, tmp_path):
         (lambda c: c.update(version=2), "'version': 2"),
         (lambda c: c.update(format="weakpan-manifest"), "weakpan-manifest"),
         (lambda c: c.update(id="b"), "'id': 'b'"),
-        (lambda c: c["boxes"][0].pop("fallback"), "KeyError: 'fallback'"),
-        (lambda c: c["boxes"][0].update(fallback="tired"), "'tired' is not a valid Fallback"),
+        (lambda c: c["boxes"][0].pop("fallback"), "boxes[0].fallback is missing"),
+        (lambda c: c["boxes"][0].update(fallback="tired"), 'boxes[0].fallback is "tired"; expected'),
         (lambda c: c["boxes"][0].update({"class": "tram"}), "class 'tram' is not in class table"),
-        (lambda c: c["boxes"][0].update(more=1), "more"),
-        (lambda c: c.update(boxes=7), "not iterable"),
+        (lambda c: c["boxes"][0].update(more=1), "boxes[0].more is 1; expected"),
+        (lambda c: c.update(boxes=7), "boxes is 7; expected a valid array"),
     ],
 )
 def test_others_are_refused_by_name(records, change, message):
@@ -80,7 +80,7 @@ def test_damaged_ones_are_not_there(records, content):
 
 def test_missing_ones(records):
     assert not records.has("b")
-    with pytest.raises(DataError, match=r"b\.json: no such record; run stage=masks again"):
+    with pytest.raises(DataError, match=r"b\.json: no such file; run stage=masks again"):
         records.read("b")
 
 

@@ -41,18 +41,15 @@ def read_mat_boxes(path: Path, catalog: Catalog, size: tuple[int, int]) -> tuple
         DataError: a missing or damaged file, a missing field, a class that is not in the table, a coordinate that is
             no whole number, a box outside its image, or a flag at odds with the class.
     """
-    annotation = _field(read_struct(path, VARIABLE), "annotation", f"{path}: {VARIABLE}")
+    where = f"{path}: {VARIABLE}"
+    annotation = _field(read_struct(path, VARIABLE), "annotation", where)
     if _is_empty(annotation):
         return ()
-    objects = _field(annotation, "object", f"{path}: {VARIABLE}.annotation")
+    objects = _field(annotation, "object", f"{where}.annotation")
     if _is_empty(objects):
         return ()
-    if not isinstance(objects, np.ndarray):
-        raise DataError(f"{path}: {VARIABLE}.annotation.object is no struct array; write the file again")
-    return tuple(
-        _read_box(np.asarray(entry).reshape(1), catalog, size, f"{path}: object({k})")
-        for k, entry in enumerate(objects.ravel(order="F"), start=1)
-    )
+    entries = objects if isinstance(objects, list) else [objects]
+    return tuple(_read_box([entry], catalog, size, f"{path}: object({k})") for k, entry in enumerate(entries, start=1))
 
 
 def write_mat_boxes(path: Path, boxes: Iterable[Box], catalog: Catalog) -> None:
@@ -113,23 +110,23 @@ def _check_kind(box: Box, catalog: Catalog, where: str) -> None:
 
 
 def _is_empty(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.size == 0
+    return value.size == 0 if isinstance(value, np.ndarray) else value == []
 
 
 def _field(value: Any, name: str, where: str) -> Any:
-    """A field of a struct, which SciPy reads as an array of one record."""
-    names = value.dtype.names if isinstance(value, np.ndarray) else None
-    if not names or value.size != 1 or name not in names:
-        found = f"fields {', '.join(names)}" if names else "no struct"
-        raise DataError(f"{where}: no field {name!r} (found {found}); expected the layout of the released code")
-    return value.item()[names.index(name)]
+    """A field of a single struct."""
+    found = value[0] if isinstance(value, list) and len(value) == 1 else None
+    if not isinstance(found, dict) or name not in found:
+        what = f"fields {', '.join(found)}" if isinstance(found, dict) else "no struct"
+        raise DataError(f"{where}: no field {name!r} (found {what}); expected the layout of the released code")
+    return found[name]
 
 
 def _text(entry: Any, name: str, where: str) -> str:
     value = _field(entry, name, where)
-    if not isinstance(value, np.ndarray) or value.dtype.kind != "U" or value.size > 1:
+    if not isinstance(value, str):
         raise DataError(f"{where}: {name} is not text; the released code stores names and numbers as text, like '12'")
-    return str(value.item()) if value.size else ""
+    return value
 
 
 def _coordinate(corners: Any, name: str, where: str) -> int:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from weakpan.basics.arrays import RGBImage
 from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
 from weakpan.data.candidates import whole_image_sets
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.samplers import EpochSampler, ShardSampler
 from weakpan.data.loaders.settings import TagCropSettings
 from weakpan.data.loaders.transforms import jitter_colour
@@ -48,7 +48,7 @@ class TileDataset(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        split: CityscapesSplit,
+        split: ImageTree,
         annotations: WeakAnnotations,
         settings: TagCropSettings,
         seed: int,
@@ -117,7 +117,7 @@ class CropDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        split: CityscapesSplit,
+        split: ImageTree,
         annotations: WeakAnnotations,
         settings: TagCropSettings,
         workers: int,

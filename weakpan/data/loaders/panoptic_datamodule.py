@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from weakpan.basics.arrays import IGNORE, RGBImage
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.data.candidates import CandidateSets, candidate_sets, whole_image_sets
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.samplers import EpochSampler, ShardSampler
 from weakpan.data.loaders.settings import RandomCropSettings
 from weakpan.data.loaders.targets import LabelledImage, instance_targets
@@ -44,7 +44,7 @@ class TrainingViews(Dataset[dict[str, torch.Tensor]]):
 
     def __init__(
         self,
-        split: CityscapesSplit,
+        split: ImageTree,
         labels: LabelSource,
         annotations: WeakAnnotations | None,
         unconstrained: frozenset[str],

@@ -19,7 +19,7 @@ from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_annotations
 from weakpan.data.formats.coco import CocoPanoptic, ids_to_rgb, write_panoptic_json, write_panoptic_png
 from weakpan.data.formats.coco_weak import annotations_from_coco, labels_to_coco
-from weakpan.data.image_tree import CityscapesSplit
+from weakpan.data.image_tree import ImageTree
 from weakpan.storage.images import write_png
 
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[3] / "../shared/data"))
@@ -210,6 +210,6 @@ def test_the_official_conversion_of_real_frames_gives_the_same_annotations(tmp_p
     createPanopticImgs.main()
     capsys.readouterr()
     found = annotations_from_coco(tmp_path / "cityscapes_panoptic_train.json", CITYSCAPES, CropGrid(400, 500))
-    derived = derive_annotations(CityscapesSplit(root, "train", CITYSCAPES), CropGrid(400, 500), workers=1)
+    derived = derive_annotations(ImageTree(root, "train", CITYSCAPES), CropGrid(400, 500), workers=1)
     assert len(derived.images) == 4
     assert dict(found.images) == dict(derived.images)

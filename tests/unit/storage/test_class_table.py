@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from weakpan.basics.errors import DataError
-from weakpan.data.class_table import load_catalog
+from weakpan.storage.class_table import load_catalog
 
 CLASSES = [
     {"name": "ground", "dataset_id": 1, "color": [0, 9, 0], "thing": False},

@@ -1,4 +1,4 @@
-"""Boxes and tags from label maps alone: against the published rules written out, and what is refused."""
+"""Ground truth: boxes and tags against the published rules written out, which file is read, and what is refused."""
 
 import shutil
 from itertools import pairwise
@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.data.tiny_tree import CAR, PERSON, ROAD, SKY, street, write_frame
-from weakpan.basics.catalog import CAMVID, CITYSCAPES, Catalog, ClassInfo
+from weakpan.basics.catalog import CAMVID, CITYSCAPES, TOY_CITY, Catalog, ClassInfo
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import Box, BoxKind
 from weakpan.data.boxes import boxes_from_ids, boxes_from_maps
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_image
-from weakpan.data.image_tree import LICENSE_PLATE, CityscapesSplit, FileTemplates
-from weakpan.data.label_maps import LabelMaps
+from weakpan.data.ground_truth import LICENSE_PLATE, GroundTruth
+from weakpan.data.tree_files import FileTemplates
 
 GRID = CropGrid(8, 12)
 FAST = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -92,8 +92,8 @@ def write_maps(root, image_id, raw, names=("instanceIds", "labelIds"), city="tow
     return folder
 
 
-def maps_of(root, catalog=CITYSCAPES, **templates):
-    return LabelMaps(root, "train", catalog, FileTemplates(**templates))
+def truth_of(root, catalog=CITYSCAPES, **templates):
+    return GroundTruth(root, "train", catalog, FileTemplates(**templates))
 
 
 @settings(FAST, max_examples=150)
@@ -117,7 +117,7 @@ def test_boxes_from_ids_follow_the_published_order(case):
 def test_files_of_dataset_ids(tmp_path, case):
     catalog, raw = case
     write_maps(tmp_path, "frame", raw)
-    maps = maps_of(tmp_path, catalog)
+    maps = truth_of(tmp_path, catalog)
     assert maps.boxes("frame") == (raw.shape, plain_boxes(raw, catalog))
     grid = CropGrid(5, 4)
     assert maps.tags("frame", grid) == (raw.shape, plain_tags(plain_classes(raw, catalog), grid))
@@ -128,7 +128,7 @@ def test_files_of_dataset_ids(tmp_path, case):
 def test_files_of_train_ids(tmp_path, case):
     catalog, raw = case
     write_maps(tmp_path, "frame", raw, ("instanceTrainIds", "labelTrainIds"))
-    maps = maps_of(tmp_path, catalog)
+    maps = truth_of(tmp_path, catalog)
     assert maps.boxes("frame") == (raw.shape, plain_boxes(raw, catalog, True))
     grid = CropGrid(5, 4)
     assert maps.tags("frame", grid) == (raw.shape, plain_tags(plain_classes(raw, catalog, True), grid))
@@ -140,8 +140,8 @@ def test_the_same_as_from_real_labels_with_photographs(tmp_path, case):
     catalog, raw = case
     shutil.rmtree(tmp_path / "gtFine", ignore_errors=True)
     write_frame(tmp_path, "frame", np.where(raw == LICENSE_PLATE, 255, raw))
-    entry = derive_image("frame", CityscapesSplit(tmp_path, "train", catalog), GRID)
-    maps = maps_of(tmp_path, catalog)
+    entry = derive_image("frame", truth_of(tmp_path, catalog), GRID)
+    maps = GroundTruth(tmp_path, "train", catalog)
     assert maps.boxes("frame") == ((entry.height, entry.width), entry.boxes)
     assert maps.tags("frame", GRID) == ((entry.height, entry.width), entry.tags)
 
@@ -155,12 +155,101 @@ def test_three_hundred_instances_of_a_class():
     assert all((a.ymin, a.xmin) < (b.ymin, b.xmin) for a, b in pairwise(boxes))
 
 
+def label_file(root, image_id="f", kind="instanceIds"):
+    return root / "gtFine" / "train" / "town" / f"{image_id}_gtFine_{kind}.png"
+
+
+def test_truth_has_train_ids_and_instance_numbers(tmp_path):
+    write_frame(tmp_path, "f", street())
+    truth = truth_of(tmp_path).panoptic("f")
+    names = [CITYSCAPES.train_id_named(n) for n in ("sky", "road", "car", "person")]
+    for (row, column), expected in {
+        (0, 0): (names[0], 0), (15, 0): (names[1], 0), (8, 3): (names[2], 1), (8, 9): (names[2], 2),
+        (5, 20): (names[3], 1), (10, 26): (names[3], 0), (19, 0): (255, 0),
+    }.items():  # fmt: skip
+        assert (truth.semantic[row, column], truth.instances[row, column]) == expected
+    assert (truth.semantic.dtype, truth.instances.dtype) == (np.uint8, np.int32)
+
+
+def test_instances_of_ignored_classes_keep_their_number(tmp_path):
+    raw = street()
+    raw[0, :3] = 29003  # caravan
+    write_frame(tmp_path, "f", raw)
+    truth = truth_of(tmp_path).panoptic("f")
+    assert truth.semantic[0, 0] == 255
+    assert truth.instances[0, 0] == 4
+
+
+def test_a_license_plate_is_ignored(tmp_path):
+    raw = street()
+    raw[0, :3] = 65535
+    write_frame(tmp_path, "f", raw)
+    labels = np.where(raw >= 1000, raw // 1000, raw).astype(np.uint8)
+    labels[0, :3] = 255
+    cv2.imwrite(str(label_file(tmp_path, kind="labelIds")), labels)
+    truth = truth_of(tmp_path).panoptic("f")
+    assert truth.semantic[0, :3].tolist() == [255] * 3
+    assert truth.instances[0, :3].tolist() == [0] * 3
+
+
+def test_maps_in_train_ids_are_read_where_there_are_no_others(tmp_path):
+    raw = street()
+    write_frame(tmp_path, "f", raw)
+    expected = truth_of(tmp_path).panoptic("f")
+    table = {ROAD: 0, SKY: 10, PERSON: 11, CAR: 13, 1: 255}
+    in_train_ids = np.zeros_like(raw)
+    for value in np.unique(raw):
+        number = int(value)
+        new = table[number] if number < 1000 else table[number // 1000] * 1000 + number % 1000
+        in_train_ids[raw == value] = new
+    for kind in ("instanceIds", "labelIds"):
+        label_file(tmp_path, kind=kind).unlink()
+    assert not truth_of(tmp_path).has("f")
+    cv2.imwrite(str(label_file(tmp_path, kind="instanceTrainIds")), in_train_ids)
+    found = truth_of(tmp_path).panoptic("f")
+    np.testing.assert_array_equal(found.semantic, expected.semantic)
+    np.testing.assert_array_equal(found.instances, expected.instances)
+
+
+def test_the_instance_map_alone_is_enough(tmp_path):
+    write_frame(tmp_path, "f", street())
+    expected = truth_of(tmp_path).panoptic("f")
+    label_file(tmp_path, kind="labelIds").unlink()
+    np.testing.assert_array_equal(truth_of(tmp_path).panoptic("f").semantic, expected.semantic)
+
+
+def test_a_map_of_another_size_is_named(tmp_path):
+    write_frame(tmp_path, "f", street())
+    cv2.imwrite(str(label_file(tmp_path)), street(20, 32))
+    with pytest.raises(DataError, match=r"f_gtFine_instanceIds\.png: 20 x 32 pixels .*its image has 20 x 30"):
+        truth_of(tmp_path).panoptic("f")
+    write_frame(tmp_path, "f", street())
+    cv2.imwrite(str(label_file(tmp_path, kind="labelIds")), np.zeros((21, 30), np.uint8))
+    with pytest.raises(DataError, match=r"f_gtFine_labelIds\.png"):
+        truth_of(tmp_path).panoptic("f")
+
+
+def test_an_unknown_label_is_named(tmp_path):
+    raw = street()
+    raw[0, 0] = 77
+    write_frame(tmp_path, "f", raw)
+    with pytest.raises(DataError, match=r"f_gtFine_.*\.png: label id 77 is not in class table 'cityscapes'"):
+        truth_of(tmp_path).panoptic("f")
+
+
+def test_classes_outside_a_smaller_table_are_ignored(tmp_path):
+    raw = street()
+    raw[0, 0] = 31  # train
+    write_frame(tmp_path, "f", raw)
+    assert GroundTruth(tmp_path, "train", TOY_CITY).panoptic("f").semantic[0, 0] == 255
+
+
 class TestWhichFile:
     """Two kinds of maps, folders of any name, flat folders."""
 
     def test_train_ids_come_first_map_by_map(self, tmp_path):
         write_maps(tmp_path, "a", np.full((3, 4), CAR * 1000, np.uint16))
-        maps = maps_of(tmp_path)
+        maps = truth_of(tmp_path)
         car, person = (CITYSCAPES.train_id_named(n) for n in ("car", "person"))
         assert [b.class_id for b in maps.boxes("a")[1]] == [car]
         write_maps(tmp_path, "a", np.full((3, 4), person * 1000 + 1, np.uint16), ("instanceTrainIds",))
@@ -174,7 +263,7 @@ class TestWhichFile:
         write_maps(tmp_path, "a", np.full((3, 4), CAR * 1000, np.uint16))
         # 3 is a wall among Cityscapes' train ids, and a fence in the table that is read with.
         write_maps(tmp_path, "a", np.full((3, 4), 3, np.uint16), ("instanceTrainIds", "labelTrainIds"))
-        maps = LabelMaps(tmp_path, "train", CAMVID)
+        maps = GroundTruth(tmp_path, "train", CAMVID)
         car = CAMVID.train_id_named("car")
         assert [b.class_id for b in maps.boxes("a")[1]] == [car]
         assert maps.tags("a", GRID)[1] == (frozenset({car}),)
@@ -188,8 +277,8 @@ class TestWhichFile:
         # No instance map, and what a writer that was killed left behind.
         folder = write_maps(tmp_path, "d_1", raw, ("labelIds",))
         (folder / ".e_1_gtFine_instanceIds.77.png").write_bytes(b"half")
-        assert maps_of(tmp_path).ids() == ("a_1", "b_1", "c_1")
-        assert maps_of(tmp_path).boxes("b_1")[0] == (3, 4)
+        assert truth_of(tmp_path).ids() == ("a_1", "b_1", "c_1")
+        assert truth_of(tmp_path).boxes("b_1")[0] == (3, 4)
 
     @pytest.mark.parametrize(
         "template",
@@ -203,7 +292,7 @@ class TestWhichFile:
             path = tmp_path / template.format(split="train", group="set", id=image_id)
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), np.full((3, 4), CAR * 1000, np.uint16))
-        maps = maps_of(tmp_path, instance_ids=template)
+        maps = truth_of(tmp_path, instance_ids=template)
         assert maps.ids() == ("one", "two_2")
         assert [maps.boxes(i)[0] for i in maps.ids()] == [(3, 4)] * 2
 
@@ -211,19 +300,39 @@ class TestWhichFile:
         folder = write_maps(tmp_path, "a", np.full((3, 4), PERSON, np.uint16))
         cv2.imwrite(str(folder / "a_gtFine_instanceIds.png"), np.full((3, 4), PERSON, np.uint8))
         person = CITYSCAPES.train_id_named("person")
-        assert maps_of(tmp_path).boxes("a") == ((3, 4), (Box(person, 0, 0, 3, 2, BoxKind.GROUP),))
+        assert truth_of(tmp_path).boxes("a") == ((3, 4), (Box(person, 0, 0, 3, 2, BoxKind.GROUP),))
 
     def test_what_is_missing_is_named(self, tmp_path):
         write_maps(tmp_path, "a", np.full((3, 4), SKY, np.uint16), ("instanceIds", "labelTrainIds"))
-        maps = maps_of(tmp_path)
-        assert (maps.missing_instances("a"), maps.missing_labels("a")) == (None, None)
+        maps = truth_of(tmp_path)
+        assert (maps.missing_instances("a"), maps.missing_classes("a")) == (None, None)
         assert maps.missing_instances("b").match("gtFine/train/*/b_gtFine_instanceIds.png")
-        assert maps.missing_labels("b").match("gtFine/train/*/b_gtFine_labelIds.png")
-        assert maps.missing_photograph("a").match("leftImg8bit/train/*/a_leftImg8bit.png")
-        assert maps.photograph("a") is None
-        write_frame(tmp_path, "a", street())
-        assert maps_of(tmp_path).photograph("a") == tmp_path / "leftImg8bit/train/town/a_leftImg8bit.png"
-        assert maps_of(tmp_path).missing_photograph("a") is None
+        assert maps.missing_classes("b").match("gtFine/train/*/b_gtFine_labelIds.png")
+        assert [path.name for path in maps.files("a")] == ["a_gtFine_instanceIds.png", "a_gtFine_labelTrainIds.png"]
+
+    def test_scores_are_against_dataset_ids_of_any_table(self, tmp_path):
+        """Official scores are; of train ids only where there are no others, both maps of one kind."""
+        car, person = (CITYSCAPES.train_id_named(n) for n in ("car", "person"))
+        write_maps(tmp_path, "a", np.full((3, 4), person * 1000 + 1, np.uint16), ("instanceTrainIds", "labelTrainIds"))
+        assert (truth_of(tmp_path).panoptic("a").semantic == person).all()
+        assert (truth_of(tmp_path).panoptic("a").instances == 2).all()
+        write_maps(tmp_path, "a", np.full((3, 4), CAR * 1000, np.uint16), ("instanceIds",))
+        found = truth_of(tmp_path).panoptic("a")
+        assert (found.semantic == car).all()
+        assert (found.instances == 1).all()
+        assert (truth_of(tmp_path).classes("a") == car).all()
+
+    def test_an_instance_map_stands_for_a_label_map(self, tmp_path):
+        write_maps(tmp_path, "a", np.full((3, 4), CAR * 1000, np.uint16), ("instanceIds",))
+        assert truth_of(tmp_path).tags("a", GRID) == ((3, 4), (frozenset({CITYSCAPES.train_id_named("car")}),))
+
+    def test_classes_need_no_instances(self, tmp_path):
+        write_maps(tmp_path, "a", np.full((3, 4), ROAD, np.uint16), ("labelIds",))
+        maps = truth_of(tmp_path)
+        assert (maps.classes("a") == CITYSCAPES.train_id_named("road")).all()
+        assert (maps.has("a"), maps.missing_classes("a")) == (False, None)
+        with pytest.raises(DataError, match=r"image a: no label map .*instanceIds"):
+            maps.panoptic("a")
 
 
 class TestRefused:
@@ -232,7 +341,7 @@ class TestRefused:
     @pytest.fixture
     def maps(self, tmp_path):
         write_maps(tmp_path, "a", np.full((3, 4), ROAD, np.uint16))
-        return maps_of(tmp_path)
+        return truth_of(tmp_path)
 
     def replace(self, maps, name, values):
         path = maps.root / f"gtFine/train/town/a_gtFine_{name}.png"
@@ -241,11 +350,11 @@ class TestRefused:
 
     def test_no_root(self, tmp_path):
         with pytest.raises(DataError, match=r"data\.root=.*gone: no such folder"):
-            maps_of(tmp_path / "gone").ids()
+            truth_of(tmp_path / "gone").ids()
 
     def test_no_map(self, maps):
-        with pytest.raises(DataError, match=r"no instance map matches gtFine/\{split\}.*in split val.*data\.split"):
-            LabelMaps(maps.root, "val", CITYSCAPES).ids()
+        with pytest.raises(DataError, match=r"no instance map matches gtFine/\{split\}.*in split val.*data\.files"):
+            GroundTruth(maps.root, "val", CITYSCAPES).ids()
 
     def test_no_map_of_an_image(self, maps):
         for read in (maps.boxes, lambda i: maps.tags(i, GRID)):
@@ -254,7 +363,7 @@ class TestRefused:
 
     @pytest.mark.parametrize("image_id", ["../a", "town/a", "/a", "..", ".", ""])
     def test_a_path(self, maps, image_id):
-        for read in (maps.boxes, maps.photograph, maps.missing_instances, lambda i: maps.tags(i, GRID)):
+        for read in (maps.boxes, maps.panoptic, maps.missing_instances, lambda i: maps.tags(i, GRID)):
             with pytest.raises(DataError, match="is no plain file name"):
                 read(image_id)
 
@@ -285,12 +394,11 @@ class TestRefused:
             maps.boxes("a")
 
     def test_a_label_map_of_16_bits(self, maps):
-        path = self.replace(maps, "labelIds", np.full((3, 4), ROAD, np.uint16))
-        with pytest.raises(DataError, match=f"{path.name}: uint16; expected a label map of 8 bits"):
-            maps.tags("a", GRID)
+        self.replace(maps, "labelIds", np.full((3, 4), ROAD, np.uint16))
+        assert maps.tags("a", GRID)[1] == (frozenset({CITYSCAPES.train_id_named("road")}),)
 
     def test_an_instance_map_of_more_than_16_bits(self, maps, monkeypatch):
         # No PNG holds so much; TIFF does.
-        monkeypatch.setattr("weakpan.data.label_maps.read_map", lambda _: np.full((3, 4), 70000, np.int32))
-        with pytest.raises(DataError, match="values 70000 to 70000; expected an instance map of 16 bits"):
+        monkeypatch.setattr("weakpan.data.ground_truth.read_map", lambda _: np.full((3, 4), 70000, np.int32))
+        with pytest.raises(DataError, match="values 70000 to 70000; expected a label map of 16 bits"):
             maps.boxes("a")

@@ -9,7 +9,7 @@ The classes are in the order of their train ids.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -54,8 +54,25 @@ def load_catalog(name_or_path: str) -> Catalog:
             found=name_or_path,
         )
     table = read_json(path, ClassTable, "correct the class table")
-    classes = tuple(ClassInfo(row.name, row.dataset_id, row.color, row.thing) for row in table.classes)
     try:
-        return Catalog(table.name, classes, frozenset(table.ignored_dataset_ids))
+        return to_catalog(table)
     except DataError as error:
         raise DataError(str(error), path=path) from error
+
+
+def to_catalog(table: ClassTable) -> Catalog:
+    """The class table of a file's content; raises DataError for an ambiguous one."""
+    classes = tuple(ClassInfo(row.name, row.dataset_id, row.color, row.thing) for row in table.classes)
+    return Catalog(table.name, classes, frozenset(table.ignored_dataset_ids))
+
+
+def from_catalog(catalog: Catalog) -> dict[str, Any]:
+    """A class table as a file holds it, in plain containers."""
+    return {
+        "name": catalog.name,
+        "classes": [
+            {"name": c.name, "dataset_id": c.dataset_id, "color": list(c.color), "thing": c.is_thing}
+            for c in catalog.classes
+        ],
+        "ignored_dataset_ids": sorted(catalog.ignored_dataset_ids),
+    }
