@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import weakpan.stages.fit
 
 import weakpan.rounds
-import weakpan.stages.fit
 import weakpan.stages.settings
 from tests.integration.loop_in_process import (
     ROOT,
