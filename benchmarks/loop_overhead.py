@@ -38,7 +38,11 @@ from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.config.modules import segmenter_crops
 from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, TrainingViews, WholeImages
+from weakpan.labels.inputs import LabelInput
+from weakpan.labels.pipeline import PseudoLabels
+from weakpan.labels.rule import CANDIDATES
 from weakpan.labels.store import LabelStore
+from weakpan.labels.trail import AuditTrail
 from weakpan.stages.build import build_segmenter, build_trainer, load_weights, quieten_lightning
 from weakpan.stages.experiment import Experiment, prepare
 from weakpan.storage.layout import RunLayout
@@ -142,12 +146,16 @@ def fit_bare(experiment: Experiment, module: SegmenterModule, data: PanopticData
 
 def relabel(experiment: Experiment, module: SegmenterModule, split: ImageTree, folder: Path) -> Cost:
     """Cost of making the labels of round 1."""
-    config = experiment.config
-    annotations = experiment.weak if config.rounds.candidates else None
-    images = WholeImages(split, split.ids, segmenter_crops(config.segmenter).scale, annotations)
-    writer = WriteLabels(LabelStore(folder), experiment.masks, experiment.weak, config.labels, 1)
+    config, stores, rules = experiment.config, experiment.stores, experiment.rules
+    annotations = experiment.weak if CANDIDATES in rules.needs(1) else None
+    scale, store = segmenter_crops(config.segmenter).scale, LabelStore(folder)
+    images = WholeImages(split, split.ids, scale, annotations, semantic_only=True)
+
+    def write(inp: LabelInput, labels: PseudoLabels, trail: AuditTrail | None) -> None:  # noqa: ARG001
+        store.write(inp.annotation.image_id, labels)
+
+    writer = WriteLabels(write, rules, stores.masks.read, stores.seeds.read, experiment.weak, 1)
     trainer = build_trainer(config, experiment.layout, "benchmark", [writer], [])
-    module.decode_panoptic, module.diffusion = False, config.rounds.diffusion
     data = PanopticDataModule(None, images, 1, config.data.workers, 0)
     start = Cost.now()
     trainer.predict(module, data, return_predictions=False)

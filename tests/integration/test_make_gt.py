@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from weakpan.labels.settings import LabelSettings
 
 import weakpan.parallel.sharing
 from tests.integration.make_gt_in_process import finished, results, run, script, times
@@ -29,7 +28,7 @@ from weakpan.data.formats.coco import CocoPanoptic
 from weakpan.data.formats.released import ReleasedTree
 from weakpan.data.image_tree import ImageTree
 from weakpan.labels.inputs import LabelInput
-from weakpan.labels.pipeline import make_labels
+from weakpan.labels.pipeline import LabelRules, make_labels
 from weakpan.labels.trail import RULES
 from weakpan.labels.trail_store import AuditStore
 from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city
@@ -223,7 +222,7 @@ class TestLabels:
         tree = ReleasedTree(chain, "train", TOY_CITY)
         for image_id in IDS:
             inp = LabelInput(tree.cam(image_id), None, tree.masks(image_id), weak.images[image_id])
-            labels = make_labels(inp, LabelSettings(), TOY_CITY, GRID, 0)
+            labels = make_labels(inp, LabelRules(), TOY_CITY, GRID, 0)
             found = np.array(Image.open(chain / f"pred_sem_clean/{image_id}_leftImg8bit.png"))
             np.testing.assert_array_equal(found, labels.semantic)
             found = np.array(Image.open(chain / f"pred_ins_clean/{image_id}_leftImg8bit.png"))

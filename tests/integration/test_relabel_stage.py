@@ -34,7 +34,7 @@ def seen(monkeypatch):
     ids, step = [], SegmenterModule.predict_step
 
     def noted(self, batch, batch_idx):
-        ids.extend([batch["image_id"]] if self.deferred else [])
+        ids.extend([batch["image_id"]] if batch["semantic_only"] else [])
         return step(self, batch, batch_idx)
 
     monkeypatch.setattr(SegmenterModule, "predict_step", noted)
