@@ -74,8 +74,14 @@ def room_of(path):
 
 
 def imported(path, in_functions=True):
-    """Names of the modules that a file imports, wherever the statement stands or only when it is imported itself."""
+    """Names of the modules that a file imports, wherever the statement stands or only when it is imported itself.
+
+    What is imported for types alone is left out.
+    """
     names, tree = [], ast.parse(path.read_text(encoding="utf-8"))
+    for node in [n for n in ast.walk(tree) if isinstance(n, ast.If)]:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
     for node in ast.walk(tree) if in_functions else tree.body:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
@@ -96,6 +102,10 @@ def named(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
     return [value for value in values if isinstance(value, str) and DOTTED.fullmatch(value)]
+
+
+OF_TENSORS = {"weakpan.refinement.bands", "weakpan.refinement.pixel_adaptive"}
+"""Imported by label rules when they are called with tensors: whoever has these has torch."""
 
 
 def module_of(name):
@@ -177,7 +187,8 @@ def refuse_torch(start, in_functions):
         if path in seen:
             continue
         seen.add(path)
-        for name in imported(path, in_functions):
+        called_later = OF_TENSORS - set(imported(path, in_functions=False)) if room_of(path) == "labels" else set()
+        for name in set(imported(path, in_functions)) - called_later:
             assert name.split(".")[0] not in ("torch", "pytorch_lightning"), f"{start} reaches {path}, which does"
             if name.startswith("weakpan."):
                 near = PACKAGE.parent / Path(*name.split("."))
