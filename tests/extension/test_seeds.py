@@ -15,7 +15,7 @@ from weakpan.basics.errors import ConfigError
 from weakpan.config.train_checks import check_train
 from weakpan.data.annotation_file import read_weak_annotations
 from weakpan.data.candidates import whole_image_sets
-from weakpan.make_gt.run import make_gt
+from weakpan.job.make_gt import make_gt
 from weakpan.storage.images import read_map
 
 

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from weakpan.config.compose import register
 from weakpan.config.make_gt import MakeGtConfig, to_make_gt_config
-from weakpan.make_gt.run import make_gt
+from weakpan.job.make_gt import make_gt
 
 ROOT = Path(__file__).parents[2]
 GROUPS = ("data", "layout", "masks", "seeds", "labels", "trainer", "debug")

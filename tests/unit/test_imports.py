@@ -18,7 +18,8 @@ ORDER = (
     ("training", "report", "evaluation"),
     ("config", "callbacks"),
     ("tasks",),
-    ("audit", "stages"),
+    ("audit",),
+    ("stages",),
     ("rounds", "make_gt", "predict"),
     ("job",),
     ("scripts",),
@@ -58,7 +59,7 @@ READ_GROUND_TRUTH = (
 
 BEFORE_WORK = (
     "scripts/train.py", "scripts/predict.py", "scripts/make_gt.py",
-    "config/train_checks.py", "config/predict.py", "config/command_line.py", "make_gt/run.py", "seeds/__init__.py",
+    "config/train_checks.py", "config/predict.py", "config/command_line.py", "job/make_gt.py", "seeds/__init__.py",
     "tasks/seeds_from_heatmaps.py",
 )  # fmt: skip
 """So must what finds out that a command is wrong, and stages that need no network."""

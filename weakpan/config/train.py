@@ -17,10 +17,10 @@ from weakpan.config.data import DataConfig
 from weakpan.config.labels import build_rules
 from weakpan.config.objects import TARGET, build
 from weakpan.labels.pipeline import LabelRules
+from weakpan.masks.mask_net_settings import MaskNetSettings
 from weakpan.masks.source import MaskSource
 from weakpan.parallel.cores import available_cores
 from weakpan.seeds.source import SeedSource
-from weakpan.training.mask_net_settings import MaskNetSettings
 
 
 class Supervision(Enum):

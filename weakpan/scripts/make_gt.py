@@ -20,7 +20,7 @@ def main(composed: DictConfig) -> None:
     from weakpan.basics.errors import WeakpanError, exit_with, print_skipped
     from weakpan.config.command_line import typed_command
     from weakpan.config.make_gt import to_make_gt_config
-    from weakpan.make_gt.run import make_gt
+    from weakpan.job.make_gt import make_gt
 
     try:
         failures = make_gt(to_make_gt_config(composed), typed_command())

@@ -16,6 +16,7 @@ import torch
 from weakpan.basics.console import clock
 from weakpan.basics.errors import ConfigError, DataError, RunError
 from weakpan.data.loaders.box_crops import BoxDataModule, BoxedImage, BoxWindows
+from weakpan.masks.mask_net_settings import MaskNetSettings, MaskNetworkSettings
 from weakpan.masks.network_predictor import FORMAT, read_mask_net, write_mask_net
 from weakpan.models.encoder import INIT_PRETRAINED, create_timm, load_matching
 from weakpan.models.mask_net import MaskNet
@@ -26,7 +27,6 @@ from weakpan.stages.settings import record_of
 from weakpan.storage.images import inspect_image, read_rgb
 from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.training.mask_module import MaskModule
-from weakpan.training.mask_net_settings import MaskNetSettings, MaskNetworkSettings
 from weakpan.training.schedules import Poly
 
 NAME = "mask_net.pt"

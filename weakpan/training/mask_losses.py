@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from weakpan.basics.arrays import IGNORE
+from weakpan.masks.mask_net_settings import MaskLossWeights
 from weakpan.models.mask_net import MaskOutput
-from weakpan.training.mask_net_settings import MaskLossWeights
 
 # Likeness of neighbours is exp(-distance / 5) in Lab of 8 bits, where a step of 1 in L of 0..100 is one of 2.55: there
 # brightness counts as in the paper, and hue less. What is below the threshold counts nothing. Neighbours are this many

@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor
 
+from weakpan.masks.mask_net_settings import MaskLossWeights
 from weakpan.training.base import TrainingModule
 from weakpan.training.mask_losses import mask_losses
-from weakpan.training.mask_net_settings import MaskLossWeights
 
 
 class MaskModule(TrainingModule):

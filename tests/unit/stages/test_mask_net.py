@@ -13,7 +13,7 @@ from weakpan.data.loaders.box_window import WindowSettings
 from weakpan.masks.network_predictor import read_mask_net
 from weakpan.stages import mask_net
 from weakpan.stages.mask_net import NAME, make_mask_net
-from weakpan.training.mask_net_settings import MaskNetSettings, MaskNetworkSettings
+from weakpan.masks.mask_net_settings import MaskNetSettings, MaskNetworkSettings
 
 IDS = ("town_a", "town_b")
 SETTINGS = MaskNetSettings(

@@ -8,7 +8,7 @@ import torch
 
 from weakpan.models.mask_net import MaskOutput
 from weakpan.training.mask_losses import mask_losses, outside_loss, pairwise_loss, projection_loss
-from weakpan.training.mask_net_settings import MaskLossWeights
+from weakpan.masks.mask_net_settings import MaskLossWeights
 
 
 def box(top, bottom, left, right, size=8):

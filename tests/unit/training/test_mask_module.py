@@ -15,7 +15,7 @@ from weakpan.masks.painting import mask_iou
 from weakpan.masks.region import elliptic_radius
 from weakpan.models.mask_net import MaskNet
 from weakpan.training.mask_module import MaskModule
-from weakpan.training.mask_net_settings import MaskLossWeights
+from weakpan.masks.mask_net_settings import MaskLossWeights
 from weakpan.training.schedules import Poly
 
 WINDOWS = WindowSettings(side=48, a_image=4, images=4)
