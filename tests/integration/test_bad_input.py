@@ -104,7 +104,7 @@ class TestTheTree:
         contains(refused(f"data.train_list={tmp_path / 'none.txt'}"), "none.txt")
 
 
-class TestRealLabels:
+class TestGroundTruth:
     """Label maps that are needed: all of them to derive boxes and tags, later those of scores."""
 
     def test_an_image_without_labels(self, refused, city):
@@ -169,10 +169,10 @@ class TestTheWeakAnnotationFile:
     @pytest.mark.parametrize(
         ("edit", "parts"),
         [
-            (lambda c: c.update(version=9), ["version 9", "version 1"]),
-            (lambda c: c.update(format="coco"), ["not a weak-annotation file"]),
+            (lambda c: c.update(version=9), ["version is 9", "expected 1"]),
+            (lambda c: c.update(format="coco"), ['format is "coco"']),
             (lambda c: c["classes"].reverse(), ["made with classes bicycle", "data.classes=toy_city"]),
-            (lambda c: c["images"][1]["tags"].pop(), ["toyville_000001_000019", "lists of tags", "tiles"]),
+            (lambda c: c["images"][1]["tags"].pop(), ["toyville_000001_000019", "lists of tags", "crops"]),
             (lambda c: c["images"][2]["boxes"][-1].update(box=[0, 0, 96, 10]),
              ["toyville_000002_000019", "outside its 96 x 64 image"]),
             (lambda c: c["images"].pop(0), ["toyville_000000_000019", "no entry in the weak-annotation file"]),
@@ -197,7 +197,7 @@ class TestTheWeakAnnotationFile:
         def edit(content):
             content["images"][0].update(tags=["road", "sky"])
 
-        contains(refused(file_with(edit)), "toyville_000000_000019", "list of lists")
+        contains(refused(file_with(edit)), "toyville_000000_000019", "tags[0]", "expected a valid array")
 
     @pytest.mark.parametrize("text", ["", "{", "[]"])
     def test_what_is_not_json(self, refused, tmp_path, text):

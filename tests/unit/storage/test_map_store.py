@@ -1,4 +1,4 @@
-"""A folder of maps, sealed last."""
+"""A folder of maps, and manifests."""
 
 import json
 
@@ -21,17 +21,6 @@ def test_maps_come_back(store):
     store.write("a.b", values)
     assert store.has("a.b")
     np.testing.assert_array_equal(store.read("a.b"), values)
-
-
-def test_only_complete_folders_are_sealed(store):
-    store.write("a", np.zeros((1, 1), np.uint8))
-    with pytest.raises(RunError, match="no map of b"):
-        store.seal(["a", "b"], {})
-    assert not store.is_sealed()
-    store.seal(["a"], {"k": 1}, summary={"n": 3})
-    assert store.is_sealed()
-    manifest = read_manifest(store.manifest_path)
-    assert (manifest["ids"], manifest["settings"], manifest["summary"]) == (["a"], {"k": 1}, {"n": 3})
 
 
 @pytest.mark.parametrize("image_id", ["../a", "a/b", "", ".", ".."])
@@ -74,22 +63,3 @@ def test_changed_settings_name_the_keys(tmp_path):
 def test_manifests_are_plain_json(tmp_path):
     write_manifest(tmp_path / "m.json", {"record": {"x": 0.5}})
     assert json.loads((tmp_path / "m.json").read_text()) == {"version": 1, "record": {"x": 0.5}}
-
-
-def test_files_that_changed_after_the_seal_are_named(store):
-    for image_id in ("a", "b"):
-        store.write(image_id, np.zeros((2, 2), np.uint8))
-    store.seal(["a", "b"], {})
-    store.verify(["a", "b"])
-    store.write("b", np.ones((2, 2), np.uint8))
-    store.verify(["a"])
-    with pytest.raises(DataError, match=r"b\.png: missing, or changed since it was sealed; delete it and"):
-        store.verify(["a", "b"])
-    with pytest.raises(DataError, match="no map of c"):
-        store.verify(["c"])
-
-
-def test_a_folder_that_was_sealed_without_checksums_is_taken_as_it_is(store):
-    store.write("a", np.zeros((2, 2), np.uint8))
-    write_manifest(store.manifest_path, {"ids": ["a"], "settings": {}})
-    store.verify(["a"])
