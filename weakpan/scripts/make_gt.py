@@ -21,9 +21,12 @@ def main(composed: DictConfig) -> None:
     from weakpan.config.command_line import typed_command
     from weakpan.config.make_gt import to_make_gt_config
     from weakpan.make_gt.run import make_gt
+    from weakpan.parallel.threads import limit_threads
 
     try:
-        failures = make_gt(to_make_gt_config(composed), typed_command())
+        config = to_make_gt_config(composed)
+        limit_threads(config.trainer.get("devices"))
+        failures = make_gt(config, typed_command())
     except WeakpanError as error:
         exit_with(error)
     print_skipped(failures)
@@ -32,6 +35,9 @@ def main(composed: DictConfig) -> None:
 
 def start() -> None:
     """Run the command that the command line holds."""
+    from weakpan.parallel.threads import share_cores
+
+    share_cores()
     from weakpan.basics.errors import STATUS_SKIPPED
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register

@@ -23,11 +23,13 @@ def main(composed: DictConfig) -> None:
     from weakpan.basics.console import say_loading
     from weakpan.basics.errors import STATUS_USER, WeakpanError, exit_with, print_skipped
     from weakpan.config.predict import to_predict_config
+    from weakpan.parallel.threads import limit_threads
 
     try:
         config = to_predict_config(composed)
     except WeakpanError as error:
         exit_with(error)
+    limit_threads(config.trainer.get("devices"))
     # Seconds pass before these are there: what is wrong with the command line is told before.
     say_loading()
     from pytorch_lightning.utilities import rank_zero_only
@@ -49,6 +51,9 @@ def main(composed: DictConfig) -> None:
 
 def start() -> None:
     """Run the command that the command line holds."""
+    from weakpan.parallel.threads import share_cores
+
+    share_cores()
     from weakpan.basics.errors import STATUS_SKIPPED
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register

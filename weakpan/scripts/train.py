@@ -19,11 +19,13 @@ def main(composed: DictConfig) -> float | None:
     from weakpan.config.command_line import typed_command
     from weakpan.config.sweeps import folder_of_job
     from weakpan.config.train_checks import to_train_config
+    from weakpan.parallel.threads import limit_threads
 
     try:
         config = to_train_config(composed)
     except WeakpanError as error:
         exit_with(error)
+    limit_threads(config.trainer.get("devices"))
     # Seconds pass before these are there: what is wrong with the command line is told before.
     say_loading()
     from weakpan.job.run import Work, run_job
@@ -34,6 +36,9 @@ def main(composed: DictConfig) -> float | None:
 
 def start() -> None:
     """Run the command that the command line holds."""
+    from weakpan.parallel.threads import share_cores
+
+    share_cores()
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.run_name import job_stamp
