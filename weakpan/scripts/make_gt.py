@@ -17,14 +17,17 @@ SKIPPED: list[tuple[str, str]] = []
 @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="make_gt")
 def main(composed: DictConfig) -> None:
     """Compose, check, run the stage; list what could not be done."""
+    from weakpan.basics.console import set_up_logging
     from weakpan.basics.errors import WeakpanError, exit_with, print_skipped
     from weakpan.config.command_line import typed_command
     from weakpan.config.make_gt import to_make_gt_config
     from weakpan.make_gt.run import make_gt
+    from weakpan.parallel.ranks import rank
     from weakpan.parallel.threads import limit_threads
 
     try:
         config = to_make_gt_config(composed)
+        set_up_logging(rank, config.verbose, config.quiet)
         limit_threads(config.trainer.get("devices"))
         failures = make_gt(config, typed_command())
     except WeakpanError as error:
