@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import NoReturn, Self
+
+from weakpan.basics.console import PLAIN, say_error
+
+log = logging.getLogger(__name__)
 
 STATUS_USER = 2
 """Exit status of the three scripts after an error that the user can mend."""
@@ -113,12 +118,12 @@ def one_line(message: str) -> str:
 
 
 def print_skipped(failures: Iterable[tuple[str, str]]) -> None:
-    """Print a line for each image that was left out: its id and why."""
+    """Say, in a line for each image that was left out, its id and why."""
     for image_id, message in failures:
-        print(f"not done: {image_id}: {one_line(message)}", file=sys.stderr, flush=True)
+        log.warning("not done: %s: %s", image_id, one_line(message), extra=PLAIN)
 
 
 def exit_with(error: WeakpanError) -> NoReturn:
-    """Print the error in one line and end the process; what people start calls this, and nothing else."""
-    print(f"error: {one_line(str(error))}", file=sys.stderr, flush=True)
+    """Say the error in one line and end the process; what people start calls this, and nothing else."""
+    say_error(one_line(str(error)))
     sys.exit(STATUS_USER)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytorch_lightning as pl
 import torch
+
+from weakpan.parallel.cores import available_cores
 
 AHEAD = 2
 """Jobs that may wait for the thread: enough to even out their lengths, few enough to hold in memory."""
@@ -67,5 +68,4 @@ def gains_time(trainer: pl.Trainer) -> bool:
     if device != "cpu":
         # Only of CUDA is it known that two threads may use it at a time.
         return device == "cuda"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return torch.get_num_threads() * trainer.num_devices < cores
+    return torch.get_num_threads() * trainer.num_devices < available_cores()

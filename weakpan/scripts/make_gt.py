@@ -17,13 +17,19 @@ SKIPPED: list[tuple[str, str]] = []
 @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="make_gt")
 def main(composed: DictConfig) -> None:
     """Compose, check, run the stage; list what could not be done."""
+    from weakpan.basics.console import set_up_logging
     from weakpan.basics.errors import WeakpanError, exit_with, print_skipped
     from weakpan.config.command_line import typed_command
     from weakpan.config.make_gt import to_make_gt_config
     from weakpan.job.make_gt import make_gt
+    from weakpan.parallel.ranks import rank
+    from weakpan.parallel.threads import limit_threads
 
     try:
-        failures = make_gt(to_make_gt_config(composed), typed_command())
+        config = to_make_gt_config(composed)
+        set_up_logging(rank, config.verbose, config.quiet)
+        limit_threads(config.trainer.get("devices"))
+        failures = make_gt(config, typed_command())
     except WeakpanError as error:
         exit_with(error)
     print_skipped(failures)
@@ -32,6 +38,9 @@ def main(composed: DictConfig) -> None:
 
 def start() -> None:
     """Run the command that the command line holds."""
+    from weakpan.parallel.threads import share_cores
+
+    share_cores()
     from weakpan.basics.errors import STATUS_SKIPPED
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register

@@ -20,14 +20,18 @@ SKIPPED: list[tuple[str, str]] = []
 @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="predict")
 def main(composed: DictConfig) -> None:
     """Compose, check, predict; list what was left out."""
-    from weakpan.basics.console import say_loading
+    from weakpan.basics.console import say_loading, set_up_logging
     from weakpan.basics.errors import STATUS_USER, WeakpanError, exit_with, print_skipped
     from weakpan.config.predict import to_predict_config
+    from weakpan.parallel.ranks import rank
+    from weakpan.parallel.threads import limit_threads
 
     try:
         config = to_predict_config(composed)
     except WeakpanError as error:
         exit_with(error)
+    set_up_logging(rank, config.verbose, config.quiet)
+    limit_threads(config.trainer.get("devices"))
     # Seconds pass before these are there: what is wrong with the command line is told before.
     say_loading()
     from pytorch_lightning.utilities import rank_zero_only
@@ -49,6 +53,9 @@ def main(composed: DictConfig) -> None:
 
 def start() -> None:
     """Run the command that the command line holds."""
+    from weakpan.parallel.threads import share_cores
+
+    share_cores()
     from weakpan.basics.errors import STATUS_SKIPPED
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register

@@ -14,16 +14,20 @@ from weakpan.config.location import conf_folder
 @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="train")
 def main(composed: DictConfig) -> float | None:
     """Compose, check, run; returns the figure that sweeps optimise."""
-    from weakpan.basics.console import say_loading
+    from weakpan.basics.console import say_loading, set_up_logging
     from weakpan.basics.errors import WeakpanError, exit_with
     from weakpan.config.command_line import typed_command
     from weakpan.config.sweeps import folder_of_job
     from weakpan.config.train_checks import to_train_config
+    from weakpan.parallel.ranks import rank
+    from weakpan.parallel.threads import limit_threads
 
     try:
         config = to_train_config(composed)
     except WeakpanError as error:
         exit_with(error)
+    set_up_logging(rank, config.verbose, config.quiet)
+    limit_threads(config.trainer.get("devices"))
     # Seconds pass before these are there: what is wrong with the command line is told before.
     say_loading()
     from weakpan.job.run import Work, run_job
@@ -34,6 +38,9 @@ def main(composed: DictConfig) -> float | None:
 
 def start() -> None:
     """Run the command that the command line holds."""
+    from weakpan.parallel.threads import share_cores
+
+    share_cores()
     from weakpan.config.command_line import run_command
     from weakpan.config.compose import register
     from weakpan.config.run_name import job_stamp

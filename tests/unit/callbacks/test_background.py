@@ -1,6 +1,5 @@
 """Work behind the network: in order, bounded, and no error is lost."""
 
-import os
 import threading
 import time
 from types import SimpleNamespace
@@ -8,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import weakpan.callbacks.background
 from weakpan.callbacks.background import AHEAD, Background, gains_time
 
 
@@ -99,7 +99,7 @@ def test_the_thread_computes_alone_and_nobody_else_has_to():
     ],
 )
 def test_a_thread_needs_a_free_core_or_an_accelerator(monkeypatch, device, cores, ranks, gains):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(weakpan.callbacks.background, "available_cores", lambda: cores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     trainer = SimpleNamespace(num_devices=ranks, strategy=SimpleNamespace(root_device=torch.device(device)))
     assert gains_time(trainer) is gains

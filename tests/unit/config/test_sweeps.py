@@ -35,8 +35,8 @@ def composed(name, *overrides, job=None):
         ("train", "run=runs/${seed}/${seeds.rule.threshold}_x", "runs/sweep/sweep_x", "runs/5/0.5_x"),
         ("train", "run=${oc.env:WEAKPAN_STAMP}/j${hydra:job.num}", "noon/jsweep", "noon/j3"),
         ("train", "run=runs/${oc.select:seed}", "runs/sweep", "runs/5"),
-        ("make_gt", "out=OUT/${seeds.rule.threshold}", "OUT/sweep", "OUT/0.5"),
-        ("make_gt", "out=OUT", "OUT", "OUT"),
+        ("make_gt", "run=OUT/${seeds.rule.threshold}", "OUT/sweep", "OUT/0.5"),
+        ("make_gt", "run=OUT", "OUT", "OUT"),
     ],
 )
 def test_a_sweep_has_a_folder_that_no_default_value_names(name, given, of_sweep, of_job, monkeypatch):
@@ -60,11 +60,11 @@ def test_a_sweep_and_its_jobs_have_one_time():
 
 
 def test_settings_say_the_time_at_which_the_folder_was_named():
-    given = ["stage=boxes", "data=camvid", "data.root=CAMVID", "out=OUT/${now:%f}"]
+    given = ["stage=annotations", "data=camvid", "data.root=CAMVID", "run=OUT/${now:%f}"]
     with initialize_config_dir(CONF, version_base="1.3"):
         config = compose("make_gt", given)
-    folder = str(config.out)
-    assert to_make_gt_config(config).out == folder
+    folder = str(config.run)
+    assert to_make_gt_config(config).run == folder
 
 
 @pytest.mark.parametrize(
