@@ -1,4 +1,4 @@
-"""Checks of the configuration that types cannot make, and the settings that manifests keep."""
+"""Checks of the configuration that types cannot make."""
 
 import dataclasses
 from pathlib import Path
@@ -9,17 +9,17 @@ from omegaconf import OmegaConf
 from weakpan.basics.errors import ConfigError
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.config.train import Supervision, TrainConfig
-from weakpan.config.train_checks import check_train, settings_of, to_train_config
-from weakpan.toy_city.city import ToyCitySpec
+from weakpan.config.train_checks import check_run, to_train_config
 
 COMPLETE = ("run=r", "data.name=d", "data.root=x", "data.classes=camvid")
 CONF = Path(__file__).parents[3] / "conf"
+GROUPS = {"classifier": "small", "segmenter": "small", "masks": "default", "seeds": "cam", "labels": "default"}
 
 
 def composed(*changes):
     schema = OmegaConf.structured(TrainConfig)
-    modules = {group: OmegaConf.load(CONF / group / "small.yaml") for group in ("classifier", "segmenter")}
-    return OmegaConf.merge(schema, modules, OmegaConf.from_dotlist([*COMPLETE, *changes]))
+    groups = {group: OmegaConf.load(CONF / group / f"{option}.yaml") for group, option in GROUPS.items()}
+    return OmegaConf.merge(schema, groups, OmegaConf.from_dotlist([*COMPLETE, *changes]))
 
 
 def test_defaults_are_valid_and_typed():
@@ -31,33 +31,39 @@ def test_defaults_are_valid_and_typed():
 
 OUT_OF_RANGE = {
     "rounds.n=0": "rounds.n=0: expected 1 or more",
-    "rounds.epochs=0": "rounds.epochs=0",
-    "rounds.min_loss_drop=1.5": "rounds.min_loss_drop=1.5: expected 0 to 1",
-    "seeds.threshold=1.2": "seeds.threshold=1.2: expected 0 to 1",
-    "workers=0": "workers=0",
-    "masks.grabcut.core=2": "masks.grabcut.core=2.*expected a number from 0 to 1",
+    "rounds.epochs=0": "rounds.epochs=0: expected 1 or more",
+    "rounds.min_loss_drop=1.5": "rounds.min_loss_drop=1.5: expected a number from 0 to 1",
+    "seeds.rule.threshold=1.2": "seeds.rule.threshold=1.2: expected a number from 0 to 1",
+    "seeds.scale=[1]": "seeds.scale: no such key; did you mean scales?",
+    "workers=0": "workers=0: expected 1 or more",
+    "masks.grabcut.core=2": "masks.grabcut.core=2.0: expected a number from 0 to 1",
     "masks._target_=guess": "masks._target_=guess: cannot be imported",
-    "labels.rules.mine._target_=weakpan.labels.Mine": "labels.rules.mine._target_=weakpan.labels.Mine",
-    "labels.steps=[tag_check]": "labels.steps: no such key; did you mean",
-    "data.crop.height=0": "data.crop.height=0",
-    "data.workers=-1": "data.workers=-1",
-    "report.val_images=-1": "report.val_images=-1",
-    "seed=-1": "seed=-1",
-    "supervision=semi": "supervision=semi with full_list=None",
-    "full_list=ids.txt": "supervision=weak with full_list=ids.txt",
+    "labels.rules.score_threshold.minimum=1.1": "labels.rules.score_threshold.minimum=1.1: expected a number",
+    "labels.rules.mine._target_=weakpan.labels.Mine": "labels.rules.mine._target_=weakpan.labels.Mine: cannot be",
+    "labels.rules.tag_check._target_=weakpan.masks.CocoMasks": "labels.rules.tag_check._target_=weakpan.masks.CocoMasks",
+    "labels.steps=[tag_check]": "labels.steps: no such key",
+    "data.crop.height=0": "data.crop.height=0: expected 1 or more",
+    "data.workers=-1": "data.workers=-1: expected 0 or more",
+    "report.val_images=-1": "report.val_images=-1: expected 0 or more",
+    "seed=-1": "seed=-1: expected 0 or more",
+    "metric=val.best": "metric=val.best: expected train_loss or one of",
+    "trainer.max_epochs=3": "trainer.max_epochs=3: set by the loop itself; use rounds.epochs",
+    "supervision=semi": "supervision=semi: full_list=None; give full_list=FILE",
+    "full_list=ids.txt": "supervision=weak: full_list=ids.txt; the list",
 }
 
 
 @pytest.mark.parametrize(("change", "message"), OUT_OF_RANGE.items(), ids=list(OUT_OF_RANGE))
 def test_a_value_out_of_range_names_its_key(change, message):
-    with pytest.raises(ConfigError, match=message.replace("[", r"\[")):
+    with pytest.raises(ConfigError) as caught:
         to_train_config(composed(change))
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
     "change",
-    ["rounds.min_loss_drop=1", "seeds.threshold=0", "data.workers=0", "labels.rules.mine=null", "seed=0"],
-)  # fmt: skip
+    ["rounds.min_loss_drop=1", "seeds.rule.threshold=0", "data.workers=0", "labels.rules.tag_check=null", "seed=0"],
+)
 def test_the_ends_of_ranges_are_allowed(change):
     to_train_config(composed(change))
 
@@ -77,27 +83,8 @@ def test_an_interpolation_that_leads_nowhere_is_named():
 def test_checks_do_not_change_a_configuration():
     config = to_train_config(composed())
     before = dataclasses.asdict(config)
-    check_train(config)
+    check_run(config)
     assert dataclasses.asdict(config) == before
-
-
-def test_settings_are_flat_plain_and_without_workers():
-    config = to_train_config(composed("labels.rules.fill={_target_: weakpan.labels.LowIouFill, threshold: 0.5}"))
-    found = settings_of(config, "seed", "supervision", "data", "labels", "cues")
-    assert found["seed"] == 0
-    assert found["supervision"] == "weak"
-    assert found["labels.rules.fill.threshold"] == 0.5
-    assert found["labels.rules.fill._target_"] == "weakpan.labels.LowIouFill"
-    assert found["data.crop.height"] == 400
-    assert found["data.toy"] is None
-    assert not [key for key in found if "workers" in key]
-    assert {type(v) for v in found.values()} <= {int, float, str, bool, list, type(None)}
-
-
-def test_settings_of_a_generated_data_set_are_listed_one_by_one():
-    config = dataclasses.replace(to_train_config(composed()))
-    config.data.toy = ToyCitySpec(train=3)
-    assert settings_of(config, "data")["data.toy.train"] == 3
 
 
 def test_predict_takes_a_folder_or_a_split():

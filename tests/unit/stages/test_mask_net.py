@@ -10,10 +10,10 @@ from weakpan.basics.errors import ConfigError, RunError
 from weakpan.data.annotations import Box
 from weakpan.data.loaders.box_crops import BoxedImage
 from weakpan.data.loaders.box_window import WindowSettings
+from weakpan.masks.mask_net_settings import MaskNetSettings, MaskNetworkSettings
 from weakpan.masks.network_predictor import read_mask_net
 from weakpan.stages import mask_net
 from weakpan.stages.mask_net import NAME, make_mask_net
-from weakpan.masks.mask_net_settings import MaskNetSettings, MaskNetworkSettings
 
 IDS = ("town_a", "town_b")
 SETTINGS = MaskNetSettings(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from weakpan.masks.mask_net_settings import MaskLossWeights
 from weakpan.models.mask_net import MaskOutput
 from weakpan.training.mask_losses import mask_losses, outside_loss, pairwise_loss, projection_loss
-from weakpan.masks.mask_net_settings import MaskLossWeights
 
 
 def box(top, bottom, left, right, size=8):

@@ -10,12 +10,12 @@ import torch
 from tests.unit.masks.drawn_objects import tight_box
 from weakpan.data.loaders.box_crops import BoxDataModule, BoxedImage, BoxWindows
 from weakpan.data.loaders.box_window import WindowSettings
+from weakpan.masks.mask_net_settings import MaskLossWeights
 from weakpan.masks.network_predictor import NetworkPredictor
 from weakpan.masks.painting import mask_iou
 from weakpan.masks.region import elliptic_radius
 from weakpan.models.mask_net import MaskNet
 from weakpan.training.mask_module import MaskModule
-from weakpan.masks.mask_net_settings import MaskLossWeights
 from weakpan.training.schedules import Poly
 
 WINDOWS = WindowSettings(side=48, a_image=4, images=4)
