@@ -43,7 +43,7 @@ def made_up_frame() -> LabelInput:
         keep = rng.random((height, width)) < rng.uniform(0.2, 0.9)
         truth[box.slices][keep] = box.class_id
         masks[box.slices] = np.where(keep, box.class_id, 255)
-    tags = tuple(frozenset(t for t in tile if t % 4) for tile in GRID.tags(truth))
+    tags = tuple(frozenset(t for t in crop if t % 4) for crop in GRID.tags(truth))
     score = rng.random((HEIGHT, WIDTH), np.float32) * 0.02 + 0.985
     return LabelInput(truth, score, masks, ImageAnnotation("made_up", HEIGHT, WIDTH, tuple(boxes), tags))
 

@@ -27,7 +27,7 @@ SUFFIX = "_leftImg8bit"
 
 @dataclass
 class Frame:
-    """Real labels of one image.
+    """Ground truth of one image.
 
     Attributes:
         image_id: name.
@@ -103,7 +103,7 @@ def write_truth(root, frame, catalog, kind, rng):
 
 
 def write_cues(results, frame, catalog, rng):
-    """CAM map, prediction, scores, masks in boxes: like the real labels, with much that is wrong."""
+    """CAM map, prediction, scores, masks in boxes: like the ground truth, with much that is wrong."""
     truth, shape = frame.semantic, frame.semantic.shape
     classes = [*range(catalog.num_classes), 255]
 
@@ -225,8 +225,8 @@ def expected_labels(
     """Semantic map (uint8) and instance map (uint8, or uint16 with more than 254 instances) as files hold them."""
     boxes, truth = read_truth(root, image_id, catalog, kind)
     tags = []
-    for tile in GRID.tiles(*truth.shape):
-        tags.append(frozenset(np.unique(truth[tile.top : tile.bottom, tile.left : tile.right]).tolist()) - {255})
+    for crop in GRID.crops(*truth.shape):
+        tags.append(frozenset(np.unique(truth[crop.top : crop.bottom, crop.left : crop.right]).tolist()) - {255})
     name = f"{image_id}{SUFFIX}"
     masks = load(results / f"mcg_and_grabcut/train/{name}.png")
     if not catalog.is_thing[0]:

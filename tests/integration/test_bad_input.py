@@ -114,7 +114,7 @@ class TestGroundTruth:
 
     def test_a_validation_image_without_labels(self, refused, city):
         maps(city, "instanceIds", "val")[0].unlink()
-        contains(refused(), photographs(city, "val")[0], "no real labels", "data.val_split=null")
+        contains(refused(), photographs(city, "val")[0], "no ground truth", "data.val_split=null")
 
     @pytest.mark.parametrize("split", ["train", "val"])
     @pytest.mark.parametrize("kind", ["labelIds", "instanceIds"])

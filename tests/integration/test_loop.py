@@ -81,9 +81,9 @@ def test_labels_keep_what_boxes_and_tags_say(finished_run):
     for index in (0, 1):
         for image_id, entry in weak.images.items():
             semantic = read_map(folder / f"round_{index:02d}" / "labels" / f"{image_id}_semantic.png")
-            for tile, tags in zip(weak.grid.tiles(entry.height, entry.width), entry.tags, strict=True):
-                # A filled box may spill a class into a tile; stuff comes from nowhere but its tags.
-                stuff = {int(v) for v in np.unique(semantic[tile.slices]) if v < 255 and not TOY_CITY.is_thing[v]}
+            for crop, tags in zip(weak.grid.crops(entry.height, entry.width), entry.tags, strict=True):
+                # A filled box may spill a class into a crop; stuff comes from nowhere but its tags.
+                stuff = {int(v) for v in np.unique(semantic[crop.slices]) if v < 255 and not TOY_CITY.is_thing[v]}
                 assert stuff <= tags
             for class_id in TOY_CITY.thing_ids:
                 inside = np.zeros(semantic.shape, bool)

@@ -281,7 +281,7 @@ class TestRestart:
 
 
 class TestBadInput:
-    """Without real labels, or with odd ones."""
+    """Without ground truth, or with odd ones."""
 
     @pytest.fixture
     def tree(self, city, tmp_path):
@@ -290,7 +290,7 @@ class TestBadInput:
 
     @pytest.fixture
     def given(self, told, tree, weak, tmp_path):
-        """Boxes from a file, so that nothing but the audit needs real labels."""
+        """Boxes from a file, so that nothing but the audit needs ground truth."""
         return (*told, f"data.root={tree}", "source.boxes=annotations", f"source.annotations={weak}",
                 f"out={tmp_path / 'out'}")  # fmt: skip
 
@@ -305,7 +305,7 @@ class TestBadInput:
         with pytest.raises(DataError) as caught:
             run(*given, "audit=true")
         message = str(caught.value)
-        assert f"image {IDS[0]}: audit=true scores against real labels, and there is no " in message
+        assert f"image {IDS[0]}: audit=true scores against ground truth, and there is no " in message
         assert f"{IDS[0]}_gtFine_instanceIds.png (" in message
         assert "5 of 5 images lack theirs" in message
         assert not (tmp_path / "out").exists()

@@ -274,7 +274,7 @@ def test_a_checkpoint_that_changed_is_not_mixed_with_the_maps_of_the_one_before(
 
 
 class TestAudit:
-    """Scores of the maps against real labels."""
+    """Scores of the maps against ground truth."""
 
     @pytest.fixture
     def out(self, tmp_path):
@@ -337,7 +337,7 @@ class TestAudit:
         shutil.rmtree(tmp_path / "data/gtFine")
         weak = ("source.boxes=annotations", "source.tags=annotations", f"data.root={tmp_path / 'data'}",
                 f"source.annotations={trained / 'weak_annotations.json'}")  # fmt: skip
-        with pytest.raises(DataError, match=r"audit=true scores against real labels, and there is no .*4 of 4 images"):
+        with pytest.raises(DataError, match=r"audit=true scores against ground truth, and there is no .*4 of 4 images"):
             run(*told, *weak, "audit=true")
         assert not out.exists()
         assert run(*told, *weak) == []

@@ -243,7 +243,7 @@ def test_bad_places_are_refused(tiny_run: Path, tmp_path: Path) -> None:
 
     refused({**base, "out": str(photos)}, RunError, f"out={photos}", "a.png")
     refused({**base, "out": str(tmp_path / "file")}, RunError, f"out={tmp_path / 'file'}")
-    refused({**base, "input": str(tmp_path / "empty")}, DataError, f"input={tmp_path / 'empty'}", "no photograph")
+    refused({**base, "input": str(tmp_path / "empty")}, DataError, f"input={tmp_path / 'empty'}", "no image")
     refused({**base, "run": str(tmp_path / "gone")}, RunError, f"run={tmp_path / 'gone'}", "no such folder")
     refused({**base, "run": str(photos)}, RunError, "config.yaml", "run=")
     refused({**base, "round": 7}, RunError, "round=7", "0, 1")

@@ -1,1 +1,1 @@
-"""Masks, seeds and labels against real labels: scores and pictures that label making cannot read."""
+"""Masks, seeds and labels against ground truth: scores and pictures that label making cannot read."""

@@ -73,7 +73,7 @@ class MaskAudit:
         return self.real.missing_instances(image_id)
 
     def is_done(self, image_id: str) -> bool:
-        """Whether the scores are there, whole, and of map, records and real labels as they are."""
+        """Whether the scores are there, whole, and of map, records and ground truth as they are."""
         return self.missing(image_id) is None and self.scores.says(image_id, self._scored(image_id))
 
     def _scored(self, image_id: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class MaskAudit:
         """Score the map of an image and write the scores; counts boxes.
 
         Raises:
-            DataError: real labels, map or records are missing or damaged, or do not belong together.
+            DataError: ground truth, map or records are missing or damaged, or do not belong together.
         """
         path = self.missing(image_id)
         if path is not None:

@@ -64,7 +64,7 @@ class SeedAudit:
         return self.real.missing_classes(image_id)
 
     def is_done(self, image_id: str) -> bool:
-        """Whether the scores are there, whole, and of map and real labels as they are."""
+        """Whether the scores are there, whole, and of map and ground truth as they are."""
         return self.missing(image_id) is None and self.scores.says(image_id, self._scored(image_id))
 
     def _scored(self, image_id: str) -> dict[str, Any]:
@@ -74,11 +74,11 @@ class SeedAudit:
     def __call__(self, image_id: str) -> Counter[str]:
         """Score the map of an image and write the scores.
 
-        Each class that is in the map or in the real labels has an entry: `real`, its real pixels; `labelled`, pixels
+        Each class that is in the map or in the ground truth has an entry: `real`, its real pixels; `labelled`, pixels
         labelled with it; `right`, pixels of both. `labelled`, `precision` and `recall` are of all classes.
 
         Raises:
-            DataError: real labels or map are missing or damaged, or of different sizes.
+            DataError: ground truth or map are missing or damaged, or of different sizes.
         """
         path = self.missing(image_id)
         if path is not None:

@@ -32,7 +32,7 @@ def mask_table(summary: Mapping[str, Any]) -> str:
 def cam_table(summary: Mapping[str, Any]) -> str:
     """The classes of `summarise_cams`, one a line, shares in per cent: of all pixels, and as means over the images.
 
-    Classes that neither the maps nor the real labels hold are left out.
+    Classes that neither the maps nor the ground truth hold are left out.
     """
     present = {n: f for n, f in summary["per_class"].items() if (f["precision"], f["recall"]) != (None, None)}
     rows = [("all", summary["all"]), *present.items()]

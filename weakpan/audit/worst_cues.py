@@ -1,4 +1,4 @@
-"""Pictures of the cues that are farthest from the real labels, made from the files of the stages."""
+"""Pictures of the cues that are farthest from the ground truth, made from the files of the stages."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HEATMAPS = 3
 
 
 def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: AnnotationSource, real: ScoredImages, maps: Maps) -> RGBImage:
-    """The photograph around each box, and the outlines of its mask and its real instance.
+    """The image around each box, and the outlines of its mask and its real instance.
 
     Args:
         boxes: with a real instance each.
         weak: all boxes of their images, which instances are divided among.
-        real: labels and photographs.
+        real: labels and images.
         maps: maps of masks.
     """
     cases = []
@@ -58,12 +58,12 @@ def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: AnnotationSource, real: 
 def draw_worst_masks(
     images: Sequence[tuple[str, float]], weak: AnnotationSource, real: ScoredImages, maps: Maps
 ) -> RGBImage:
-    """Photograph with boxes, masks in boxes and real things of each image.
+    """Image with boxes, masks in boxes and real things of each image.
 
     Args:
         images: ids and mean IoU of their boxes.
         weak: boxes.
-        real: labels and photographs.
+        real: labels and images.
         maps: maps of masks.
     """
     rows, seen = [], set[int]()
@@ -83,31 +83,31 @@ def draw_worst_masks(
 def draw_worst_seeds(
     images: Sequence[tuple[str, float | None]], real: ScoredImages, maps: Maps, heatmaps: HeatmapFolder
 ) -> RGBImage:
-    """Photograph, seeds and real classes of each image, above the heatmaps of the classes that are most wrong.
+    """Image, seeds and real classes of each image, above the heatmaps of the classes that are most wrong.
 
     Args:
         images: ids and precision of their labels, None for an image without a label.
-        real: labels and photographs.
+        real: labels and images.
         maps: seeds.
         heatmaps: of the maps; images whose heatmaps are not there, or damaged, do without.
     """
     rows, seen = [], set[int]()
     for image_id, precision in images:
-        cam, classes, photograph = maps.read(image_id), real.classes(image_id), real.image(image_id)
+        cam, classes, image = maps.read(image_id), real.classes(image_id), real.image(image_id)
         seen |= {*np.unique(cam).tolist(), *np.unique(classes).tolist()}
         labelled = np.mean(cam[classes != IGNORE] != IGNORE)
         said = "no label" if precision is None else f"{precision:.0%} of the labels right"
         rows.append([
-            (f"{image_id}: {said}", photograph),
+            (f"{image_id}: {said}", image),
             (f"seeds: {labelled:.0%} labelled", color_semantic(cam, real.catalog)),
-            ("real labels", color_semantic(classes, real.catalog)),
+            ("ground truth", color_semantic(classes, real.catalog)),
         ])  # fmt: skip
         if heatmaps.has(image_id):
             kept = heatmaps.read(image_id)
             shown = _most_wrong(cam, classes, kept.classes)
             said = "for it orange, against it blue"
             pictures = [
-                (f"{real.catalog.names[class_id]}: {said}", overlay_heatmap(photograph, values))
+                (f"{real.catalog.names[class_id]}: {said}", overlay_heatmap(image, values))
                 for class_id, values in zip(shown, kept.only(shown).signed(), strict=True)
             ]
             rows += [pictures] if pictures else []

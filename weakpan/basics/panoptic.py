@@ -42,7 +42,7 @@ class PanopticMap:
 
 @dataclass(frozen=True)
 class PanopticTruth:
-    """Real labels of one image.
+    """Ground truth of one image.
 
     Attributes:
         semantic: (H, W) train ids, 255 ignored.

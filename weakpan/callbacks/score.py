@@ -1,4 +1,4 @@
-"""Scores predictions against real labels, every image once however many ranks there are."""
+"""Scores predictions against ground truth, every image once however many ranks there are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from weakpan.training.prediction import Prediction
 
 
 class ScorePredictions(EachPrediction):
-    """Collects scores while `SegmenterModule` predicts a split with real labels.
+    """Collects scores while `SegmenterModule` predicts a split with ground truth.
 
     `scorer` holds those of all ranks after `merge_ranks`.
 
@@ -46,10 +46,10 @@ class ScorePredictions(EachPrediction):
 
 
 class ScoreTags(EachPrediction):
-    """Collects logits and tags while `ClassifierModule` predicts a split with real labels.
+    """Collects logits and tags while `ClassifierModule` predicts a split with ground truth.
 
     `scores` holds those of all ranks after `merge_ranks`. The loop adds it after the training of the classifier when
-    there are real labels of `data.val_split`.
+    there are ground truth of `data.val_split`.
 
     Args:
         catalog: class table.
@@ -61,7 +61,7 @@ class ScoreTags(EachPrediction):
         self.scores = TagScores(catalog)
 
     def take(self, prediction: Mapping[str, Any]) -> None:
-        """Keep the logits and tags of one image's tiles."""
+        """Keep the logits and tags of one image's crops."""
         self.scores.add(prediction["logits"].float().cpu().numpy(), prediction["tags"].cpu().numpy())
 
     def merge_ranks(self) -> None:

@@ -92,9 +92,9 @@ class WriteLabels(EachPrediction):
         seeds = self.seeds(image_id) if SEEDS in needs else None
         probabilities = prediction.probabilities()
         trail = AuditTrail(most_likely(probabilities)[0], self.rules) if self.audit else None
-        tiles = weak.grid.tiles(annotation.height, annotation.width)
+        crops = weak.grid.crops(annotation.height, annotation.width)
         allowed = prediction.allowed() if CANDIDATES in needs else None
-        context = ProbabilityContext(annotation, weak.catalog, tiles, prediction.image, allowed, masks, seeds)
+        context = ProbabilityContext(annotation, weak.catalog, crops, prediction.image, allowed, masks, seeds)
         probabilities = refine_probabilities(
             probabilities,
             self.rules,

@@ -181,7 +181,7 @@ class _Conversion:
         self.catalog, self.grid = catalog, grid
         self._train_ids = {name: train_id for train_id, name in enumerate(catalog.names)}
         self._things = frozenset(catalog.thing_ids)
-        self._count = lru_cache(maxsize=64)(lambda height, width: len(grid.tiles(height, width)))
+        self._count = lru_cache(maxsize=64)(lambda height, width: len(grid.crops(height, width)))
 
     def image(self, entry: ImageEntry) -> ImageAnnotation:
         """The annotation of one image; raises DataError."""

@@ -49,7 +49,7 @@ class ImageAnnotation:
         height: of the image, pixels.
         width: of the image, pixels.
         boxes: in the order that instance ids follow.
-        tags: for each tile of the crop grid (row by row) the train ids with at least one pixel in it.
+        tags: for each crop of the crop grid (row by row) the train ids with at least one pixel in it.
     """
 
     image_id: str

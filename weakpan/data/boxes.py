@@ -17,7 +17,7 @@ INSTANCE_BASE = 1000
 
 
 def boxes_from_maps(semantic: SemanticMap, instances: InstanceMap, catalog: Catalog) -> tuple[Box, ...]:
-    """Derive the boxes of an image from its real labels, once.
+    """Derive the boxes of an image from its ground truth, once.
 
     Follows the authors' released code: ids ascending, so that pixels without an instance number come first (an
     image-wide pseudo box for each class of stuff, a group box for each class of things), then the instances by class

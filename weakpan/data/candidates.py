@@ -1,6 +1,6 @@
 """Which classes a pixel can have at all, as far as boxes and tags tell.
 
-A pixel can only be of a class that is a tag of every tile it lies in, and of a class of things only inside a box of
+A pixel can only be of a class that is a tag of every crop it lies in, and of a class of things only inside a box of
 that class (group boxes count). For every pixel that has a class of the table this is exact knowledge, not an estimate:
 it narrows most pixels to a few classes, and training and relabelling may use it where no label is trusted. Pixels of no
 class (void) are not marked by tags and get a set like the others.
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import BoxKind, ImageAnnotation
-from weakpan.data.crops import CropGrid, Tile
+from weakpan.data.crops import Crop, CropGrid
 
 _BITS = 31
 """Classes packed into one integer at a time; the rest of 64 bits holds what was packed before."""
@@ -45,7 +45,7 @@ def candidate_sets(
 ) -> CandidateSets:
     """The candidate sets of a view of one image.
 
-    Tiles and boxes are rectangles, so a scaled, cropped or flipped view needs only the source row and column of its
+    Crops and boxes are rectangles, so a scaled, cropped or flipped view needs only the source row and column of its
     pixels. Rows between two edges of rectangles are alike, columns too, so that sets are found for one of each and
     spread from there.
 
@@ -56,16 +56,16 @@ def candidate_sets(
         rows: (H,) source row of each row of the view, -1 for padding.
         columns: (W,) source column of each column of the view, -1 for padding.
     """
-    tiles = grid.tiles(annotation.height, annotation.width)
+    crops = grid.crops(annotation.height, annotation.width)
     boxes = [box for box in annotation.boxes if box.kind is not BoxKind.STUFF]
     some_rows, like_row = _unlike(
-        rows, [*(t.top for t in tiles), *(t.bottom for t in tiles), *(y for b in boxes for y in (b.ymin, b.ymax + 1))]
+        rows, [*(t.top for t in crops), *(t.bottom for t in crops), *(y for b in boxes for y in (b.ymin, b.ymax + 1))]
     )
     some_columns, like_column = _unlike(
         columns,
-        [*(t.left for t in tiles), *(t.right for t in tiles), *(x for b in boxes for x in (b.xmin, b.xmax + 1))],
+        [*(t.left for t in crops), *(t.right for t in crops), *(x for b in boxes for x in (b.xmin, b.xmax + 1))],
     )
-    sets = _distinct(_allowed(annotation, tiles, catalog, some_rows, some_columns))
+    sets = _distinct(_allowed(annotation, crops, catalog, some_rows, some_columns))
     return CandidateSets(sets.index.take(like_row, axis=0).take(like_column, axis=1), sets.table)
 
 
@@ -84,7 +84,7 @@ def _unlike(values: npt.NDArray[np.int64], edges: Sequence[int]) -> tuple[npt.ND
 
 def _allowed(
     annotation: ImageAnnotation,
-    tiles: Sequence[Tile],
+    crops: Sequence[Crop],
     catalog: Catalog,
     rows: npt.NDArray[np.int64],
     columns: npt.NDArray[np.int64],
@@ -92,8 +92,8 @@ def _allowed(
     """(C, H, W), the classes of each pixel."""
     classes, things = catalog.num_classes, list(catalog.thing_ids)
     allowed = np.ones((classes, len(rows), len(columns)), bool)
-    for tile, tags in zip(tiles, annotation.tags, strict=True):
-        inside = np.ix_(_between(rows, tile.top, tile.bottom), _between(columns, tile.left, tile.right))
+    for crop, tags in zip(crops, annotation.tags, strict=True):
+        inside = np.ix_(_between(rows, crop.top, crop.bottom), _between(columns, crop.left, crop.right))
         for class_id in range(classes):
             if class_id not in tags:
                 allowed[class_id][inside] = False

@@ -1,4 +1,4 @@
-"""The crop grid: fixed, overlapping tiles that image tags and the crop classifier refer to."""
+"""The crop grid: fixed, overlapping parts of an image that tags and the crop classifier refer to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from weakpan.basics.arrays import IGNORE, SemanticMap
 
 
 @dataclass(frozen=True)
-class Tile:
+class Crop:
     """A rectangle of an image: rows `top` to `bottom` and columns `left` to `right`, ends exclusive."""
 
     top: int
@@ -29,31 +29,31 @@ class Tile:
 
 @dataclass(frozen=True)
 class CropGrid:
-    """Overlapping tiles of one size that cover an image of any size.
+    """Overlapping crops of one size that cover an image of any size.
 
-    On 1024 x 2048 with crops of 400 x 500 this is the grid of the released code (15 tiles). There the overlap is
-    rounded up, so that on sizes that do not divide evenly the last tiles would end short of the border; here the last
-    tile of an axis is moved to the border, and where that leaves a hole the tiles of the axis are spread evenly. An
-    image smaller than a crop is one tile.
+    On 1024 x 2048 with crops of 400 x 500 this is the grid of the released code (15 crops). There the overlap is
+    rounded up, so that on sizes that do not divide evenly the last crops would end short of the border; here the last
+    crop of an axis is moved to the border, and where that leaves a hole the crops of the axis are spread evenly. An
+    image smaller than a crop is one crop.
 
     Attributes:
-        height: of a tile, pixels.
-        width: of a tile, pixels.
+        height: of a crop, pixels.
+        width: of a crop, pixels.
     """
 
     height: int
     width: int
 
-    def tiles(self, image_height: int, image_width: int) -> tuple[Tile, ...]:
-        """The tiles of an image, row by row."""
+    def crops(self, image_height: int, image_width: int) -> tuple[Crop, ...]:
+        """The crops of an image, row by row."""
         return tuple(
-            Tile(top, left, min(top + self.height, image_height), min(left + self.width, image_width))
+            Crop(top, left, min(top + self.height, image_height), min(left + self.width, image_width))
             for top in _starts(image_height, self.height)
             for left in _starts(image_width, self.width)
         )
 
     def tags(self, semantic: SemanticMap) -> tuple[frozenset[int], ...]:
-        """For each tile, the train ids with at least one pixel in it; 255 is no tag.
+        """For each crop, the train ids with at least one pixel in it; 255 is no tag.
 
         Args:
             semantic: (H, W) train ids.
@@ -61,12 +61,12 @@ class CropGrid:
         return tuple(frozenset(values) - {IGNORE} for values in self.values(semantic))
 
     def values(self, labels: npt.NDArray[np.uint8]) -> tuple[list[int], ...]:
-        """For each tile, the values with at least one pixel in it, ascending.
+        """For each crop, the values with at least one pixel in it, ascending.
 
         Args:
             labels: (H, W) any values.
         """
-        return tuple(_values(labels[tile.slices]) for tile in self.tiles(*labels.shape))
+        return tuple(_values(labels[crop.slices]) for crop in self.crops(*labels.shape))
 
 
 def _values(labels: npt.NDArray[np.uint8]) -> list[int]:
@@ -82,6 +82,6 @@ def _starts(size: int, crop: int) -> list[int]:
     overlap = math.ceil((count * crop - size) / (count - 1))
     starts = [i * (crop - overlap) for i in range(count - 1)] + [size - crop]
     if starts[-1] - starts[-2] > crop:
-        # So many tiles that what was rounded off adds up to a hole before the last one.
+        # So many crops that what was rounded off adds up to a hole before the last one.
         starts = [i * (size - crop) // (count - 1) for i in range(count)]
     return starts

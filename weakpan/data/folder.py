@@ -1,4 +1,4 @@
-"""A folder of photographs without labels, sub-folders included."""
+"""A folder of images without labels, sub-folders included."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from weakpan.basics.errors import DataError
 from weakpan.storage.images import inspect_image, read_rgb
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
-"""Files that are taken for photographs, in lower or upper case."""
+"""Files that are taken for images, in lower or upper case."""
 
 _WITH_END_MARKER = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Photographs of any size below a folder; the id of one is its file name without the suffix.
+    """Images of any size below a folder; the id of one is its file name without the suffix.
 
     Files and folders whose name begins with a dot are left out: file managers and cameras put previews there.
 
@@ -28,7 +28,7 @@ class ImageFolder:
         root: top folder.
 
     Raises:
-        DataError: on first use, for a missing folder, one without photographs, or two photographs with the same id.
+        DataError: on first use, for a missing folder, one without images, or two images with the same id.
     """
 
     root: Path
@@ -37,7 +37,7 @@ class ImageFolder:
     def _paths(self) -> dict[str, Path]:
         if not self.root.is_dir():
             what = "is a file" if self.root.exists() else "no such folder"
-            raise DataError(f"input={self.root}: {what}; expected a folder of photographs")
+            raise DataError(f"input={self.root}: {what}; expected a folder of images")
         found: dict[str, Path] = {}
         for path in sorted(self.root.rglob("*")):
             hidden = any(part.startswith(".") for part in path.relative_to(self.root).parts)
@@ -50,7 +50,7 @@ class ImageFolder:
                 )
             found[path.stem] = path
         if not found:
-            raise DataError(f"input={self.root}: no photograph in it ({', '.join(SUFFIXES)})")
+            raise DataError(f"input={self.root}: no image in it ({', '.join(SUFFIXES)})")
         return found
 
     @cached_property
@@ -59,11 +59,11 @@ class ImageFolder:
         return tuple(sorted(self._paths))
 
     def image_path(self, image_id: str) -> Path:
-        """Path of the photograph."""
+        """Path of the image."""
         return self._paths[image_id]
 
     def image(self, image_id: str) -> RGBImage:
-        """The photograph as (H, W, 3) uint8, RGB, turned as its EXIF orientation says."""
+        """The image as (H, W, 3) uint8, RGB, turned as its EXIF orientation says."""
         return read_rgb(self._paths[image_id])
 
     def image_size(self, image_id: str) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Where a class must occur: the other half of what boxes and tags say.
 
-Candidate sets tell what a pixel cannot be; a tag also tells that its class is somewhere in the tile, and a box that its
+Candidate sets tell what a pixel cannot be; a tag also tells that its class is somewhere in the crop, and a box that its
 class fills a good part of it.
 """
 
@@ -25,7 +25,7 @@ class Presence:
     Attributes:
         areas: (R, 4) int64: top, left, bottom, right in pixels of the view, the last two exclusive.
         classes: (R, C) bool, the classes that occur.
-        is_box: (R,) bool, True for the box of one thing, which its class fills for a good part; False for a tile or the
+        is_box: (R,) bool, True for the box of one thing, which its class fills for a good part; False for a crop or the
             box of a crowd, in which a class may be a few pixels.
     """
 
@@ -40,7 +40,7 @@ def nowhere(num_classes: int) -> Presence:
 
 
 def presence(annotation: ImageAnnotation, grid: CropGrid, catalog: Catalog, view: View) -> Presence:
-    """What must occur in a view: stuff in the tiles that it shows entirely, things in the boxes that it shows entirely.
+    """What must occur in a view: stuff in the crops that it shows entirely, things in the boxes that it shows entirely.
 
     Args:
         annotation: boxes and tags.
@@ -50,8 +50,8 @@ def presence(annotation: ImageAnnotation, grid: CropGrid, catalog: Catalog, view
     """
     stuff = ~catalog.is_thing[: catalog.num_classes]
     found: list[tuple[tuple[int, int, int, int], npt.NDArray[np.bool_], bool]] = []
-    for tile, tags in zip(grid.tiles(annotation.height, annotation.width), annotation.tags, strict=True):
-        area = _on_view(view, tile.top, tile.left, tile.bottom, tile.right)
+    for crop, tags in zip(grid.crops(annotation.height, annotation.width), annotation.tags, strict=True):
+        area = _on_view(view, crop.top, crop.left, crop.bottom, crop.right)
         if area is not None:
             found.append((area, _marking(tags, catalog.num_classes) & stuff, False))
     for box in annotation.boxes:

@@ -87,7 +87,7 @@ def score_boxes(
     Args:
         semantic: (H, W) uint8, masks in boxes: train ids of things; 254 and 255 are no mask.
         boxes: of the image, of any kind; the instance boxes are scored.
-        truth: (H, W) real labels.
+        truth: (H, W) ground truth.
         catalog: class table of all.
 
     Returns:
@@ -98,7 +98,7 @@ def score_boxes(
         ValueError: maps of different sizes.
     """
     if semantic.shape != truth.semantic.shape:
-        raise ValueError(f"a map of {semantic.shape} and real labels of {truth.semantic.shape} do not match")
+        raise ValueError(f"a map of {semantic.shape} and ground truth of {truth.semantic.shape} do not match")
     real = find_instances(truth, catalog)
     matched = match_boxes(boxes, real.boxes)
     perfect = np.where(catalog.is_thing[truth.semantic], truth.semantic, np.uint8(NO_THING))

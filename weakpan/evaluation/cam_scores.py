@@ -32,7 +32,7 @@ def count_cam(cam: SemanticMap, real: SemanticMap, catalog: Catalog) -> Ints:
         ValueError: maps of different sizes.
     """
     if cam.shape != real.shape:
-        raise ValueError(f"a map of {cam.shape} and real labels of {real.shape} do not match")
+        raise ValueError(f"a map of {cam.shape} and ground truth of {real.shape} do not match")
     (truth, labels), pixels = distinct_pixels(real, cam)
     return count_pixels(truth, labels, pixels, catalog.num_classes)[:, [0, 2, 3]]
 

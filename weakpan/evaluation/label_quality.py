@@ -1,4 +1,4 @@
-"""How good pseudo labels are, measured on images whose real labels are known."""
+"""How good pseudo labels are, measured on images whose ground truth are known."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _ImageStatistics(NamedTuple):
 
 
 class LabelQuality:
-    """Collects pseudo labels beside real labels; adding and merging work as in PanopticScorer.
+    """Collects pseudo labels beside ground truth; adding and merging work as in PanopticScorer.
 
     Args:
         catalog: class table of both.
@@ -57,7 +57,7 @@ class LabelQuality:
             instances: (H, W) int32. Where `semantic` is a class of things, k >= 1 is the box to which `number_boxes`
                 gives k; 0 (no instance) and -1 (several claim the pixel) belong to no segment and count for the
                 semantic figures only. Elsewhere the values do not matter.
-            truth: (H, W) real labels.
+            truth: (H, W) ground truth.
             boxes: the weak annotation of the image, in its order.
 
         Raises:

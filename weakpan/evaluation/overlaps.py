@@ -45,7 +45,7 @@ class SegmentOverlaps:
 def prediction_overlaps(
     image_id: str, prediction: PanopticMap, truth: PanopticTruth, catalog: Catalog
 ) -> SegmentOverlaps:
-    """Overlaps of a panoptic prediction with the real labels.
+    """Overlaps of a panoptic prediction with the ground truth.
 
     Raises:
         DataError: maps of different sizes, a class outside the catalog, or a segment table that does not list exactly
@@ -62,13 +62,13 @@ def prediction_overlaps(
 def label_overlaps(
     image_id: str, semantic: SemanticMap, instances: InstanceMap, truth: PanopticTruth, catalog: Catalog
 ) -> SegmentOverlaps:
-    """Overlaps of a pair of label maps with the real labels.
+    """Overlaps of a pair of label maps with the ground truth.
 
     Args:
         image_id: for error messages.
         semantic: (H, W) train ids, 255 unlabelled.
         instances: (H, W) int32, below 1 no instance. Numbers on stuff are dropped: stuff is one segment a class.
-        truth: real labels.
+        truth: ground truth.
         catalog: class table of both.
 
     Raises:
@@ -119,7 +119,7 @@ def distinct_pixels(*maps: npt.NDArray[np.integer[Any]]) -> tuple[tuple[Ints, ..
 
 
 def check_sizes(image_id: str, truth: PanopticTruth, maps: dict[str, npt.NDArray[np.integer[Any]]]) -> None:
-    """Raise DataError unless all maps have the size of the real labels."""
+    """Raise DataError unless all maps have the size of the ground truth."""
     height, width = truth.semantic.shape
     for name, values in {"instance map of the truth": truth.instances, **maps}.items():
         if values.shape != (height, width):

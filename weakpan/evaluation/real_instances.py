@@ -33,10 +33,10 @@ class RealInstances:
 
 
 def find_instances(truth: PanopticTruth, catalog: Catalog) -> RealInstances:
-    """Find the instances in real labels; group regions, stuff and ignored pixels are none.
+    """Find the instances in ground truth; group regions, stuff and ignored pixels are none.
 
     Args:
-        truth: (H, W) real labels.
+        truth: (H, W) ground truth.
         catalog: tells things from stuff.
     """
     inside = catalog.is_thing[truth.semantic] & (truth.instances > 0)

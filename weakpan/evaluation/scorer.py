@@ -1,4 +1,4 @@
-"""Scores of predictions against real labels, as the Cityscapes benchmark computes them."""
+"""Scores of predictions against ground truth, as the Cityscapes benchmark computes them."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class _ImageStatistics(NamedTuple):
 
 
 class PanopticScorer:
-    """Collects predictions beside real labels and computes PQ, mIoU and AP.
+    """Collects predictions beside ground truth and computes PQ, mIoU and AP.
 
     Every process may fill its own and send it (it can be pickled) to one that merges them. The result depends on the
     set of images alone, to the last bit.

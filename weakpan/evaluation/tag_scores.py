@@ -9,7 +9,7 @@ from weakpan.basics.catalog import Catalog
 
 
 class TagScores:
-    """Collects logits and tags of tiles.
+    """Collects logits and tags of crops.
 
     Args:
         catalog: class table.
@@ -21,7 +21,7 @@ class TagScores:
         self.tags: list[npt.NDArray[np.bool_]] = []
 
     def add(self, logits: npt.NDArray[np.float32], tags: npt.NDArray[np.bool_]) -> None:
-        """Add the tiles of an image: (T, C) logits and (T, C) tags."""
+        """Add the crops of an image: (T, C) logits and (T, C) tags."""
         self.logits.append(logits)
         self.tags.append(tags)
 

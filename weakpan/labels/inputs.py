@@ -13,7 +13,7 @@ from weakpan.basics.arrays import IGNORE, NO_THING, FloatMap, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import BoxKind, ImageAnnotation
-from weakpan.data.crops import Tile
+from weakpan.data.crops import Crop
 from weakpan.labels.pixels import table_marking, translate
 from weakpan.labels.rule import MASKS, PROBABILITIES, SCORE, SEEDS, TAGS
 
@@ -42,7 +42,7 @@ class LabelInput:
     probabilities: FloatMap | None = None
 
 
-def check_input(inp: LabelInput, needs: Collection[str], catalog: Catalog, tiles: Sequence[Tile]) -> None:
+def check_input(inp: LabelInput, needs: Collection[str], catalog: Catalog, crops: Sequence[Crop]) -> None:
     """Refuse input that rules cannot work on; what no rule needs is not looked at.
 
     Raises:
@@ -64,9 +64,9 @@ def check_input(inp: LabelInput, needs: Collection[str], catalog: Catalog, tiles
     if PROBABILITIES in needs:
         size = catalog.num_classes, annotation.height, annotation.width
         _check_map(f"{where}: probabilities", inp.probabilities, size, np.float32)
-    if TAGS in needs and len(annotation.tags) != len(tiles):
+    if TAGS in needs and len(annotation.tags) != len(crops):
         raise DataError(
-            f"{where}: {len(annotation.tags)} lists of tags, but the crop grid has {len(tiles)} tiles on "
+            f"{where}: {len(annotation.tags)} lists of tags, but the crop grid has {len(crops)} crops on "
             f"{annotation.height} x {annotation.width}; use the grid that the weak annotations were made with"
         )
     _check_boxes(where, annotation, catalog)

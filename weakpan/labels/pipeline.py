@@ -123,9 +123,9 @@ def make_labels(
     """
     if round_index < 0:
         raise ValueError(f"round_index={round_index}: rounds count from 0")
-    tiles = grid.tiles(inp.annotation.height, inp.annotation.width)
-    check_input(inp, rules.needs(round_index, on_maps_only=True), catalog, tiles)
-    context = MapContext(inp.annotation, catalog, tiles, inp.score, inp.masks, inp.seeds, inp.probabilities)
+    crops = grid.crops(inp.annotation.height, inp.annotation.width)
+    check_input(inp, rules.needs(round_index, on_maps_only=True), catalog, crops)
+    context = MapContext(inp.annotation, catalog, crops, inp.score, inp.masks, inp.seeds, inp.probabilities)
     semantic = inp.prediction
     for name, rule in rules.on_maps(round_index).items():
         semantic = rule(semantic, context)

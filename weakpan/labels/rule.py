@@ -18,7 +18,7 @@ from weakpan.basics.arrays import FloatMap, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.settings import check_settings
 from weakpan.data.annotations import ImageAnnotation
-from weakpan.data.crops import Tile
+from weakpan.data.crops import Crop
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +62,7 @@ class MapContext:
     Attributes:
         annotation: boxes and tags of the image.
         catalog: class table.
-        tiles: crops of the tag grid, in the order of the tags.
+        crops: crops of the tag grid, in the order of the tags.
         score: (H, W) float32, 0..1, of the predicted class; None unless a rule needs it.
         masks: (H, W) uint8 masks in boxes: train ids of things, 254 no thing here, 255 undecided; None unless needed.
         seeds: (H, W) uint8 train ids, 255 ignored, what tags say about pixels; None unless needed.
@@ -72,7 +72,7 @@ class MapContext:
 
     annotation: ImageAnnotation
     catalog: Catalog
-    tiles: Sequence[Tile]
+    crops: Sequence[Crop]
     score: FloatMap | None = None
     masks: SemanticMap | None = None
     seeds: SemanticMap | None = None
@@ -102,7 +102,7 @@ class ProbabilityContext:
     Attributes:
         annotation: boxes and tags of the image.
         catalog: class table.
-        tiles: crops of the tag grid, in the order of the tags.
+        crops: crops of the tag grid, in the order of the tags.
         image: (3, h, w) uint8 RGB, at any size, on the device of the probabilities.
         allowed: (C, H, W) bool, the classes that tags and boxes leave to each pixel; None unless a rule needs the
             candidates.
@@ -112,7 +112,7 @@ class ProbabilityContext:
 
     annotation: ImageAnnotation
     catalog: Catalog
-    tiles: Sequence[Tile]
+    crops: Sequence[Crop]
     image: Tensor
     allowed: Tensor | None = None
     masks: SemanticMap | None = None

@@ -131,7 +131,7 @@ def overlay(image: RGBImage, labels: SemanticMap | PanopticMap, catalog: Catalog
 
 
 def overlay_heatmap(image: RGBImage, values: FloatMap) -> RGBImage:
-    """Lay what speaks for a class (orange) and against it (blue) over the grey photograph.
+    """Lay what speaks for a class (orange) and against it (blue) over the grey image.
 
     Args:
         image: (H, W, 3) uint8 RGB.

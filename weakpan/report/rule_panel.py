@@ -44,7 +44,7 @@ def rule_pictures(
 ) -> list[tuple[str, RGBImage]]:
     """Caption and picture of everything on the way from the prediction to the labels, in order.
 
-    The photograph with its boxes (the boxes alone if there is no photograph); the input; for each rule that applied the
+    The image with its boxes (the boxes alone if there is no image); the input; for each rule that applied the
     map after it, where what it left alone is dimmed and what it took the label from shows stripes of the class that
     was there; the labels with their instances; the rule that decided each pixel, striped where it left no label.
 
@@ -59,10 +59,10 @@ def rule_pictures(
         Captions and (H, W, 3) uint8 RGB pictures of one size.
 
     Raises:
-        ValueError: photograph, record and labels are not of one size.
+        ValueError: image, record and labels are not of one size.
     """
     shape = trail.prediction.shape
-    for what, found in (("photograph", image), ("labels", labels.semantic)):
+    for what, found in (("image", image), ("labels", labels.semantic)):
         if found is not None and found.shape[:2] != shape:
             raise ValueError(f"the {what} of {found.shape[:2]} and the record of {shape} (height, width) do not match")
     background = np.full((*shape, 3), _PAPER, np.uint8) if image is None else image

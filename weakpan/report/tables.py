@@ -66,7 +66,7 @@ _ROUND_GROUPS: tuple[tuple[str, tuple[Column, ...]], ...] = (
         (("", "epochs", "epochs", count), ("", "train_loss", "loss", decimal)),
     ),
     (
-        "labels trained on, against real labels",
+        "labels trained on, against ground truth",
         (
             ("labels", "images", "images", count),
             ("labels", "labelled", "labelled", percent),

@@ -1,4 +1,4 @@
-"""Pictures of the masks and maps that are farthest from the real labels, for people to see what they have in common."""
+"""Pictures of the masks and maps that are farthest from the ground truth, to see what they have in common."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BOX_COLOR = (255, 255, 255)
 _MARGIN = 0.25
 _LEAST_MARGIN = 6
 _CELL = (240, 330)
-"""Most rows and columns of a photograph in `box_sheet`, pixels."""
+"""Most rows and columns of a image in `box_sheet`, pixels."""
 
 _TEXT = 13
 _PAPER = 255
@@ -36,7 +36,7 @@ class BoxCase:
 
     Attributes:
         captions: lines above the picture.
-        image: (H, W, 3) RGB, the whole photograph.
+        image: (H, W, 3) RGB, the whole image.
         box: in it.
         mask: (H, W), the mask of the box in the whole image.
         real: (H, W), its real instance.
@@ -50,7 +50,7 @@ class BoxCase:
 
 
 def box_sheet(cases: Sequence[BoxCase], columns: int = 5) -> RGBImage:
-    """One picture of several boxes: the photograph around each, and the outlines of mask, real instance and box.
+    """One picture of several boxes: the image around each, and the outlines of mask, real instance and box.
 
     Args:
         cases: at least one, in their order.
@@ -71,7 +71,7 @@ def box_sheet(cases: Sequence[BoxCase], columns: int = 5) -> RGBImage:
 
 
 def outline(case: BoxCase) -> RGBImage:
-    """The photograph around a box, enlarged or reduced, with the outlines of box, real instance and mask."""
+    """The image around a box, enlarged or reduced, with the outlines of box, real instance and mask."""
     rows, columns = _surroundings(case.box, case.image.shape[0], case.image.shape[1])
     cut = case.image[rows, columns]
     picture = fit(cut, *_CELL).copy()
@@ -82,7 +82,7 @@ def outline(case: BoxCase) -> RGBImage:
         part = np.ascontiguousarray(pixels[rows, columns]).view(np.uint8)
         scaled = cv2.resize(part, (width, height), interpolation=cv2.INTER_NEAREST)
         contours, _ = cv2.findContours(scaled, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        # A dark rim keeps the line visible on a photograph of its colour.
+        # A dark rim keeps the line visible on a image of its colour.
         cv2.drawContours(picture, contours, -1, (0, 0, 0), line + 2)
         cv2.drawContours(picture, contours, -1, color, line)
     return picture
@@ -111,7 +111,7 @@ def image_sheet(rows: Sequence[Sequence[tuple[str, RGBImage]]], catalog: Catalog
 
 
 def color_real_things(truth: PanopticTruth, catalog: Catalog) -> RGBImage:
-    """Colour the things of real labels as `color_masks` colours masks: all else is dark grey.
+    """Colour the things of ground truth as `color_masks` colours masks: all else is dark grey.
 
     Returns:
         (H, W, 3) uint8 RGB; instances in shades of their class, groups in the colour itself, ignored pixels hatched.

@@ -17,7 +17,7 @@ def class_probabilities(cams: Tensor, allowed: Tensor, temperature: float, least
 
     Heatmaps of different classes are not on one scale: a classifier answers loudly for a class that fills its crops and
     hardly at all for a rare one. Each class is therefore standardised over the pixels that tags and boxes leave to it,
-    which asks where in its tiles it is likelier than elsewhere, and a softmax runs over the candidates of each pixel.
+    which asks where in its crops it is likelier than elsewhere, and a softmax runs over the candidates of each pixel.
     Other than a share of a class's maximum, this lets one class's evidence against a pixel count for its rivals.
 
     Args:

@@ -1,4 +1,4 @@
-"""Grad-CAM for all tagged classes of all tiles of an image, and its tiles put together."""
+"""Grad-CAM for all tagged classes of all crops of an image, and its crops put together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from weakpan.data.crops import Tile
+from weakpan.data.crops import Crop
 
 _VALUES_AT_ONCE = 2**26
 """Values of copied features that are held at a time; one backward serves all of these copies."""
@@ -43,7 +43,7 @@ def _heatmaps(features: Tensor, head: Callable[[Tensor], Tensor], pairs: Tensor)
         wanted = head(copies).gather(1, pairs[:, 1:]).sum()
         (gradients,) = torch.autograd.grad(wanted, copies)
     # Their sum, not their mean: heads average over places, so that the gradient at one place shrinks as maps grow, and
-    # maps of tiles shown at several scales could not be averaged. At one scale no label depends on the factor.
+    # maps of crops shown at several scales could not be averaged. At one scale no label depends on the factor.
     weights = gradients.sum(dim=(2, 3), keepdim=True)
     return (weights * copies.detach()).sum(dim=1)
 
@@ -51,18 +51,18 @@ def _heatmaps(features: Tensor, head: Callable[[Tensor], Tensor], pairs: Tensor)
 def stitch_cams(
     pairs: Tensor,
     heatmaps: Tensor,
-    tiles: Sequence[Tile],
+    crops: Sequence[Crop],
     size: tuple[int, int],
     num_classes: int,
 ) -> Tensor:
-    """Put the heatmaps of the tiles into one map a class; where tiles overlap, their average counts.
+    """Put the heatmaps of the crops into one map a class; where crops overlap, their average counts.
 
-    A tile without the tag counts as 0 in the average: the class is known not to be there.
+    A crop without the tag counts as 0 in the average: the class is known not to be there.
 
     Args:
-        pairs: (P, 2) tile and class.
+        pairs: (P, 2) crop and class.
         heatmaps: (P, h, w).
-        tiles: of the image, in the order that `pairs` refers to.
+        crops: of the image, in the order that `pairs` refers to.
         size: (H, W) of the image.
         num_classes: C.
 
@@ -71,11 +71,11 @@ def stitch_cams(
     """
     total = torch.zeros((num_classes, *size), device=heatmaps.device)
     count = torch.zeros(size, device=heatmaps.device)
-    for tile in tiles:
-        count[tile.slices] += 1
+    for crop in crops:
+        count[crop.slices] += 1
     for (index, class_id), heatmap in zip(pairs.tolist(), heatmaps, strict=True):
-        tile = tiles[index]
-        shape = (tile.bottom - tile.top, tile.right - tile.left)
+        crop = crops[index]
+        shape = (crop.bottom - crop.top, crop.right - crop.left)
         enlarged = F.interpolate(heatmap[None, None], shape, mode="bilinear", align_corners=False)[0, 0]
-        total[class_id][tile.slices] += enlarged
+        total[class_id][crop.slices] += enlarged
     return total.div_(count.clamp_min(1))

@@ -1,12 +1,12 @@
 """Stitched heatmaps of an image on disk, at half size and in 8 bits, to cut labels from them again without a network.
 
-`ID.npz` holds, for the K classes that a tile of the image has as a tag:
+`ID.npz` holds, for the K classes that a crop of the image has as a tag:
 
     version         () int64      2
     size            (2,) int64    height and width of the image
-    crop            (2,) int64    height and width of a tile of the crop grid
+    crop            (2,) int64    height and width of a crop of the crop grid
     classes         (K,) str      names
-    positive        (K, h, w) uint8, h and w half of the image's, rounded up: average over the tiles of what speaks for
+    positive        (K, h, w) uint8, h and w half of the image's, rounded up: average over the crops of what speaks for
                     the class, Grad-CAM with its ReLU
     negative        (K, h, w) uint8, average of what speaks against it
     positive_step   (K,) float32, value of one step of `positive`; its largest value is 255 steps
@@ -56,7 +56,7 @@ class CamHeatmaps:
 
     Attributes:
         size: height and width of the image, pixels.
-        crop: height and width of a tile of the crop grid that the classes are tags of, pixels.
+        crop: height and width of a crop of the crop grid that the classes are tags of, pixels.
         classes: (K,) train ids, ascending.
         positive: (K, h, w) uint8, in steps.
         negative: (K, h, w) uint8, in steps.

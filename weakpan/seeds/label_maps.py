@@ -122,7 +122,7 @@ class HeatmapsToLabels:
         crops, ids = pairs[chosen].unbind(1)
         size = (image.shape[1], image.shape[2])
         rows = torch.stack([crops, torch.searchsorted(wanted, ids.contiguous())], dim=1)
-        return stitch_cams(rows, heatmaps[chosen], self.grid.tiles(*size), size, len(classes))
+        return stitch_cams(rows, heatmaps[chosen], self.grid.crops(*size), size, len(classes))
 
 
 def compact(classes: Sequence[int], positive: Tensor, signed: Tensor, crop: tuple[int, int]) -> CamHeatmaps:

@@ -44,7 +44,7 @@ def check_labels(experiment: Experiment, round_index: int) -> list[str]:
         A warning for each class that has tags and no labelled pixel in any image; they are printed, too.
 
     Raises:
-        RunError: next to no pixel is labelled, and no image has real labels; the message names the share.
+        RunError: next to no pixel is labelled, and no image has ground truth; the message names the share.
         DataError: a label file that is missing, damaged or changed since it was written.
     """
     labels = experiment.labels(round_index)

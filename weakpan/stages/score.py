@@ -38,7 +38,7 @@ def score_segmenter(
 
 
 def score_labels(experiment: Experiment, round_index: int) -> dict[str, Any] | None:
-    """Quality of the pseudo labels of a round over the training images that have real labels; None without any.
+    """Quality of the pseudo labels of a round over the training images that have ground truth; None without any.
 
     Shared over ranks and processes.
     """

@@ -41,7 +41,7 @@ def read_map(path: Path) -> npt.NDArray[np.integer]:
     return values if values.dtype in (np.uint8, np.uint16) else values.astype(np.int32)
 
 
-_PHOTOGRAPH = (cv2.IMWRITE_PNG_COMPRESSION, 1)
+_IMAGE = (cv2.IMWRITE_PNG_COMPRESSION, 1)
 """How cv2 writes colours: a third of the time of its default level for a few per cent of size."""
 
 _MAP = (
@@ -55,7 +55,7 @@ third to a half of the time of the default filter, and fewer bytes."""
 
 def write_png(path: Path, values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> None:
     """Write an (H, W) map of 8 or 16 bits or an (H, W, 3) RGB image as PNG, atomically."""
-    content, how = (values[..., ::-1], _PHOTOGRAPH) if values.ndim == 3 else (values, _MAP)
+    content, how = (values[..., ::-1], _IMAGE) if values.ndim == 3 else (values, _MAP)
     if values.size == 0 or values.dtype not in (np.uint8, np.uint16):
         raise DataError(f"{path}: an array of shape {values.shape} and dtype {values.dtype} cannot be written as PNG")
     _, buffer = cv2.imencode(".png", np.ascontiguousarray(content), how)

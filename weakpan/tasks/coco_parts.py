@@ -26,11 +26,11 @@ class CocoParts:
 
     Attributes:
         folder: of the parts; `panoptic.json` lies beside it.
-        photograph: file name of an image's photograph, with `{id}`.
+        image_name: file name of an image, with `{id}`.
     """
 
     folder: Path
-    photograph: str = "{id}_leftImg8bit.png"
+    image_name: str = "{id}_leftImg8bit.png"
 
     def has(self, image_id: str) -> bool:
         """Whether both files of an image are there and whole."""
@@ -43,7 +43,7 @@ class CocoParts:
     def write(self, image_id: str, labels: PseudoLabels, catalog: Catalog) -> None:
         """Write both files of an image."""
         panoptic, record = labels_to_coco(
-            image_id, self.photograph.replace("{id}", image_id), labels.semantic, labels.instances, catalog
+            image_id, self.image_name.replace("{id}", image_id), labels.semantic, labels.instances, catalog
         )
         write_panoptic_png(self.folder / f"{image_id}.png", panoptic)
         write_text_atomically(self._path(image_id), json.dumps(asdict(record)) + "\n")

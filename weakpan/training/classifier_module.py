@@ -16,12 +16,12 @@ from weakpan.training.losses import LossContext, LossTerm
 from weakpan.training.optimizers import OptimizerFactory, SchedulerFactory
 
 
-def resize(tiles: Tensor, scale: float) -> Tensor:
-    """(N, 3, H, W) to the same tiles at a scale."""
+def resize(crops: Tensor, scale: float) -> Tensor:
+    """(N, 3, H, W) to the same crops at a scale."""
     if scale == 1:
-        return tiles
-    size = tuple(max(1, round(n * scale)) for n in tiles.shape[-2:])
-    return F.interpolate(tiles, size, mode="bilinear", align_corners=False, antialias=scale < 1)
+        return crops
+    size = tuple(max(1, round(n * scale)) for n in crops.shape[-2:])
+    return F.interpolate(crops, size, mode="bilinear", align_corners=False, antialias=scale < 1)
 
 
 class ClassifierModule(TrainingModule):
@@ -33,7 +33,7 @@ class ClassifierModule(TrainingModule):
         optimizer: see `TrainingModule`.
         scheduler: see `TrainingModule`.
         encoder_lr_factor: see `TrainingModule`.
-        scales: least and largest factor that training tiles are scaled by, one draw a batch.
+        scales: least and largest factor that training crops are scaled by, one draw a batch.
     """
 
     name = "classifier"
@@ -57,10 +57,10 @@ class ClassifierModule(TrainingModule):
         return getattr(self.network, "body", None)
 
     def training_step(self, batch: Mapping[str, Any], batch_idx: int) -> Tensor:  # noqa: ARG002
-        """Weighted sum of the losses on the tiles of a batch."""
-        tiles = resize(batch["tiles"].float() / 255, self._draw_scale())
-        logits = self.network(tiles)
-        values = self.losses_of(logits, batch, LossContext(tiles.shape[-2:]))
+        """Weighted sum of the losses on the crops of a batch."""
+        crops = resize(batch["crops"].float() / 255, self._draw_scale())
+        logits = self.network(crops)
+        values = self.losses_of(logits, batch, LossContext(crops.shape[-2:]))
         self.log_losses(values, len(logits))
         return values["total"]
 
@@ -71,5 +71,5 @@ class ClassifierModule(TrainingModule):
 
     def predict_step(self, batch: Mapping[str, Any], batch_idx: int) -> dict[str, Any]:  # noqa: ARG002
         """`image_id`, and `logits` and `tags`, (T, C), of the crops of one image, shown unscaled."""
-        logits = self.network(batch["tiles"].float() / 255)
+        logits = self.network(batch["crops"].float() / 255)
         return {"image_id": batch["image_id"][0], "logits": logits, "tags": batch["tags"]}

@@ -34,25 +34,25 @@ class GradCamModule(pl.LightningModule):
         """Heatmaps of one image.
 
         Returns:
-            What the batch holds beside `tiles` and `tags`, of its image; `pairs` (P, 2) int64, crop and class;
+            What the batch holds beside `crops` and `tags`, of its image; `pairs` (P, 2) int64, crop and class;
             `heatmaps` (P, h, w) float32 of any sign.
         """
-        tiles = batch["tiles"].float() / 255
+        crops = batch["crops"].float() / 255
         pairs, maps = torch.zeros(0), []
         for scale in self.scales:
             for mirrored in (False, True)[: 1 + self.flip]:
-                pairs, heatmaps = self._heatmaps(tiles, batch["tags"], scale, mirrored)
+                pairs, heatmaps = self._heatmaps(crops, batch["tags"], scale, mirrored)
                 maps.append(heatmaps)
         size = max((m.shape[1:] for m in maps), key=lambda shape: shape.numel())
         enlarged = [F.interpolate(m[:, None], size, mode="bilinear", align_corners=False)[:, 0] for m in maps]
         return {
-            **{key: values[0] for key, values in batch.items() if key not in ("tiles", "tags")},
+            **{key: values[0] for key, values in batch.items() if key not in ("crops", "tags")},
             "pairs": pairs,
             "heatmaps": torch.stack(enlarged).mean(dim=0),
         }
 
-    def _heatmaps(self, tiles: Tensor, tags: Tensor, scale: float, mirrored: bool) -> tuple[Tensor, Tensor]:
-        seen = resize(tiles, scale)
+    def _heatmaps(self, crops: Tensor, tags: Tensor, scale: float, mirrored: bool) -> tuple[Tensor, Tensor]:
+        seen = resize(crops, scale)
         with torch.no_grad():
             features = self.network.features(seen.flip(-1) if mirrored else seen)
         pairs, heatmaps = grad_cam(features.float(), self.network.head, tags)

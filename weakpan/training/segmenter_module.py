@@ -1,4 +1,4 @@
-"""The segmenter as a LightningModule: fit on labels, predict semantic and panoptic maps at the photograph's size."""
+"""The segmenter as a LightningModule: fit on labels, predict semantic and panoptic maps at the image's size."""
 
 from __future__ import annotations
 

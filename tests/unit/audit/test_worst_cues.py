@@ -17,7 +17,7 @@ ROAD, SKY, CAR, RIDER = (NAMES.index(name) for name in ("road", "sky", "car", "r
 
 @pytest.fixture
 def real():
-    """Road below, sky above; black photographs."""
+    """Road below, sky above; black images."""
     classes = np.full((20, 30), ROAD, np.uint8)
     classes[:10] = SKY
     truth = PanopticTruth(classes, np.zeros((20, 30), np.int32))

@@ -139,7 +139,7 @@ class Sure(ProbabilityRule):
 
     def __call__(self, probabilities, context):
         assert context.allowed is None
-        assert len(context.tiles) == len(context.annotation.tags) == 1
+        assert len(context.crops) == len(context.annotation.tags) == 1
         probabilities.zero_().scatter_(0, torch.from_numpy(context.seeds).long()[None], 1)
         return probabilities
 

@@ -16,11 +16,11 @@ HEIGHT, WIDTH = 13, 17
 
 
 def dense_sets(annotation, grid, catalog):
-    """(H, W, C) pixel by pixel: in the tags of all its tiles; things only inside a box; all where that leaves none."""
+    """(H, W, C) pixel by pixel: in the tags of all its crops; things only inside a box; all where that leaves none."""
     allowed = np.zeros((annotation.height, annotation.width, catalog.num_classes), bool)
-    tiles = grid.tiles(annotation.height, annotation.width)
+    crops = grid.crops(annotation.height, annotation.width)
     for y, x, c in np.ndindex(*allowed.shape):
-        over = [tags for t, tags in zip(tiles, annotation.tags, strict=True)
+        over = [tags for t, tags in zip(crops, annotation.tags, strict=True)
                 if t.top <= y < t.bottom and t.left <= x < t.right]  # fmt: skip
         in_box = any(
             b.class_id == c and b.kind is not BoxKind.STUFF and b.xmin <= x <= b.xmax and b.ymin <= y <= b.ymax
@@ -70,15 +70,15 @@ def test_more_classes_than_fit_into_one_integer():
     catalog = Catalog("many", classes)
     rng = np.random.default_rng(0)
     grid = CropGrid(3, 4)
-    tiles = grid.tiles(7, 9)
-    tags = tuple(frozenset(rng.choice(200, 60, replace=False).tolist()) for _ in tiles)
+    crops = grid.crops(7, 9)
+    tags = tuple(frozenset(rng.choice(200, 60, replace=False).tolist()) for _ in crops)
     boxes = tuple(Box(int(c), 1, 2, 6, 5, BoxKind.INSTANCE) for c in range(100, 200, 3))
     annotation = ImageAnnotation("x", 7, 9, boxes, tags)
     sets = candidate_sets(annotation, grid, catalog, np.arange(7), np.arange(9))
     np.testing.assert_array_equal(sets.table[sets.index], dense_sets(annotation, grid, catalog))
 
 
-def test_a_group_box_allows_its_class_and_a_void_tile_allows_all():
+def test_a_group_box_allows_its_class_and_a_void_crop_allows_all():
     tags = (frozenset({0, 11}), frozenset())
     group = Box(11, 1, 0, 2, 3, BoxKind.GROUP)
     annotation = ImageAnnotation("x", 4, 8, (group,), tags)

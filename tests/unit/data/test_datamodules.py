@@ -13,7 +13,7 @@ from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_annotations
 from weakpan.data.ground_truth import GroundTruth
 from weakpan.data.image_tree import ImageTree
-from weakpan.data.loaders.crop_datamodule import CropDataModule, TileDataset, collate_tiles
+from weakpan.data.loaders.crop_datamodule import CropDataModule, CropDataset, collate_crops
 from weakpan.data.loaders.panoptic_datamodule import (
     PanopticDataModule,
     TrainingViews,
@@ -44,7 +44,7 @@ def weak(split):
 
 
 class RealLabels:
-    """Real labels by image id; a class of the module so that fresh worker processes can import it."""
+    """Ground truth by image id; a class of the module so that fresh worker processes can import it."""
 
     def __init__(self, split):
         self.split = split
@@ -78,7 +78,7 @@ def test_a_view_has_the_documented_form(split, weak):
     assert item["set_table"].shape[1] == CITYSCAPES.num_classes
     valid = item["semantic"] != 255
     assert valid.any()
-    # Real labels: every label is among the candidates that tags and boxes leave.
+    # Ground truth: every label is among the candidates that tags and boxes leave.
     assert item["set_table"][item["set_index"][valid], item["semantic"][valid]].all()
 
 
@@ -135,27 +135,27 @@ def test_whole_images_have_their_own_size(split, weak):
     assert "set_table" not in WholeImages(split, ["f3"], 0.5, None)[0]
 
 
-def test_all_tiles_of_an_image_with_their_tags(split, weak):
-    dataset = TileDataset(split, weak, TagCropSettings(flip=True, colour_jitter=0.5), seed=0)
+def test_all_crops_of_an_image_with_their_tags(split, weak):
+    dataset = CropDataset(split, weak, TagCropSettings(flip=True, colour_jitter=0.5), seed=0)
     item = dataset[1]  # without an epoch: as it is
-    tiles = GRID.tiles(20, 32)
-    assert item["tiles"].shape == (len(tiles), 3, 12, 16)
+    crops = GRID.crops(20, 32)
+    assert item["crops"].shape == (len(crops), 3, 12, 16)
     image = split.image("f1")
-    for k, tile in enumerate(tiles):
-        np.testing.assert_array_equal(item["tiles"][k].permute(1, 2, 0).numpy(), image[tile.slices])
+    for k, crop in enumerate(crops):
+        np.testing.assert_array_equal(item["crops"][k].permute(1, 2, 0).numpy(), image[crop.slices])
         assert set(np.flatnonzero(item["tags"][k]).tolist()) == weak.images["f1"].tags[k]
     augmented = dataset[(0, 1)]
-    assert (augmented["tiles"] != item["tiles"]).any()
+    assert (augmented["crops"] != item["crops"]).any()
     assert_same(augmented, dataset[(0, 1)])
     torch.testing.assert_close(augmented["tags"], item["tags"])
 
 
-def test_tiles_are_scaled_when_asked_and_small_images_still_fit(split, weak):
-    dataset = TileDataset(split, weak, TagCropSettings(height=8, width=10), seed=0)
-    assert dataset[0]["tiles"].shape[1:] == (3, 8, 10)
-    batch = collate_tiles([dataset[(0, 0)], dataset[(0, 2)]])
+def test_crops_are_scaled_when_asked_and_small_images_still_fit(split, weak):
+    dataset = CropDataset(split, weak, TagCropSettings(height=8, width=10), seed=0)
+    assert dataset[0]["crops"].shape[1:] == (3, 8, 10)
+    batch = collate_crops([dataset[(0, 0)], dataset[(0, 2)]])
     assert batch["image_id"] == ["f0", "f2"]
-    assert len(batch["tiles"]) == len(batch["tags"]) == sum(len(weak.images[i].tags) for i in ("f0", "f2"))
+    assert len(batch["crops"]) == len(batch["tags"]) == sum(len(weak.images[i].tags) for i in ("f0", "f2"))
 
 
 class OneOfTwo:
@@ -188,16 +188,16 @@ def test_a_last_small_batch_is_dropped_unless_it_is_all(split, weak, batch_size,
 
 
 def test_images_to_predict_come_with_the_candidates_of_their_pixels(split, weak):
-    dataset = TileDataset(split, weak, TagCropSettings(), seed=0, ids=["f3", "f1"])
+    dataset = CropDataset(split, weak, TagCropSettings(), seed=0, ids=["f3", "f1"])
     assert len(dataset) == 2
     item, whole = dataset[1], WholeImages(split, ["f1"], 1.0, weak)[0]
     assert item["image_id"] == "f1"
     torch.testing.assert_close(item["set_index"].long(), whole["set_index"])
     torch.testing.assert_close(item["set_table"], whole["set_table"])
     assert "set_index" not in dataset[(0, 1)]
-    of_tags = TileDataset(split, weak, TagCropSettings(), seed=0, with_pixels=False)[1]
-    assert of_tags.keys() == {"image_id", "tiles", "tags"}
-    assert torch.equal(of_tags["tiles"], item["tiles"])
-    batch = collate_tiles([dataset[0], item])
+    of_tags = CropDataset(split, weak, TagCropSettings(), seed=0, with_pixels=False)[1]
+    assert of_tags.keys() == {"image_id", "crops", "tags"}
+    assert torch.equal(of_tags["crops"], item["crops"])
+    batch = collate_crops([dataset[0], item])
     assert [index.shape for index in batch["set_index"]] == [(20, 36), (20, 32)]
     assert torch.equal(batch["image"][1], item["image"])

@@ -41,7 +41,7 @@ def test_boxes_and_tags_of_a_street(derived):
         ("car", "instance", (3, 8, 8, 13)),
         ("car", "instance", (9, 8, 14, 13)),
     ]
-    tags = [sorted(CITYSCAPES.names[t] for t in tile) for tile in entry.tags]
+    tags = [sorted(CITYSCAPES.names[t] for t in crop) for crop in entry.tags]
     # Rows 0-11 and 8-19, columns 0-15 and 14-29.
     assert tags == [
         ["car", "road", "sky"], ["car", "person", "road", "sky"],

@@ -1,4 +1,4 @@
-"""A folder of photographs: what is found in it, and what is refused."""
+"""A folder of images: what is found in it, and what is refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_kind_of_file_is_read_as_rgb(tmp_path: Path, suffix: str, mode: st
 def test_sub_folders_are_searched_and_hidden_files_and_other_files_left_out(tmp_path: Path) -> None:
     for name in ("b.png", "x/a.jpg", "x/y/c.bmp", ".trash/d.png", "x/._a.jpg"):
         save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no photograph")
+    (tmp_path / "notes.txt").write_text("no image")
     (tmp_path / "folder.png").mkdir()
     folder = ImageFolder(tmp_path)
     assert folder.ids == ("a", "b", "c")
@@ -72,6 +72,6 @@ def test_a_turned_photograph_is_shown_upright(tmp_path: Path) -> None:
 def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
-    for name, message in (("empty", "no photograph in it"), ("file", "is a file"), ("gone", "no such folder")):
+    for name, message in (("empty", "no image in it"), ("file", "is a file"), ("gone", "no such folder")):
         with pytest.raises(DataError, match=f"input={tmp_path / name}: {message}"):
             ImageFolder(tmp_path / name).ids  # noqa: B018

@@ -78,12 +78,12 @@ def plain_boxes(raw, catalog, in_train_ids=False):
 
 
 def plain_tags(semantic, grid):
-    tiles = (semantic[t.top : t.bottom, t.left : t.right] for t in grid.tiles(*semantic.shape))
-    return tuple(frozenset(tile.ravel().tolist()) - {255} for tile in tiles)
+    crops = (semantic[t.top : t.bottom, t.left : t.right] for t in grid.crops(*semantic.shape))
+    return tuple(frozenset(crop.ravel().tolist()) - {255} for crop in crops)
 
 
 def write_maps(root, image_id, raw, names=("instanceIds", "labelIds"), city="town"):
-    """Label maps without a photograph; the label map says the classes of the instance map."""
+    """Label maps without a image; the label map says the classes of the instance map."""
     folder = root / "gtFine" / "train" / city
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:

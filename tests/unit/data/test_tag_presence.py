@@ -1,4 +1,4 @@
-"""Presence: what must occur in a view, held against the real labels seen through the same view."""
+"""Presence: what must occur in a view, held against the ground truth seen through the same view."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -23,7 +23,7 @@ def test_rectangles_lie_where_the_view_shows_them(seed):
     _, annotation = random_annotation(rng)
     view = random_view(rng, HEIGHT, WIDTH, (23, 28), (1.0, 3.0), flip=True)
     found = known(annotation, view)
-    sources = [(t.top, t.left, t.bottom, t.right) for t in GRID.tiles(HEIGHT, WIDTH)]
+    sources = [(t.top, t.left, t.bottom, t.right) for t in GRID.crops(HEIGHT, WIDTH)]
     sources += [(b.ymin, b.xmin, b.ymax + 1, b.xmax + 1) for b in annotation.boxes if b.kind is not BoxKind.STUFF]
     expected = []
     for top, left, bottom, right in sources:
@@ -48,12 +48,12 @@ def test_what_is_said_to_occur_does(seed):
     semantic, annotation = random_annotation(rng)
     view = View(0, 0, HEIGHT, WIDTH, HEIGHT, WIDTH, HEIGHT + 2, WIDTH + 3, flip=bool(seed % 2))
     found, seen = known(annotation, view), view.label(semantic, 255)
-    assert len(found.areas) >= len(GRID.tiles(HEIGHT, WIDTH))
+    assert len(found.areas) >= len(GRID.crops(HEIGHT, WIDTH))
     for (top, left, bottom, right), classes in zip(found.areas, found.classes, strict=True):
         assert set(np.flatnonzero(classes)) <= set(np.unique(seen[top:bottom, left:right]))
 
 
-def test_tiles_speak_of_stuff_boxes_of_things_and_crowds_are_no_boxes():
+def test_crops_speak_of_stuff_boxes_of_things_and_crowds_are_no_boxes():
     tags = (frozenset({0, 10, 13}), frozenset({2}))
     boxes = (Box(13, 1, 1, 2, 2), Box(11, 0, 0, 7, 3, BoxKind.GROUP), Box(2, 0, 0, 7, 3, BoxKind.STUFF))
     annotation = ImageAnnotation("x", 4, 8, boxes, tags)

@@ -10,7 +10,7 @@ ROAD, SKY, PERSON, CAR = 7, 23, 24, 26
 
 
 def write_frame(root: Path, image_id: str, raw, split="train", city="town", image=None, suffix=".png"):
-    """One photograph and its label maps from an (H, W) map of label ids and `id * 1000 + n`."""
+    """One image and its label maps from an (H, W) map of label ids and `id * 1000 + n`."""
     raw = np.asarray(raw, np.uint16)
     if image is None:
         image = np.random.default_rng(len(image_id)).integers(0, 256, (*raw.shape, 3), dtype=np.uint8)

@@ -130,7 +130,7 @@ class TestScores:
         assert scores[0].counts[MASK] == PixelCounts(pixels=3, real=5, shared=2, of_class=2)
 
     def test_sizes_that_differ(self):
-        with pytest.raises(ValueError, match=r"\(5, 6\) and real labels of \(6, 6\)"):
+        with pytest.raises(ValueError, match=r"\(5, 6\) and ground truth of \(6, 6\)"):
             score_boxes(masks()[:5], [LEFT], TRUTH, STREET)
 
     @pytest.mark.parametrize(

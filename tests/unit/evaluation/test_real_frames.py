@@ -1,4 +1,4 @@
-"""Figures of the released labels of one Cityscapes frame, and parity with the official code on real labels."""
+"""Figures of the released labels of one Cityscapes frame, and parity with the official code on ground truth."""
 
 from __future__ import annotations
 

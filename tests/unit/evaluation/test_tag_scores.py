@@ -8,7 +8,7 @@ from weakpan.evaluation.tag_scores import TagScores
 
 
 def slow_average_precision(logits, tags):
-    """Mean, over the tiles that have the tag, of the precision among the tiles that score at least as high."""
+    """Mean, over the crops that have the tag, of the precision among the crops that score at least as high."""
     hits = [(tags & (logits >= score)).sum() / (logits >= score).sum() for score in logits[tags]]
     return np.mean(hits)
 

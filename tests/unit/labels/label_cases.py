@@ -73,7 +73,7 @@ def label_cases(draw):
     groups = draw(st.sampled_from([0.0, 0.2, 1.0]))
     boxes = [_box(rng, int(rng.choice(ids)), catalog, height, width, groups) for _ in range(draw(st.integers(0, 12)))]
     boxes += [boxes[int(rng.integers(len(boxes)))] for _ in range(2) if boxes and rng.random() < 0.5]
-    tags = tuple(frozenset(c for c in ids if rng.random() < 0.7) for _ in grid.tiles(height, width))
+    tags = tuple(frozenset(c for c in ids if rng.random() < 0.7) for _ in grid.crops(height, width))
     # In blocks of some pixels, boxes come out filled to any degree; pixel by pixel they would all be sparse.
     block = draw(st.integers(1, 5))
     scores = rng.choice(SCORES, (height, width)) if draw(st.booleans()) else rng.random((height, width))

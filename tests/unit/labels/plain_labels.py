@@ -9,7 +9,7 @@ import numpy as np
 from weakpan.basics.arrays import BoolMask, FloatMap, InstanceMap, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import Box
-from weakpan.data.crops import CropGrid, Tile
+from weakpan.data.crops import Crop, CropGrid
 from weakpan.labels import BoxPrior, LowIouFill, MaskMerge, Rule, ScoreThreshold, TagCheck
 from weakpan.labels.inputs import LabelInput
 from weakpan.labels.pipeline import LabelRules
@@ -31,11 +31,11 @@ def plain_score_threshold(
     return result
 
 
-def plain_tag_check(label: SemanticMap, tiles: Iterable[Tile], tags: Iterable[Ids]) -> SemanticMap:
+def plain_tag_check(label: SemanticMap, crops: Iterable[Crop], tags: Iterable[Ids]) -> SemanticMap:
     result = label.copy()
-    for tile, tag in zip(tiles, tags, strict=True):
-        in_tile = inside(label.shape, tile.left, tile.top, tile.right - 1, tile.bottom - 1)
-        result[in_tile & ~np.isin(label, list(tag))] = 255
+    for crop, tag in zip(crops, tags, strict=True):
+        in_crop = inside(label.shape, crop.left, crop.top, crop.right - 1, crop.bottom - 1)
+        result[in_crop & ~np.isin(label, list(tag))] = 255
     return result
 
 
@@ -99,7 +99,7 @@ def plain_labels(
             case ScoreThreshold(minimum, kept_share) if inp.score is not None:
                 label = plain_score_threshold(label, inp.score, minimum, kept_share)
             case TagCheck():
-                label = plain_tag_check(label, grid.tiles(*label.shape), inp.annotation.tags)
+                label = plain_tag_check(label, grid.crops(*label.shape), inp.annotation.tags)
             case MaskMerge() if inp.masks is not None:
                 label = plain_mask_merge(label, inp.masks, things)
             case BoxPrior():

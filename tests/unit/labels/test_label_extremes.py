@@ -19,7 +19,7 @@ RULES = LabelRules(published_rules() | {"score_threshold": ScoreThreshold(0.5)})
 def random_input(catalog, boxes, height, width, grid, seed=0):
     rng = np.random.default_rng(seed)
     ids = np.arange(catalog.num_classes)
-    tags = tuple(frozenset(c for c in ids.tolist() if rng.random() < 0.9) for _ in grid.tiles(height, width))
+    tags = tuple(frozenset(c for c in ids.tolist() if rng.random() < 0.9) for _ in grid.crops(height, width))
     return LabelInput(
         rng.choice([*ids, 255], (height, width)).astype(np.uint8),
         rng.choice(SCORES, (height, width)).astype(np.float32),

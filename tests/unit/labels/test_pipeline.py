@@ -119,7 +119,7 @@ def test_unfit_maps_are_refused_by_image_id(small, change, message):
         ({"boxes": (Box(1, -1, 0, 2, 3),)}, "outside"),
         ({"boxes": (Box(2, 0, 0, 2, 3),)}, "test has no such train id"),
         ({"boxes": (Box(0, 0, 0, 2, 3),)}, "class0 cannot be of kind instance"),
-        ({"tags": (frozenset({0}), frozenset({1}))}, "2 lists of tags, but the crop grid has 1 tiles"),
+        ({"tags": (frozenset({0}), frozenset({1}))}, "2 lists of tags, but the crop grid has 1 crops"),
     ],
 )
 def test_unfit_annotations_are_refused_by_image_id(small, change, message):

@@ -65,7 +65,7 @@ class TestSheets:
 
     def test_the_sheet_of_images(self):
         picture = np.full((20, 40, 3), (9, 99, 199), np.uint8)
-        sheet = image_sheet([[("photograph", picture), ("map", picture)]] * 3, STREET, height=20)
+        sheet = image_sheet([[("image", picture), ("map", picture)]] * 3, STREET, height=20)
         assert len(colors_at(sheet, (9, 99, 199))) == 6 * 20 * 40
         with pytest.raises(ValueError, match="at least one image"):
             image_sheet([], STREET)

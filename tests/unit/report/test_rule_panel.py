@@ -159,7 +159,7 @@ def test_a_panel_of_nothing_at_all() -> None:
 
 def test_what_does_not_fit_together_is_refused(street: Street) -> None:
     annotation, trail, labels = street
-    with pytest.raises(ValueError, match=r"photograph of \(4, 4\) and the record of \(40, 60\)"):
+    with pytest.raises(ValueError, match=r"image of \(4, 4\) and the record of \(40, 60\)"):
         rule_pictures(np.zeros((4, 4, 3), np.uint8), annotation, CITYSCAPES, trail, labels)
     other = PseudoLabels(labels.semantic[:5], labels.instances[:5])
     with pytest.raises(ValueError, match=r"labels of \(5, 60\)"):

@@ -1,9 +1,9 @@
-"""Grad-CAM against one class at a time, and its tiles put together."""
+"""Grad-CAM against one class at a time, and its crops put together."""
 
 import torch
 from torch import nn
 
-from weakpan.data.crops import CropGrid, Tile
+from weakpan.data.crops import Crop, CropGrid
 from weakpan.seeds import grad_cam as module_of_grad_cam
 from weakpan.seeds.grad_cam import grad_cam, stitch_cams
 
@@ -68,24 +68,24 @@ def test_an_image_without_tags_has_no_maps():
     pairs, heatmaps = grad_cam(torch.rand(2, 6, 3, 4), head_of(), torch.zeros(2, 4, dtype=torch.bool))
     assert pairs.shape == (0, 2)
     assert heatmaps.shape == (0, 3, 4)
-    cams = stitch_cams(pairs, heatmaps, CropGrid(6, 8).tiles(6, 8), (6, 8), 4)
+    cams = stitch_cams(pairs, heatmaps, CropGrid(6, 8).crops(6, 8), (6, 8), 4)
     assert cams.shape == (4, 6, 8)
     assert not cams.any()
 
 
-def test_overlapping_tiles_are_averaged():
-    tiles = [Tile(0, 0, 2, 4), Tile(0, 2, 2, 6)]
+def test_overlapping_crops_are_averaged():
+    crops = [Crop(0, 0, 2, 4), Crop(0, 2, 2, 6)]
     pairs = torch.tensor([[0, 1], [1, 1], [0, 0]])
     heatmaps = torch.stack([torch.full((2, 4), v) for v in (1.0, 3.0, 4.0)])
-    cams = stitch_cams(pairs, heatmaps, tiles, (2, 6), 3)
+    cams = stitch_cams(pairs, heatmaps, crops, (2, 6), 3)
     assert cams[1, 0].tolist() == [1, 1, 2, 2, 3, 3]
-    # The second tile does not have class 0 among its tags: it counts as 0 in the average.
+    # The second crop does not have class 0 among its tags: it counts as 0 in the average.
     assert cams[0, 0].tolist() == [4, 4, 2, 2, 0, 0]
     assert not cams[2].any()
 
 
-def test_small_heatmaps_are_enlarged_to_their_tile():
+def test_small_heatmaps_are_enlarged_to_their_crop():
     heatmaps = torch.tensor([[[0.0, 1.0]]])
-    cams = stitch_cams(torch.tensor([[0, 0]]), heatmaps, [Tile(1, 2, 3, 6)], (4, 7), 1)
+    cams = stitch_cams(torch.tensor([[0, 0]]), heatmaps, [Crop(1, 2, 3, 6)], (4, 7), 1)
     torch.testing.assert_close(cams[0, 1, 2:6], torch.tensor([0.0, 0.25, 0.75, 1.0]))
     assert cams[0, :, :2].sum() == cams[0, 0].sum() == cams[0, 3].sum() == 0

@@ -81,7 +81,7 @@ def test_kept_heatmaps_give_the_same_labels_but_for_rounding(rule):
 
 
 def test_kept_heatmaps_know_for_and_against_apart():
-    # In the overlap of two tiles a class can be spoken for by one and against by the other.
+    # In the overlap of two crops a class can be spoken for by one and against by the other.
     positive, signed = torch.full((1, 4, 6), 2.0), torch.full((1, 4, 6), -1.0)
     kept = compact([3], positive, signed, CROP)
     np.testing.assert_allclose(kept.speaks_for(), 2, rtol=1e-6)
@@ -105,7 +105,7 @@ def test_an_image_without_tags():
 
 
 def take(tags, pairs, heatmaps, rule, keep=None):
-    """Labels of an image of 24 x 40 with two tiles that do not overlap."""
+    """Labels of an image of 24 x 40 with two crops that do not overlap."""
     annotation = ImageAnnotation("x", 24, 40, (), tuple(frozenset(t) for t in tags))
     sets = candidate_sets(annotation, GRID, TOY_CITY, np.arange(24), np.arange(40))
     written = {}
@@ -118,7 +118,7 @@ def take(tags, pairs, heatmaps, rule, keep=None):
 
 
 @pytest.mark.parametrize("rule", [Competing(), PUBLISHED], ids=["competing", "published"])
-def test_a_tile_without_tags_gets_no_labels(rule):
+def test_a_crop_without_tags_gets_no_labels(rule):
     labels = take([{ROAD}, set()], [[0, ROAD]], torch.full((1, 3, 3), 2.0), rule)
     assert (labels[:, :20] == ROAD).all()
     assert (labels[:, 20:] == 255).all()

@@ -15,7 +15,7 @@ def batch_of(tags):
     return {
         "image_id": ["x"],
         "image": [torch.zeros(3, 40, 60, dtype=torch.uint8)],
-        "tiles": torch.randint(0, 255, (len(tags), 3, 32, 48), dtype=torch.uint8),
+        "crops": torch.randint(0, 255, (len(tags), 3, 32, 48), dtype=torch.uint8),
         "tags": tags,
     }
 
@@ -41,7 +41,7 @@ def test_an_image_without_tags_has_no_heatmaps(sharpness):
 def test_heatmaps_are_averaged_over_scales_and_mirror_images():
     network = CropClassifier(CLASSES, "test_resnet")
     batch = batch_of(torch.ones(2, CLASSES, dtype=torch.bool))
-    mirrored = {**batch, "tiles": batch["tiles"].flip(-1)}
+    mirrored = {**batch, "crops": batch["crops"].flip(-1)}
 
     def heatmaps(scales, flip=False, of=batch):
         return GradCamModule(network, scales, flip).eval().predict_step(of, 0)["heatmaps"]

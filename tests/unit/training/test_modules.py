@@ -153,22 +153,22 @@ def test_the_classifier_learns_tags_and_predicts_them():
     module = classifier()
     logged = {}
     module.log = lambda name, value, **_: logged.update({name: value.item()})
-    tiles = torch.randint(0, 255, (3, 3, 32, 48), dtype=torch.uint8)
-    batch = {"image_id": ["x"], "tiles": tiles, "tags": torch.rand(3, CLASSES) > 0.5}
+    crops = torch.randint(0, 255, (3, 3, 32, 48), dtype=torch.uint8)
+    batch = {"image_id": ["x"], "crops": crops, "tags": torch.rand(3, CLASSES) > 0.5}
     loss = module.training_step(batch, 0)
     assert logged == {f"classifier/loss_{name}": pytest.approx(loss.item()) for name in ("tags", "total")}
     found = module.eval().predict_step(batch, 0)
     assert set(found) == {"image_id", "logits", "tags"}
     assert found["logits"].shape == (3, CLASSES)
-    torch.testing.assert_close(found["logits"], module.network(tiles.float() / 255))
+    torch.testing.assert_close(found["logits"], module.network(crops.float() / 255))
 
 
-def test_training_tiles_are_shown_at_random_scales():
+def test_training_crops_are_shown_at_random_scales():
     module = classifier(scales=[0.5, 2.0])
     seen = []
     module.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-1]))
     module.log = lambda *_, **__: None
-    batch = {"tiles": torch.zeros(1, 3, 32, 48, dtype=torch.uint8), "tags": torch.zeros(1, CLASSES)}
+    batch = {"crops": torch.zeros(1, 3, 32, 48, dtype=torch.uint8), "tags": torch.zeros(1, CLASSES)}
     for seed in (*range(30), 0):
         torch.manual_seed(seed)
         module.training_step(batch, 0)

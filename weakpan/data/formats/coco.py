@@ -35,7 +35,7 @@ class CocoImage:
 
     Attributes:
         image_id: unique in the file; the PNG is called `{image_id}.png`.
-        file_name: of the photograph, relative to the folder that was predicted.
+        file_name: of the image, relative to the folder that was predicted.
         height: of the PNG, pixels.
         width: of the PNG, pixels.
         segments: records of `segment_records`.

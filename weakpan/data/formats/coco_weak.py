@@ -1,4 +1,4 @@
-"""COCO panoptic files in and out of weak training: annotations from real labels, files from pseudo labels."""
+"""COCO panoptic files in and out of weak training: annotations from ground truth, files from pseudo labels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def annotations_from_coco(path: Path, catalog: Catalog, grid: CropGrid) -> WeakA
 
     Returns:
         The annotations, in the order of the file. An image is called by its id if that is text, and if it is a number
-        (as in COCO itself) by the name of its photograph without folder and suffix.
+        (as in COCO itself) by the name of its file without folder and suffix.
 
     Raises:
         DataError: a file that is missing, damaged or contradicts itself, a category outside the class table, or two
@@ -84,7 +84,7 @@ def labels_to_coco(
 
     Args:
         image_id: unique in the file.
-        file_name: of the photograph.
+        file_name: of the image.
         semantic: (H, W) train ids, 255 unlabelled.
         instances: (H, W) int32: 0 none, -1 unlabelled, k >= 1 the k-th; of a thing, (class, k) is one instance.
         catalog: tells things from stuff.

@@ -50,7 +50,7 @@ class BoxedImage:
     """An image with its boxes.
 
     Attributes:
-        load: reads the photograph, (H, W, 3) RGB; has to be picklable for loader processes.
+        load: reads the image, (H, W, 3) RGB; has to be picklable for loader processes.
         boxes: of the image, of any kind.
     """
 

@@ -110,7 +110,7 @@ class Window:
         return cls(float(left), float(top), size_x / side, size_y / side, side)
 
     def image(self, image: RGBImage) -> RGBImage:
-        """(H, W, 3) photograph to (side, side, 3); beyond its borders the border goes on."""
+        """(H, W, 3) image to (side, side, 3); beyond its borders the border goes on."""
         reduce = max(1, int(min(self.step_x, self.step_y)))
         if reduce == 1:
             interpolation = cv2.INTER_LINEAR if min(self.step_x, self.step_y) > 0.8 else cv2.INTER_CUBIC

@@ -1,4 +1,4 @@
-"""Tiles of the crop grid with their tags, for the crop classifier."""
+"""Crops of the crop grid with their tags, for the crop classifier."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ from weakpan.data.loaders.transforms import jitter_colour
 
 
 def tag_matrix(annotation: ImageAnnotation, num_classes: int) -> Tensor:
-    """(T, C) bool, the tags of each tile."""
+    """(T, C) bool, the tags of each crop."""
     matrix = torch.zeros(len(annotation.tags), num_classes, dtype=torch.bool)
     for row, tags in enumerate(annotation.tags):
         matrix[row, sorted(tags)] = True
     return matrix
 
 
-class TileDataset(Dataset[dict[str, Any]]):
-    """All tiles of an image at a time, so that a large photograph is decoded once and not once a tile.
+class CropDataset(Dataset[dict[str, Any]]):
+    """All crops of an image at a time, so that a large image is decoded once and not once a crop.
 
-    An item holds `image_id`, `tiles` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as
+    An item holds `image_id`, `crops` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as
     (epoch, index) for training, with random flips and colours, or as an index for prediction, without, and then hold
-    the photograph too, `image` (3, H, W) uint8 RGB, and the candidates of its pixels, `set_index` (H, W) int32 and
+    the image too, `image` (3, H, W) uint8 RGB, and the candidates of its pixels, `set_index` (H, W) int32 and
     `set_table` (S, C) bool as in `CandidateSets`, unless they are not wanted.
 
     Args:
-        split: photographs.
+        split: images.
         annotations: boxes and tags.
-        settings: how tiles are shown.
+        settings: how crops are shown.
         seed: of flips and colours.
         ids: of the images; None for those of the split.
-        with_pixels: whether items for prediction hold photograph and candidates, which tags alone do not need.
+        with_pixels: whether items for prediction hold image and candidates, which tags alone do not need.
     """
 
     def __init__(
@@ -64,19 +64,19 @@ class TileDataset(Dataset[dict[str, Any]]):
         return len(self.ids)
 
     def __getitem__(self, item: int | tuple[int, int]) -> dict[str, Any]:
-        """Tiles and tags of one image."""
+        """Crops and tags of one image."""
         rng = None if isinstance(item, int) else np.random.default_rng((self.seed, *item))
         index = item if isinstance(item, int) else item[1]
         image_id = self.ids[index]
         annotation = self.annotations.images[image_id]
         image = self.split.image(image_id)
-        tiles = [
-            self._show(image[tile.slices], rng)
-            for tile in self.annotations.grid.tiles(annotation.height, annotation.width)
+        crops = [
+            self._show(image[crop.slices], rng)
+            for crop in self.annotations.grid.crops(annotation.height, annotation.width)
         ]
         shown = {
             "image_id": image_id,
-            "tiles": torch.from_numpy(np.stack(tiles)).permute(0, 3, 1, 2),
+            "crops": torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2),
             "tags": tag_matrix(annotation, self.annotations.catalog.num_classes),
         }
         if rng is not None or not self.with_pixels:
@@ -89,25 +89,25 @@ class TileDataset(Dataset[dict[str, Any]]):
             "set_table": torch.from_numpy(sets.table),
         }
 
-    def _show(self, tile: RGBImage, rng: np.random.Generator | None) -> RGBImage:
+    def _show(self, crop: RGBImage, rng: np.random.Generator | None) -> RGBImage:
         grid, settings = self.annotations.grid, self.settings
         size = (settings.width or grid.width, settings.height or grid.height)
-        if tile.shape[:2] != size[::-1]:
-            tile = cv2.resize(tile, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+        if crop.shape[:2] != size[::-1]:
+            crop = cv2.resize(crop, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
         if rng is not None:
             if settings.flip and rng.random() < 0.5:
-                tile = tile[:, ::-1]
-            tile = jitter_colour(rng, tile, settings.colour_jitter)
-        return np.ascontiguousarray(tile)
+                crop = crop[:, ::-1]
+            crop = jitter_colour(rng, crop, settings.colour_jitter)
+        return np.ascontiguousarray(crop)
 
 
-def collate_tiles(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Tiles of several images in one batch; their number may differ between images, and so may the photographs."""
+def collate_crops(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Crops of several images in one batch; their number and the sizes of the images may differ."""
     of_images = {key: [item[key] for item in items] for key in ("image", "set_index", "set_table") if key in items[0]}
     return {
         **of_images,
         "image_id": [item["image_id"] for item in items],
-        "tiles": torch.cat([item["tiles"] for item in items]),
+        "crops": torch.cat([item["crops"] for item in items]),
         "tags": torch.cat([item["tags"] for item in items]),
     }
 
@@ -126,18 +126,18 @@ class CropDataModule(pl.LightningDataModule):
         with_pixels: bool = True,
     ) -> None:
         super().__init__()
-        self.dataset = TileDataset(split, annotations, settings, seed, ids, with_pixels)
+        self.dataset = CropDataset(split, annotations, settings, seed, ids, with_pixels)
         self.workers, self.seed = workers, seed
 
     def train_dataloader(self) -> DataLoader[dict[str, Any]]:
-        """Shuffled tiles with augmentation."""
+        """Shuffled crops with augmentation."""
         assert self.trainer is not None
         return DataLoader(
             dataset=self.dataset,
             batch_size=self.dataset.settings.images_per_batch,
             sampler=EpochSampler(len(self.dataset), self.seed, self.trainer.global_rank, self.trainer.world_size),
             num_workers=self.workers,
-            collate_fn=collate_tiles,
+            collate_fn=collate_crops,
             persistent_workers=self.workers > 0,
         )
 
@@ -149,5 +149,5 @@ class CropDataModule(pl.LightningDataModule):
             batch_size=1,
             sampler=ShardSampler(len(self.dataset), self.trainer.global_rank, self.trainer.world_size),
             num_workers=self.workers,
-            collate_fn=collate_tiles,
+            collate_fn=collate_crops,
         )

@@ -1,4 +1,4 @@
-"""Photographs with labels for training the segmenter, and whole photographs for prediction."""
+"""Images with labels for training the segmenter, and whole images for prediction."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class TrainingViews(Dataset[dict[str, torch.Tensor]]):
     `Presence`. Items are asked for as (epoch, index).
 
     Args:
-        split: photographs.
+        split: images.
         labels: label source.
-        annotations: for candidate sets; None where real labels are used for every image.
-        unconstrained: ids of images whose real labels are used: their void pixels have no candidate set.
+        annotations: for candidate sets; None where ground truth are used for every image.
+        unconstrained: ids of images whose ground truth are used: their void pixels have no candidate set.
         settings: sizes and augmentation.
         seed: of the augmentation.
     """
@@ -116,25 +116,25 @@ def collate_views(items: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torc
     return batch
 
 
-class Photographs(Protocol):
-    """Anything that gives photographs by id: a split, or a folder."""
+class Images(Protocol):
+    """Anything that gives images by id: a split, or a folder."""
 
     def image(self, image_id: str, /) -> RGBImage:
-        """The photograph as (H, W, 3) uint8, RGB."""
+        """The image as (H, W, 3) uint8, RGB."""
         ...
 
 
 class WholeImages(Dataset[dict[str, Any]]):
-    """Whole photographs at working scale.
+    """Whole images at working scale.
 
-    An item holds `image_id`, `image` (3, h, w) uint8 RGB, `size` (H, W) of the photograph and, where annotations are
-    given, `set_index` (H, W) int64 and `set_table` (S, C) bool at the photograph's size; `semantic_only` says that
+    An item holds `image_id`, `image` (3, h, w) uint8 RGB, `size` (H, W) of the image and, where annotations are
+    given, `set_index` (H, W) int64 and `set_table` (S, C) bool at the image's size; `semantic_only` says that
     nobody will ask for a panoptic map.
     """
 
     def __init__(
         self,
-        split: Photographs,
+        split: Images,
         ids: Sequence[str],
         scale: float,
         annotations: WeakAnnotations | None,
@@ -148,7 +148,7 @@ class WholeImages(Dataset[dict[str, Any]]):
         return len(self.ids)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """One photograph."""
+        """One image."""
         image_id = self.ids[index]
         image = self.split.image(image_id)
         height, width = image.shape[:2]

@@ -41,7 +41,7 @@ def label_pseudo(semantic: SemanticMap, instances: InstanceMap, boxes: Sequence[
 
 
 def label_truth(truth: PanopticTruth, catalog: Catalog) -> LabelledImage:
-    """Real labels in the same form; ids are given anew, since real numbers may repeat between classes."""
+    """Ground truth in the same form; ids are given anew, since real numbers may repeat between classes."""
     boxes = boxes_from_maps(truth.semantic, truth.instances, catalog)
     span = int(truth.instances.max(initial=0)) + 1
     numbered = (truth.instances > 0) & (truth.semantic != IGNORE)

@@ -1,4 +1,4 @@
-"""Views of an image: scale, crop and flip that treat photograph and labels alike; and colour changes."""
+"""Views of an image: scale, crop and flip that treat image and labels alike; and colour changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from weakpan.basics.arrays import RGBImage
 Value = TypeVar("Value", bound=np.generic)
 
 PADDING_COLOUR = 128
-"""Grey of the photograph outside its borders; labels there are ignored."""
+"""Grey of the image outside its borders; labels there are ignored."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class View:
         return columns[::-1].copy() if self.flip else columns
 
     def image(self, image: RGBImage) -> RGBImage:
-        """(H, W, 3) photograph to (canvas_height, canvas_width, 3)."""
+        """(H, W, 3) image to (canvas_height, canvas_width, 3)."""
         window: npt.NDArray[Any] = image[self.top : self.top + self.height, self.left : self.left + self.width]
         size = (self.out_width, self.out_height)
         if window.shape[:2] != size[::-1]:

@@ -20,13 +20,13 @@ def presence_loss(logits: Tensor, batch: Mapping[str, Tensor], shares: tuple[flo
     """Negative log of the mean probability of a known class over the pixels of a rectangle that are most likely it.
 
     Multiple-instance learning with a rank-weighted pooling (in the spirit of the expansion loss of Kolesnikov and
-    Lampert, ECCV 2016): a tag says that its class is somewhere in the tile, not where. Together with the candidate
+    Lampert, ECCV 2016): a tag says that its class is somewhere in the crop, not where. Together with the candidate
     sets, which say where it is not, this keeps small classes alive that no label carries.
 
     Args:
         logits: (N, C, h, w), at any stride of the views.
         batch: as made by `collate_views`: `semantic`, `set_index`, `set_table` and `present_*`.
-        shares: of the pixels of a tile and of a box that the mean runs over, 0..1; at least one pixel.
+        shares: of the pixels of a crop and of a box that the mean runs over, 0..1; at least one pixel.
 
     Returns:
         Mean over the pairs of a rectangle and a class that have a cell of the logits whose middle lies in the rectangle

@@ -1,4 +1,4 @@
-"""Views keep photograph, labels and points aligned to the pixel."""
+"""Views keep image, labels and points aligned to the pixel."""
 
 import numpy as np
 import pytest
