@@ -24,8 +24,8 @@ pytestmark = pytest.mark.usefixtures("seeded")
 
 CONF = Path(__file__).parents[2] / "conf"
 GROUPS = {p.parent.name for p in CONF.glob("*/*.yaml")}
-OF_MAKE_GT = {"cam", "data", "labels", "masks", "source"}
-OPTIONS = sorted((p.parent.name, p.stem) for p in CONF.glob("*/*.yaml") if p.parent.name not in {"masks", "source"})
+OF_MAKE_GT = {"cam", "data", "labels", "masks", "layout"}
+OPTIONS = sorted((p.parent.name, p.stem) for p in CONF.glob("*/*.yaml") if p.parent.name not in {"masks", "layout"})
 OPTIONS_OF_MAKE_GT = sorted((p.parent.name, p.stem) for p in CONF.glob("*/*.yaml") if p.parent.name in OF_MAKE_GT)
 
 ALWAYS = ["run=somewhere", "data.root=data"]
@@ -58,9 +58,9 @@ def test_every_option_composes(group, option):
 @pytest.mark.parametrize(("group", "option"), OPTIONS_OF_MAKE_GT, ids=[f"{g}={o}" for g, o in OPTIONS_OF_MAKE_GT])
 def test_every_option_of_make_gt_composes(group, option):
     reads = ("coco", "ids", "mcg", "released", "network", "sam")
-    wanted = {"masks": ["masks.path=somewhere"] if option in reads else [], "source": ["source.root=somewhere"]}
+    wanted = {"masks": ["masks.path=somewhere"] if option in reads else [], "layout": []}
     config = to_make_gt_config(
-        composed("stage=masks", "out=o", "data.root=d", f"{group}={option}", *wanted.get(group, []), name="make_gt")
+        composed("stage=masks", "run=o", "data.root=d", f"{group}={option}", *wanted.get(group, []), name="make_gt")
     )
     load_catalog(config.data.classes)
 
@@ -72,7 +72,7 @@ def test_no_option_was_missed():
 
 
 def test_predict_composes():
-    config = to_predict_config(composed("run=r", "input=photos", "out=o", name="predict"))
+    config = to_predict_config(composed("run=r", "input=photos", "run=o", name="predict"))
     assert (config.run, config.input, config.out) == ("r", "photos", "o")
 
 
@@ -83,7 +83,7 @@ def test_options_say_what_they_promise():
     ):  # fmt: skip
         seeds = to_train_config(composed(f"seeds={option}", *ALWAYS)).seeds
         assert build(SeedSource, seeds, "seeds") == expected
-        alone = to_make_gt_config(composed("stage=masks", "out=o", "data.root=d", f"seeds={option}", name="make_gt"))
+        alone = to_make_gt_config(composed("stage=masks", "run=o", "data.root=d", f"seeds={option}", name="make_gt"))
         assert alone.seeds == seeds
     cityscapes = to_train_config(composed("data=cityscapes", *ALWAYS)).data
     assert (cityscapes.crop.height, cityscapes.crop.width, cityscapes.toy) == (400, 500, None)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_type_hints
 import hydra.utils
 from hydra.errors import InstantiationException
 from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from weakpan.basics.errors import ConfigError, WeakpanError, one_line
 from weakpan.basics.settings import check_field, nearest
@@ -142,6 +142,9 @@ def _typed(name: str, hint: Any, value: Any, place: str) -> Any:
         if cause is not None:
             raise cause.below(f"{place}.{name}") from error
         key = f"{place}.{error.full_key or name}"
+        if isinstance(error, ConfigKeyError | ConfigAttributeError) and is_dataclass(error.object_type):
+            known = [f.name for f in fields(error.object_type)]
+            raise ConfigError(f"no such key; {nearest(str(error.key), known)}", key=f"{key}.{error.key}") from error
         raise ConfigError(_first_line(str(error.msg or error)), key=key, found=_found(error, value)) from error
 
 

@@ -1,3 +1,5 @@
+"""The folder of the shipped configurations."""
+
 import weakpan.config.location
 from weakpan.config.location import conf_folder
 

@@ -9,7 +9,7 @@ from tests.unit.masks.tiny_sam import save_sam
 from weakpan.basics.errors import ConfigError, DataError
 from weakpan.config.compose import register
 from weakpan.config.train import TrainConfig
-from weakpan.config.train_checks import settings_of, to_train_config
+from weakpan.config.train_checks import to_train_config
 from weakpan.masks import (
     CocoMasks,
     GrabCutAndProposals,
@@ -20,6 +20,7 @@ from weakpan.masks import (
     SamMasks,
 )
 from weakpan.masks.fallback import FallbackSettings
+from weakpan.stages.settings import settings_of
 from weakpan.storage.files import content_digest
 
 CONF = str(Path(__file__).parents[3] / "conf")
@@ -66,7 +67,7 @@ def test_mcg_with_the_masks_as_published():
 def test_settings_of_a_run_name_the_source():
     settings = settings_of(config_of("mcg", f"path={PATH}", "fusion.gap=0"), "masks")
     assert settings["masks._target_"] == "weakpan.masks.McgMasks"
-    assert (settings["masks.path"], settings["masks.fusion.gap"]) == (str(PATH), 0)
+    assert (settings["masks.path"], settings["masks.fusion.gap"]) == (str(PATH.resolve()), 0)
 
 
 @pytest.mark.parametrize(

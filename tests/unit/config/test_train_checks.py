@@ -40,7 +40,7 @@ OUT_OF_RANGE = {
     "masks._target_=guess": "masks._target_=guess: cannot be imported",
     "labels.rules.score_threshold.minimum=1.1": "labels.rules.score_threshold.minimum=1.1: expected a number",
     "labels.rules.mine._target_=weakpan.labels.Mine": "labels.rules.mine._target_=weakpan.labels.Mine: cannot be",
-    "labels.rules.tag_check._target_=weakpan.masks.CocoMasks": "labels.rules.tag_check._target_=weakpan.masks.CocoMasks",
+    "labels.rules.box_prior._target_=weakpan.masks.CocoMasks": "labels.rules.box_prior._target_=weakpan",
     "labels.steps=[tag_check]": "labels.steps: no such key",
     "data.crop.height=0": "data.crop.height=0: expected 1 or more",
     "data.workers=-1": "data.workers=-1: expected 0 or more",

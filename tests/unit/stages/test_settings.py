@@ -13,7 +13,7 @@ STAGES = [("masks", 0), ("classifier", 0), ("seeds", 0), ("labels", 0), ("labels
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
-    return tiny_config(tmp_path_factory.mktemp("settings"))
+    return tiny_config(tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("data"))
 
 
 @pytest.mark.parametrize(("stage", "index"), STAGES)
