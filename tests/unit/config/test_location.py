@@ -1,3 +1,5 @@
+"""The shipped configurations are found wherever the package is."""
+
 import weakpan.config.location
 from weakpan.config.location import conf_folder
 
