@@ -12,6 +12,7 @@ OUT/audit/masks_worst_images.png  the images whose boxes have the lowest mean Io
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from weakpan.storage.records import JsonRecords, checksum
 from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.tasks.mask_records import read_box_records
 from weakpan.tasks.stores import Maps
+
+log = logging.getLogger(__name__)
 
 FORMAT = "weakpan-mask-audit"
 
@@ -137,10 +140,11 @@ class MaskAudit:
         # Only reports are set as tables.
         from weakpan.audit.cue_tables import mask_table
 
-        print(f"audit: masks in the boxes of {len(ids)} images, in per cent; {self.folder / 'masks.json'} holds more")
-        print(mask_table(summary), flush=True)
+        listed = self.folder / "masks.json"
+        log.info("audit: masks in the boxes of %d images, in per cent; %s holds more", len(ids), listed)
+        log.info("%s", mask_table(summary))
         if without_box:
-            print(f"audit: {without_box} real instances have no box", flush=True)
+            log.info("audit: %d real instances have no box", without_box)
 
     def _read(self, ids: Sequence[str]) -> tuple[list[AuditedBox], int]:
         boxes, without_box = [], 0

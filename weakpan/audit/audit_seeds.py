@@ -10,6 +10,7 @@ OUT/audit/seeds_worst_images.png  the images whose labels are least often right
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
 from weakpan.storage.records import JsonRecords, checksum
 from weakpan.tasks.stores import Maps
+
+log = logging.getLogger(__name__)
 
 FORMAT = "weakpan-seed-audit"
 
@@ -120,8 +123,8 @@ class SeedAudit:
             )
         from weakpan.audit.cue_tables import cam_table
 
-        print(f"audit: seeds of {len(ids)} images, in per cent; {self.folder / 'seeds.json'} holds more")
-        print(cam_table(summary), flush=True)
+        log.info("audit: seeds of %d images, in per cent; %s holds more", len(ids), self.folder / "seeds.json")
+        log.info("%s", cam_table(summary))
 
     def _counts(self, image_id: str) -> Ints:
         content: dict[str, Any] = dict(self.scores.read(image_id))

@@ -1,7 +1,7 @@
 """What a process says: plain lines for people, and the same with times and levels in a file of the run.
 
-Modules log through `logging.getLogger(__name__)`; the scripts set up once what becomes of it. A notebook that imports the
-package decides for itself, as with any library.
+Modules log through `logging.getLogger(__name__)`; the scripts set up once what becomes of it. A notebook that imports
+the package decides for itself, as with any library.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytorch_lightning as pl
 
 from weakpan.basics.console import clock
+
+log = logging.getLogger(__name__)
 
 
 class StageProgress(pl.Callback):
@@ -83,7 +86,7 @@ class StageProgress(pl.Callback):
         self._last = time.monotonic()
         elapsed = self._last - self._start
         left = elapsed / max(1, done) * max(0, total - done)
-        print(f"{self.stage}: {what} [{clock(elapsed)}, {clock(left)} left]", flush=True)
+        log.info("%s: %s [%s, %s left]", self.stage, what, clock(elapsed), clock(left))
 
 
 def _losses(metrics: Mapping[str, Any]) -> str:

@@ -30,6 +30,8 @@ class PredictConfig:
         on_error: stop at the first image that cannot be read, or read all of them whole before the first prediction,
             leave such out and list them at the end.
         workers: loader processes.
+        verbose: say also what helps to find faults.
+        quiet: say nothing but warnings and errors.
         trainer: arguments of the Lightning Trainer.
     """
 
@@ -44,6 +46,8 @@ class PredictConfig:
     overlays: bool = True
     on_error: OnError = OnError.stop
     workers: int = setting(2, at_least(0))
+    verbose: bool = False
+    quiet: bool = False
     trainer: dict[str, Any] = field(default_factory=dict)
 
 

@@ -75,6 +75,8 @@ class RunConfig:
         heatmaps_from: folder of heatmaps that were kept.
         trust: packages beside ours whose code a checkpoint from elsewhere may name.
         workers: processes of each rank that share the work on single images; null for one a core.
+        verbose: say also what helps to find faults.
+        quiet: say nothing but warnings and errors.
         audit: tell how labels came about, and how good results are where there is ground truth.
         pictures: number of images that an audit draws; of the worst ones ten at most.
     """
@@ -88,6 +90,8 @@ class RunConfig:
     heatmaps_from: str | None = None
     trust: list[str] = field(default_factory=list)
     workers: int | None = setting(None, at_least(1))
+    verbose: bool = False
+    quiet: bool = False
     audit: bool = False
     pictures: int = setting(20, at_least(0))
     data: DataConfig = field(default_factory=DataConfig)

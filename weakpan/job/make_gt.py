@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 
+from weakpan.basics.console import log_to
 from weakpan.basics.disk import naming_faults
 from weakpan.config.make_gt import MakeGtConfig
 from weakpan.make_gt.stages import Failures, make_stage, needs_networks
@@ -45,4 +46,5 @@ def make_gt(config: MakeGtConfig, command: str) -> Failures:
         experiment = prepare(config, folder)
         # Shards share the folder, each with images of its own.
         with nullcontext() if config.shard is not None else holding(RunLock(folder)):
+            log_to(RunLayout(folder).log)
             return make_stage(experiment)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import os
 import subprocess
 import sys
-import traceback
 from enum import Enum
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import torch
 from omegaconf import OmegaConf
 
+from weakpan.basics.console import PLAIN, log_to
 from weakpan.basics.disk import fault_of_machine, in_words
 from weakpan.basics.errors import STATUS_USER, MachineError, RunError, WeakpanError, one_line
 from weakpan.config.train import RunConfig
@@ -38,6 +39,8 @@ from weakpan.stages.checks import check_networks
 from weakpan.stages.experiment import prepare
 from weakpan.stages.settings import refuse_other_settings
 from weakpan.storage.layout import RunLayout
+
+log = logging.getLogger(__name__)
 
 
 class Work(Enum):
@@ -117,6 +120,7 @@ def _run(work: Work, config: RunConfig, folder: Path, command: str) -> Any:
     experiment = from_rank_zero(lambda: prepare(config, folder))
     from_rank_zero(lambda: check_networks(experiment))
     with holding(RunLock(folder)):
+        log_to(RunLayout(folder).log)
         if work is Work.loop:
             return run_loop(experiment, command, announce=print_plan)
         return make_stage(experiment)
@@ -129,15 +133,14 @@ def _end(error: Exception, watch: Watch, folder: Path) -> NoReturn:
         watch.leave_after_rank_zero(status)
     if isinstance(error, WeakpanError):
         where = "" if watch.alone and not isinstance(error, MachineError) else f"{whereabouts()}: "
-        print(f"error: {where}{one_line(str(error))}", file=sys.stderr, flush=True)
+        log.error("%s%s", where, one_line(str(error)))
     else:
         # Whoever waits for a rank that died fails, too; what ended that one is the news.
         watch.leave_if_rank_lost(patience=0.0 if watch.alone else 3.0)
-        traceback.print_exception(error)
         status, remedy = _remedy(error, folder)
         about = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
         what = f"{whereabouts()}: {about}{type(error).__name__}: {one_line(str(error))}"
-        print(f"error: {what}; {remedy}", file=sys.stderr, flush=True)
+        log.error("%s; %s", what, remedy, exc_info=error)
     if not watch.alone:
         watch.leave(status)
     sys.exit(status)
@@ -169,7 +172,7 @@ def _requeue() -> None:
     if job is not None:
         found = subprocess.run(["scontrol", "requeue", job], check=False, capture_output=True, text=True)
         outcome = "" if found.returncode == 0 else f" failed: {found.stderr.strip()}"
-        print(f"scontrol requeue {job}{outcome}", file=sys.stderr, flush=True)
+        log.warning("scontrol requeue %s%s", job, outcome, extra=PLAIN)
 
 
 def _finish_loggers() -> None:

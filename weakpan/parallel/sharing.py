@@ -6,6 +6,7 @@ sent to every worker once.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -25,6 +26,8 @@ import cv2
 from weakpan.basics.console import clock
 from weakpan.basics.disk import as_machine_error
 from weakpan.basics.errors import DataError, MachineError, RunError, WeakpanError
+
+log = logging.getLogger(__name__)
 
 SAY_EVERY = 10.0
 """Seconds between two lines of progress."""
@@ -105,7 +108,7 @@ def share(task: Task, ids: Sequence[str], workers: int, name: str, skip_failures
             last = now
             # What was there already says nothing about how long the rest takes.
             left = (now - start) / max(1, done - outcome.kept) * (len(ids) - done)
-            print(f"{name}: image {done}/{len(ids)} [{clock(now - start)}, {clock(left)} left]", flush=True)
+            log.info("%s: image %d/%d [%s, %s left]", name, done, len(ids), clock(now - start), clock(left))
     outcome.failures.sort(key=lambda failure: position[failure[0]])
     outcome.seconds = round(time.monotonic() - start, 1)
     return outcome

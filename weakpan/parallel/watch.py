@@ -8,6 +8,7 @@ finished lies on disk, and files appear whole or not at all.
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import select
@@ -22,7 +23,10 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from weakpan.basics.console import PLAIN
 from weakpan.parallel.ranks import gather_from_all_ranks, rank, whereabouts
+
+log = logging.getLogger(__name__)
 
 GO_ON = "what is finished is on disk; start the same command again, with run=FOLDER, to go on"
 
@@ -114,7 +118,9 @@ class Watch:
             elif self.lost_ranks():
                 self.leave_if_rank_lost(0)
             elif self.parent not in (None, os.getppid()) and not self._stopped.is_set():
-                _say(f"error: process {self.parent}, which started this one, has gone during {whereabouts()}; {GO_ON}")
+                log.error(
+                    "process %s, which started this one, has gone during %s; %s", self.parent, whereabouts(), GO_ON
+                )
                 self.leave(STATUS_RANK_LOST)
         os.close(self._reading)
         os.close(self._writing)
@@ -140,7 +146,7 @@ class Watch:
         if rank() == 0 or 0 in lost:
             pid = self.children[first].pid if first in self.children else self.peers[first]
             how = _how_it_ended(codes[first])
-            _say(f"error: rank {first} (process {pid}) {how} during stage '{_stage()}'; {GO_ON}")
+            log.error("rank %d (process %d) %s during stage '%s'; %s", first, pid, how, _stage(), GO_ON)
         self.leave(2 if own_words else STATUS_RANK_LOST)
 
     def leave_after_rank_zero(self, status: int, patience: float = 15.0) -> NoReturn:
@@ -164,7 +170,7 @@ class Watch:
         if rank() == 0:
             if number is signal.SIGUSR1 and self.on_requeue is not None:
                 self.on_requeue()
-            _say(f"stopped by {number.name} at {whereabouts()}: {GO_ON}")
+            log.warning("stopped by %s at %s: %s", number.name, whereabouts(), GO_ON, extra=PLAIN)
         self.leave(128 + number)
 
     def leave(self, status: int) -> NoReturn:
@@ -184,10 +190,6 @@ def _noted(number: int, frame: FrameType | None) -> None:
 
 def _stage() -> str:
     return whereabouts().rpartition("stage '")[2].removesuffix("'")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _how_it_ended(code: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,8 @@ from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.training.mask_module import MaskModule
 from weakpan.training.schedules import Poly
 
+log = logging.getLogger(__name__)
+
 NAME = "mask_net.pt"
 """The trained network, in the folder of the results."""
 
@@ -49,10 +52,13 @@ class SayLosses(pl.Callback):
             losses = ", ".join(
                 f"{name.partition('/')[2]} {float(value):.3f}" for name, value in trainer.callback_metrics.items()
             )
-            print(
-                f"mask_net: step {trainer.global_step}/{trainer.max_steps} [{clock(now - self._start)}, "
-                f"{clock(left)} left] {losses}",
-                flush=True,
+            log.info(
+                "mask_net: step %d/%d [%s, %s left] %s",
+                trainer.global_step,
+                trainer.max_steps,
+                clock(now - self._start),
+                clock(left),
+                losses,
             )
 
 
@@ -85,7 +91,7 @@ def make_mask_net(
     path, learned_from = out / NAME, f"{len(ids)} ids, crc32 {zlib.crc32(chr(10).join(ids).encode()):08x}"
     if path.is_file():
         _check_kept(path, learned_from)
-        print(f"mask_net: {path} was there", flush=True)
+        log.info("mask_net: %s was there", path)
         return
     _check_encoder(settings.network.encoder)
     windows = settings.windows
@@ -105,7 +111,7 @@ def make_mask_net(
             found=windows.a_image,
             remedy="give a larger one",
         )
-    print(f"mask_net: {data.boxes} boxes in {len(data)} images", flush=True)
+    log.info("mask_net: %d boxes in %d images", data.boxes, len(data))
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         network, made_with = _network(settings.network)
@@ -130,7 +136,7 @@ def make_mask_net(
     if claim is not None:
         claim()
     write_mask_net(path, network, made_with, windows.side, windows.shares, note)
-    print(f"mask_net: {path} written", flush=True)
+    log.info("mask_net: %s written", path)
 
 
 def _check_kept(path: Path, learned_from: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from weakpan.stages.settings import config_text
 from weakpan.stages.supervision import supervision_used
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
+
+log = logging.getLogger(__name__)
 
 GALLERY_HEIGHT = 180
 """Height of the pictures in the gallery folder, pixels."""
@@ -71,7 +74,7 @@ def check_labels(experiment: Experiment, round_index: int) -> list[str]:
         if counts[c] == 0
     ]
     for warning in warnings:
-        rank_zero_only(print)(f"warning: {warning}", flush=True)
+        log.warning("%s", warning)
     return warnings
 
 
@@ -82,7 +85,7 @@ def _write(experiment: Experiment, metrics: Mapping[str, Any], panels: Sequence[
     write_report(experiment.layout.report, metrics, panels, experiment.catalog)
     # Last: a run that has it is finished.
     write_text_atomically(experiment.layout.metrics, json.dumps(metrics, indent=1, allow_nan=False) + "\n")
-    print(f"finished; results are in {experiment.layout.report} and {experiment.layout.metrics}", flush=True)
+    log.info("finished; results are in %s and %s", experiment.layout.report, experiment.layout.metrics)
 
 
 def write_results(
@@ -145,11 +148,14 @@ def finished_results(experiment: Experiment) -> dict[str, Any] | None:
         made += [experiment.layout.stage("labels", index) / "manifest.json" for index in rounds]
     if not same or not all(path.is_file() for path in made):
         return None
-    print(
-        f"run folder {layout.folder} is finished ({metrics['stopped']}), nothing is done; results are in "
-        f"{layout.report} and {layout.metrics}\nanother run needs another run=FOLDER, or none; further rounds a larger "
-        "rounds.n; the report is made again if report.html is deleted",
-        flush=True,
+    log.info(
+        "run folder %s is finished (%s), nothing is done; results are in %s and %s\n"
+        "another run needs another run=FOLDER, or none; further rounds a larger rounds.n; the report is made again if "
+        "report.html is deleted",
+        layout.folder,
+        metrics["stopped"],
+        layout.report,
+        layout.metrics,
     )
     return metrics
 

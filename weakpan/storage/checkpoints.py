@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError, one_line
 from weakpan.storage.class_table import ClassTable, from_catalog, to_catalog
 from weakpan.storage.files import replacing
+
+log = logging.getLogger(__name__)
 
 
 class WholeCheckpoints(TorchCheckpointIO):
@@ -84,7 +87,7 @@ def resume_point(path: Path) -> Path | None:
     try:
         refuse_damaged(path)
     except DataError as error:
-        print(f"warning: {error}; it is removed and this training begins again from its first epoch", flush=True)
+        log.warning("%s; it is removed and this training begins again from its first epoch", error)
         path.unlink()
         return None
     return path

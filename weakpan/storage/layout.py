@@ -130,6 +130,11 @@ class RunLayout:
         return self.folder / "logs"
 
     @property
+    def log(self) -> Path:
+        """What all starts of the job have said, with times and levels."""
+        return self.logs / "weakpan.log"
+
+    @property
     def wandb_id(self) -> Path:
         """Id of the run at Weights & Biases, the same for every start of the job."""
         return self.folder / "wandb_id.txt"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from weakpan.data.formats.coco_weak import labels_to_coco
 from weakpan.labels.pipeline import PseudoLabels
 from weakpan.storage.files import replacing, write_text_atomically
 from weakpan.storage.images import is_whole
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class CocoParts:
                     file.write(("," if position else "") + "\n" + json.dumps({k: record[k] for k in keep}))
                 file.write("]")
             file.write("}\n")
-        print(f"make_gt: {path} holds the segments of {len(ids)} images", flush=True)
+        log.info("make_gt: %s holds the segments of %d images", path, len(ids))
 
     def _record(self, image_id: str) -> dict[str, Any]:
         """What the file says of an image, under the names of both lists; raises DataError."""

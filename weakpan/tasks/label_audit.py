@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from weakpan.labels.pipeline import INPUT, INSTANCES, PseudoLabels
 from weakpan.labels.trail import AuditTrail
 from weakpan.labels.trail_store import AuditStore
 from weakpan.storage.images import is_whole, read_rgb, write_png
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ class LabelAudit:
         """Put the table of the whole set together and say what every rule changed."""
         totals = self.store.merge(ids)
         pixels = sum(n for (step, _, _), n in totals.items() if step == INPUT)
-        print(f"audit: {self.store.table_path} holds the changes of {len(ids)} images; share of all pixels changed by")
+        log.info(
+            "audit: %s holds the changes of %d images; share of all pixels changed by", self.store.table_path, len(ids)
+        )
         for rule in dict.fromkeys(step for step, _, _ in totals if step != INPUT):
             rows = Counter({(before, after): n for (step, before, after), n in totals.items() if step == rule})
             if not rows:
@@ -70,7 +75,7 @@ class LabelAudit:
             most = rows.most_common(3)
             if rule == INSTANCES:
                 parts = ", ".join(f"{100 * n / rows.total():.0f} % {name}" for (name, _), n in most)
-                print(f"{share} lies in several boxes of its class: {parts}", flush=True)
+                log.info("%s lies in several boxes of its class: %s", share, parts)
             else:
                 parts = ", ".join(f"{100 * n / rows.total():.0f} % {a} to {b}" for (a, b), n in most)
-                print(f"{share}; {parts}", flush=True)
+                log.info("%s; %s", share, parts)

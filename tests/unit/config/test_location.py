@@ -1,4 +1,4 @@
-"""The folder of the shipped configurations."""
+"""The shipped configurations are found wherever the package is."""
 
 import weakpan.config.location
 from weakpan.config.location import conf_folder
