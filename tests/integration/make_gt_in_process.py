@@ -90,7 +90,7 @@ def results(out: Path) -> dict[str, str]:
 
     The header of a MATLAB file says when it was written, which does not count.
     """
-    files = [p for p in sorted(out.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+    files = [p for p in sorted(out.rglob("*")) if p.is_file() and not p.name.startswith(".") and p.suffix != ".log"]
     kept = [p for p in files if p.parent != out or p.name in ("weak_annotations.json", "panoptic.json")]
     return {
         p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()[128 * (p.suffix == ".mat") :]).hexdigest()

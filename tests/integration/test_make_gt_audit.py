@@ -46,7 +46,7 @@ def told(city):
 def audited(tmp_path_factory, told):
     """Made and audited at once. Tests work on copies."""
     out = tmp_path_factory.mktemp("audited") / "out"
-    assert run(*told, "audit=true", f"out={out}") == []
+    assert run(*told, "audit=true", f"run={out}") == []
     return out
 
 
@@ -61,7 +61,7 @@ def weak(tmp_path_factory, told):
     """Boxes and tags as a file."""
     out = tmp_path_factory.mktemp("weak")
     for stage in ("boxes", "tags"):
-        run(*told, f"stage={stage}", f"out={out}")
+        run(*told, f"stage={stage}", f"run={out}")
     return out / "weak_annotations.json"
 
 
@@ -94,8 +94,8 @@ class TestRecords:
     """What became of each box, with and without an audit."""
 
     def test_one_entry_a_box(self, audited, weak, told, tmp_path):
-        run(*told, f"out={tmp_path}")
-        smallest = settings(*told, f"out={tmp_path}").mask_source.min_box
+        run(*told, f"run={tmp_path}")
+        smallest = settings(*told, f"run={tmp_path}").mask_source.min_box
         boxes = 0
         for image_id, annotation in read_weak_annotations(weak, TOY_CITY).images.items():
             name = f"mcg_and_grabcut_records/train/{image_id}.json"
@@ -124,7 +124,7 @@ class TestRecords:
         path.unlink()
         if damage == "cut":
             path.write_bytes(content[:-30])
-        run(*told, f"out={copy}")
+        run(*told, f"run={copy}")
         assert "masks: 1 images made" in capsys.readouterr().out
         assert results(copy) == results(audited)
 
@@ -135,9 +135,9 @@ class TestRecords:
         with monkeypatch.context() as patch:
             patch.setattr(ReleasedTree, "write_masks", fail)
             with pytest.raises(DataError, match="crash"):
-                run(*told, f"out={tmp_path}")
+                run(*told, f"run={tmp_path}")
         assert (tmp_path / f"mcg_and_grabcut_records/train/{IDS[0]}.json").is_file()
-        run(*told, "audit=true", f"out={tmp_path}")
+        run(*told, "audit=true", f"run={tmp_path}")
         assert results(tmp_path) == results(audited)
 
 
@@ -190,7 +190,7 @@ class TestScores:
                 assert min(picture.size) > 200
         for name in JOINED:
             (copy / name).unlink()
-        run(*told, "audit=true", "pictures=0", f"out={copy}")
+        run(*told, "audit=true", "pictures=0", f"run={copy}")
         assert {n for n in results(copy) if n in JOINED} == {"audit/masks.json", "audit/masks.csv"}
 
     def test_perfect_masks(self, city, told, tmp_path, capsys):
@@ -198,7 +198,7 @@ class TestScores:
         for image_id in IDS:
             raw = instance_map(city, image_id)
             cv2.imwrite(str(tmp_path / "ids" / f"{image_id}.png"), np.where(raw >= 1000, raw, 0).astype(np.uint16))
-        run(*told, "audit=true", "masks=ids", f"masks.path={tmp_path / 'ids'}", f"out={tmp_path / 'out'}")
+        run(*told, "audit=true", "masks=ids", f"masks.path={tmp_path / 'ids'}", f"run={tmp_path / 'out'}")
         content = json.loads((tmp_path / "out/audit/masks.json").read_text())["all"]
         found = content["mask"]
         # A box may hold pixels of another instance of its class.
@@ -212,20 +212,20 @@ class TestRestart:
     """An audit that joins what was there."""
 
     def test_an_audit_of_maps_that_were_there(self, told, tmp_path, audited, capsys):
-        run(*told, f"out={tmp_path}")
+        run(*told, f"run={tmp_path}")
         before = times(tmp_path)
-        run(*told, "audit=true", f"out={tmp_path}")
+        run(*told, "audit=true", f"run={tmp_path}")
         assert "masks: 0 images made" in capsys.readouterr().out
         assert {name: time for name, time in times(tmp_path).items() if name in before} == before
         assert results(tmp_path) == results(audited)
 
     def test_earlier_images_are_not_scored_again(self, told, tmp_path, audited):
         (tmp_path / "ids.txt").write_text("\n".join(IDS[:2]))
-        some = f"data.list={tmp_path / 'ids.txt'}"
-        run(*told, "audit=true", some, f"out={tmp_path / 'out'}")
+        some = f"data.train_list={tmp_path / 'ids.txt'}"
+        run(*told, "audit=true", some, f"run={tmp_path / 'out'}")
         before = times(tmp_path / "out")
         assert json.loads((tmp_path / "out/audit/masks.json").read_text())["images"] == 2
-        run(*told, "audit=true", f"out={tmp_path / 'out'}")
+        run(*told, "audit=true", f"run={tmp_path / 'out'}")
         after = times(tmp_path / "out")
         assert {name for name in before if before[name] != after[name]} == JOINED
         assert results(tmp_path / "out") == results(audited)
@@ -237,7 +237,7 @@ class TestRestart:
         path.unlink()
         if damage != "deleted":
             path.write_bytes(content[: -20 if damage == "cut" else 0])
-        run(*told, "audit=true", f"out={copy}")
+        run(*told, "audit=true", f"run={copy}")
         assert results(copy) == results(audited)
         after = times(copy)
         assert {n for n in before if before[n] != after[n]} == JOINED | {f"audit/masks/{IDS[3]}.json"}
@@ -246,13 +246,13 @@ class TestRestart:
         tree, path = ReleasedTree(copy, "train", TOY_CITY), copy / f"audit/masks/{IDS[0]}.json"
         before = path.read_bytes()
         tree.write_masks(IDS[0], np.full((64, 96), 254, np.uint8))
-        run(*told, "audit=true", f"out={copy}")
+        run(*told, "audit=true", f"run={copy}")
         assert path.read_bytes() != before
         assert {e["mask"]["pixels"] for e in json.loads(path.read_text())["boxes"]} == {0}
 
     def test_real_labels_that_were_corrected_are_scored_again(self, copy, told, city, tmp_path):
         shutil.copytree(city, tmp_path / "data")
-        told = (*told, "audit=true", f"out={copy}")
+        told = (*told, "audit=true", f"run={copy}")
         path = next((tmp_path / "data").rglob(f"{IDS[0]}_gtFine_instanceIds.png"))
         before = times(copy)
         values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -268,15 +268,15 @@ class TestRestart:
         assert before.items() >= times(copy).items()
 
     def test_the_last_shard_puts_it_together(self, told, tmp_path, audited):
-        run(*told, "audit=true", "shard=1/2", f"out={tmp_path}")
+        run(*told, "audit=true", "shard=1/2", f"run={tmp_path}")
         assert not JOINED & set(results(tmp_path))
         assert len(list((tmp_path / "audit/masks").iterdir())) == 2
-        run(*told, "audit=true", "shard=0/2", f"out={tmp_path}")
+        run(*told, "audit=true", "shard=0/2", f"run={tmp_path}")
         assert results(tmp_path) == results(audited)
 
     def test_two_processes(self, told, tmp_path, audited, monkeypatch):
         monkeypatch.setattr(weakpan.parallel.sharing, "_FEW", 1)
-        run(*told, "audit=true", "workers=2", f"out={tmp_path}")
+        run(*told, "audit=true", "workers=2", f"run={tmp_path}")
         assert results(tmp_path) == results(audited)
 
 
@@ -291,8 +291,8 @@ class TestBadInput:
     @pytest.fixture
     def given(self, told, tree, weak, tmp_path):
         """Boxes from a file, so that nothing but the audit needs ground truth."""
-        return (*told, f"data.root={tree}", "source.boxes=annotations", f"source.annotations={weak}",
-                f"out={tmp_path / 'out'}")  # fmt: skip
+        return (*told, f"data.root={tree}", f"data.weak_annotations={weak}",
+                f"run={tmp_path / 'out'}")  # fmt: skip
 
     def drop(self, tree, image_id):
         path = next(tree.rglob(f"{image_id}_gtFine_instanceIds.png"))
@@ -341,7 +341,7 @@ class TestBadInput:
         image["boxes"].append({"class": "car", "kind": "instance", "box": [0, 0, 9, 9]})
         moved = tmp_path / "moved.json"
         moved.write_text(json.dumps(content))
-        run(*given, "audit=true", f"source.annotations={moved}")
+        run(*given, "audit=true", f"data.weak_annotations={moved}")
         found = json.loads((tmp_path / "out/audit/masks.json").read_text())
         assert found["all"]["boxes_without_real_instance"] == 1
         assert found["by_class"]["car"]["boxes_without_real_instance"] == 1
@@ -357,14 +357,14 @@ class TestBadInput:
         image["boxes"].remove(gone)
         fewer = tmp_path / "fewer.json"
         fewer.write_text(json.dumps(content))
-        run(*given, "audit=true", f"source.annotations={fewer}")
+        run(*given, "audit=true", f"data.weak_annotations={fewer}")
         assert json.loads((tmp_path / "out/audit/masks.json").read_text())["instances_without_box"] == 1
         assert "1 real instances have no box" in capsys.readouterr().out
 
     @pytest.mark.parametrize("stage", ["boxes", "tags"])
     def test_stages_without_an_audit(self, told, stage, tmp_path):
         with pytest.raises(ConfigError, match=f"belongs to stage=masks, seeds, labels, not to stage={stage}"):
-            run(*told, f"stage={stage}", "audit=true", f"out={tmp_path / 'out'}")
+            run(*told, f"stage={stage}", "audit=true", f"run={tmp_path / 'out'}")
 
 
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
@@ -377,8 +377,8 @@ def test_instances_that_are_connected_components(tmp_path):
     given = (
         "data=camvid",
         f"data.root={DATA / 'camvid'}",
-        f"data.list={tmp_path / 'ids.txt'}",
-        f"out={tmp_path / 'o'}",
+        f"data.train_list={tmp_path / 'ids.txt'}",
+        f"run={tmp_path / 'o'}",
     )
     assert run("stage=masks", "audit=true", *given) == []
     found = json.loads((tmp_path / "o/audit/masks.json").read_text())

@@ -47,7 +47,7 @@ def tree(tmp_path, pristine):
 @pytest.fixture
 def told(tree):
     return (
-        f"data.root={tree / 'data'}", f"data.list={tree / 'ids.txt'}", f"out={tree / 'out'}",
+        f"data.root={tree / 'data'}", f"data.train_list={tree / 'ids.txt'}", f"run={tree / 'out'}",
         f"data.crop.height={GRID.height}", f"data.crop.width={GRID.width}",
     )  # fmt: skip
 
@@ -108,7 +108,7 @@ def gone(path):
     path.unlink()
 
 
-MAT = ("source.boxes=mat",)
+MAT = ("data.boxes=mat",)
 CASES = {
     "prediction cut": ("prediction", cut, LABELS, ["not a readable image", "truncated"]),
     "prediction is text": ("prediction", text, LABELS, ["not a readable image"]),
@@ -136,10 +136,10 @@ CASES = {
     "boxes of stuff as things": ("boxes", box("road"), (*LABELS, *MAT), ["road is a class of stuff"]),
     "boxes cut": ("boxes", cut, (*LABELS, *MAT), ["damaged or truncated MATLAB file"]),
     "instances of another class": ("instances", values(dtype=np.uint16, value=19002), LABELS, ["train id 19 is out"]),
-    "instances cut": ("instances", cut, ("stage=boxes",), ["not a readable image"]),
+    "instances cut": ("instances", cut, ("stage=annotations",), ["not a readable image"]),
     "instances of another size": ("instances", values(dtype=np.uint16, shape=(50, 60)), LABELS, ["50 x 60", "50 x 70"]),
-    "labels of another class": ("labels", values(value=19), ("stage=tags",), ["train id 19 is outside"]),
-    "labels of 16 bits": ("labels", values(dtype=np.uint16, value=999), ("stage=tags",), ["8 bits"]),
+    "labels of another class": ("labels", values(value=19), ("stage=annotations",), ["train id 19 is outside"]),
+    "labels of 16 bits": ("labels", values(dtype=np.uint16, value=999), ("stage=annotations",), ["8 bits"]),
     "labels of another size": ("labels", values(shape=(51, 70)), LABELS, ["its tags are of 51 x 70", "50 x 70"]),
     "photograph cut": ("photograph", cut, ("stage=masks",), ["ends early", "truncated"]),
     "photograph is text": ("photograph", text, ("stage=masks",), ["not a readable image"]),
@@ -161,7 +161,7 @@ def test_one_bad_file(tree, told, case):
     path = tree / FILES[kind]
     good = path.read_bytes()
     damage(path)
-    given = (*told, *stage, *([f"source.root={tree / 'results'}"] if "source=released" in stage else []))
+    given = (*told, *stage, *([f"layout.inputs={tree / 'results'}"] if "source=released" in stage else []))
     with pytest.raises(DataError) as caught:
         run(*given)
     skipped = run(*given, "on_error=skip")
@@ -199,7 +199,7 @@ def test_an_attempt_that_makes_nothing_binds_nobody(tree, told, stage, damaged, 
             for c in CITYSCAPES.classes
         ]}  # fmt: skip
         (tree / "other.json").write_text(json.dumps(table))
-    told = (*told, f"stage={stage}", *given, *((f"source.root={tree / 'results'}",) if stage == "labels" else ()))
+    told = (*told, f"stage={stage}", *given, *((f"layout.inputs={tree / 'results'}",) if stage == "labels" else ()))
     with pytest.raises(DataError, match=str(path)):
         run(*told)
     assert not (tree / f"out/{stage}.settings.json").exists()
@@ -212,7 +212,7 @@ def test_an_attempt_that_makes_nothing_binds_nobody(tree, told, stage, damaged, 
 def test_nothing_is_made_where_a_file_is_missing(tree, told):
     (tree / FILES["masks"]).unlink()
     with pytest.raises(DataError, match="1 of 3 images lack a file") as caught:
-        run(*told, *LABELS, f"source.root={tree / 'results'}")
+        run(*told, *LABELS, f"layout.inputs={tree / 'results'}")
     assert str(tree / FILES["masks"]) in str(caught.value)
     assert not (tree / "out").exists()
 
@@ -223,11 +223,11 @@ def test_an_image_in_the_list_that_is_nowhere(tree, told, stage, source):
     more = []
     if source == "annotations":
         for first in ("boxes", "tags"):
-            run(*told, f"stage={first}", f"out={tree / 'first'}")
-        file = f"source.annotations={tree / 'first/weak_annotations.json'}"
-        more = ["source.boxes=annotations", "source.tags=annotations", file]
+            run(*told, f"stage={first}", f"run={tree / 'first'}")
+        file = f"data.weak_annotations={tree / 'first/weak_annotations.json'}"
+        more = [file]
     if stage == "labels":
-        more += ["source=released", f"source.root={tree / 'results'}"]
+        more += ["source=released", f"layout.inputs={tree / 'results'}"]
     (tree / "ids.txt").unlink()
     (tree / "ids.txt").write_text("\n".join([*IDS[:2], "ghost", IDS[2]]))
     with pytest.raises(DataError, match="ghost"):
@@ -241,12 +241,12 @@ def test_an_image_in_the_list_that_is_nowhere(tree, told, stage, source):
 
 REFUSED = {
     "no data.root": ("data.root=gone", DataError, "data.root=gone: no such folder"),
-    "no source.root": ("source.root=gone", DataError, "source.root=gone: no such folder"),
-    "a list that is not there": ("data.list=gone.txt", DataError, "gone.txt: not readable as a list"),
+    "no source.root": ("layout.inputs=gone", DataError, "layout.inputs=gone: no such folder"),
+    "a list that is not there": ("data.train_list=gone.txt", DataError, "gone.txt: not readable as a list"),
     "an unknown class table": ("data.classes=animals", DataError, "data.classes=animals: no such class table"),
-    "boxes of MATLAB without a list": ("data.list=null", ConfigError, "source.boxes=mat needs a list of images"),
-    "no COCO file": ("source.coco=gone.json", DataError, "gone.json: no such file"),
-    "no annotation file": ("source.annotations=gone.json", DataError, "gone.json: no such weak-annotation file"),
+    "boxes of MATLAB without a list": ("data.train_list=null", ConfigError, "source.boxes=mat needs a list of images"),
+    "no COCO file": ("data.coco=gone.json", DataError, "gone.json: no such file"),
+    "no annotation file": ("data.weak_annotations=gone.json", DataError, "gone.json: no such weak-annotation file"),
 }
 
 
@@ -255,12 +255,12 @@ REFUSED = {
 def test_what_concerns_all_images(tree, told, case, on_error):
     override, error, part = REFUSED[case]
     more = {
-        "boxes of MATLAB without a list": ("source.boxes=mat",),
-        "no COCO file": ("source.boxes=coco", "source.tags=coco"),
-        "no annotation file": ("source.boxes=annotations", "source.tags=annotations"),
+        "boxes of MATLAB without a list": ("data.boxes=mat",),
+        "no COCO file": ("data.boxes=coco", "data.tags=coco"),
+        "no annotation file": ("source.tags=annotations"),
     }.get(case, ())
     with pytest.raises(error, match=part):
-        run(*told, *LABELS, f"source.root={tree / 'results'}", *more, override, f"on_error={on_error}")
+        run(*told, *LABELS, f"layout.inputs={tree / 'results'}", *more, override, f"on_error={on_error}")
     assert not (tree / "out").exists()
 
 
@@ -277,7 +277,7 @@ def test_lists(tree, told, content, part, on_error):
     (tree / "ids.txt").unlink()
     (tree / "ids.txt").write_text(content)
     with pytest.raises(DataError) as caught:
-        run(*told, "stage=boxes", f"on_error={on_error}")
+        run(*told, "stage=annotations", f"on_error={on_error}")
     assert str(caught.value).startswith(f"{tree / 'ids.txt'}: ")
     assert part in str(caught.value)
     assert not (tree / "out").exists()
@@ -288,11 +288,11 @@ def coco_file(tree, image_id):
     rows = [{"image_id": image_id, "file_name": "a.png", "segments_info": []}]
     cv2.imwrite(str(tree / "coco/a.png"), np.zeros((50, 70, 3), np.uint8))
     (tree / "coco.json").write_text(json.dumps({"annotations": rows, "categories": [], "images": []}))
-    return ("source.boxes=coco", "source.tags=coco", f"source.coco={tree / 'coco.json'}", "data.list=null")
+    return ("data.boxes=coco", "data.tags=coco", f"data.coco={tree / 'coco.json'}", "data.train_list=null")
 
 
 def test_a_coco_file_without_segments_is_fine(tree, told):
-    assert run(*told, "stage=boxes", *coco_file(tree, "x")) == []
+    assert run(*told, "stage=annotations", *coco_file(tree, "x")) == []
     assert json.loads((tree / "out/boxes/x.json").read_text())["boxes"] == []
 
 
@@ -307,27 +307,27 @@ def test_a_coco_file_whose_ids_lead_out_of_the_folder(tree, told, image_id, stag
 
 def test_an_annotation_file_whose_ids_lead_out_of_the_folder(tree, told):
     for first in ("boxes", "tags"):
-        run(*told, f"stage={first}", f"out={tree / 'first'}")
+        run(*told, f"stage={first}", f"run={tree / 'first'}")
     path = tree / "first/weak_annotations.json"
     path.write_text(path.read_text().replace('"town_b"', '"../town_b"'))
-    given = ("source.boxes=annotations", f"source.annotations={path}", "data.list=null")
+    given = (f"data.weak_annotations={path}", "data.train_list=null")
     with pytest.raises(DataError, match="an image id is a file name without folder and suffix"):
-        run(*told, "stage=boxes", *given, "on_error=skip")
+        run(*told, "stage=annotations", *given, "on_error=skip")
 
 
 @pytest.mark.parametrize("what", ["a file", "below a file"])
 def test_an_out_that_cannot_be_written_to(tree, told, what):
     (tree / "taken").write_text("a file")
     out = tree / "taken" if what == "a file" else tree / "taken/out"
-    with pytest.raises(RunError, match=f"out={out}: cannot be written to"):
-        run(*told, "stage=tags", f"out={out}")
+    with pytest.raises(RunError, match=f"run={out}: cannot be written to"):
+        run(*told, "stage=annotations", f"run={out}")
 
 
 def test_boxes_and_tags_of_different_sizes_do_not_become_one_file(tree, told):
-    run(*told, "stage=boxes")
+    run(*told, "stage=annotations")
     values(shape=(51, 70))(tree / FILES["labels"])
     with pytest.raises(DataError, match=r"image town_b: height 50 of its boxes differs from 51 of its tags"):
-        run(*told, "stage=tags")
+        run(*told, "stage=annotations")
     assert not (tree / "out/weak_annotations.json").exists()
 
 
@@ -339,7 +339,7 @@ class TestScript:
         (tree / "ids.txt").unlink()
         (tree / "ids.txt").write_text("\n".join([*IDS, "ghost"]))
         done = finished(
-            script(*told, *LABELS, f"source.root={tree / 'results'}", "on_error=skip", "workers=1", folder=tree)
+            script(*told, *LABELS, f"layout.inputs={tree / 'results'}", "on_error=skip", "workers=1", folder=tree)
         )
         assert done.returncode == 3
         first, second = done.stderr.strip().splitlines()
@@ -355,7 +355,7 @@ class TestScript:
     def test_an_error_is_one_line(self, tree, told):
         (tree / "ids.txt").unlink()
         (tree / "ids.txt").write_text("../x")
-        done = finished(script(*told, "stage=tags", folder=tree))
+        done = finished(script(*told, "stage=annotations", folder=tree))
         assert done.returncode == 2
         (line,) = done.stderr.strip().splitlines()
         assert line.startswith(f"error: {tree / 'ids.txt'}: image id '../x' is no plain file name")

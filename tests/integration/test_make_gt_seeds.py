@@ -41,7 +41,7 @@ def trained(tmp_path_factory, city):
 def told(city, trained, tmp_path):
     return (
         "stage=seeds", "data=toy_city", f"data.root={city}", "data.crop.height=40", "data.crop.width=60",
-        f"source.checkpoint={trained / 'classifier/last.ckpt'}", f"out={tmp_path / 'out'}",
+        f"classifier_from={trained / 'classifier/last.ckpt'}", f"run={tmp_path / 'out'}",
     )  # fmt: skip
 
 
@@ -61,8 +61,8 @@ def test_the_same_settings_give_the_same_maps(trained, told, tmp_path):
 
 
 def test_from_weak_annotations_and_only_what_is_missing(trained, told, tmp_path):
-    weak = ("source.boxes=annotations", "source.tags=annotations",
-            f"source.annotations={trained / 'weak_annotations.json'}", "data.crop.width=77")  # fmt: skip
+    weak = ("source.tags=annotations",
+            f"data.weak_annotations={trained / 'weak_annotations.json'}", "data.crop.width=77")  # fmt: skip
     run(*told, *weak)
     expected, before = results(tmp_path / "out"), times(tmp_path / "out")
     for image_id in IDS:
@@ -89,7 +89,7 @@ def test_images_that_cannot_be_read_are_skipped(city, told, tmp_path):
     path = tmp_path / f"data/leftImg8bit/train/toyville/{IDS[1]}_leftImg8bit.png"
     path.write_bytes(path.read_bytes()[:500])
     (tmp_path / "ids.txt").write_text("\n".join([*IDS, "ghost"]))
-    given = (*told, f"data.root={tmp_path / 'data'}", f"data.list={tmp_path / 'ids.txt'}")
+    given = (*told, f"data.root={tmp_path / 'data'}", f"data.train_list={tmp_path / 'ids.txt'}")
     with pytest.raises(WeakpanError, match="ghost"):
         run(*given)
     failures = run(*given, "on_error=skip")
@@ -117,7 +117,7 @@ def test_checkpoints_that_are_none(told, tmp_path, path, part):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(b"no weights")
     with pytest.raises(WeakpanError, match=part):
-        run(*told, f"source.checkpoint={tmp_path / path}")
+        run(*told, f"classifier_from={tmp_path / path}")
 
 
 def test_a_damaged_checkpoint(told, trained, tmp_path):
@@ -125,7 +125,7 @@ def test_a_damaged_checkpoint(told, trained, tmp_path):
     path = tmp_path / "run/classifier/last.ckpt"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(WeakpanError, match=r"last\.ckpt"):
-        run(*told, f"source.checkpoint={path}")
+        run(*told, f"classifier_from={path}")
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +133,7 @@ def kept(city, trained, tmp_path_factory):
     """Results of the stage with heatmaps kept."""
     out = tmp_path_factory.mktemp("kept") / "out"
     run("stage=seeds", "data=toy_city", f"data.root={city}", "data.crop.height=40", "data.crop.width=60",
-        f"source.checkpoint={trained / 'classifier/last.ckpt'}", f"out={out}", "seeds.keep_heatmaps=true")  # fmt: skip
+        f"classifier_from={trained / 'classifier/last.ckpt'}", f"run={out}", "seeds.keep_heatmaps=true")  # fmt: skip
     return out
 
 
@@ -144,7 +144,7 @@ class TestHeatmaps:
     def recut(self, city, kept, tmp_path):
         return (
             "stage=seeds", "data=toy_city", f"data.root={city}", "data.crop.height=40", "data.crop.width=60",
-            f"source.heatmaps={kept / 'cam_heatmaps/train'}", f"out={tmp_path / 'out'}",
+            f"heatmaps_from={kept / 'cam_heatmaps/train'}", f"run={tmp_path / 'out'}",
         )  # fmt: skip
 
     def differ(self, one, other):
@@ -169,8 +169,8 @@ class TestHeatmaps:
                 ("seeds=cam_published", "seeds.rule.threshold=0.9", "seeds.scales=[1.0,1.5]", "seeds.flip=true"),
             ]
         ):
-            run(*told, *options, f"out={tmp_path / f'network{index}'}")
-            run(*recut, *options, f"out={tmp_path / f'recut{index}'}")
+            run(*told, *options, f"run={tmp_path / f'network{index}'}")
+            run(*recut, *options, f"run={tmp_path / f'recut{index}'}")
             # Where all classes are above the threshold nearly everywhere, the smaller area wins by a pixel.
             assert self.differ(maps(tmp_path / f"network{index}"), maps(tmp_path / f"recut{index}")) < 0.03
         labelled = [np.mean([m != 255 for m in maps(tmp_path / f"recut{k}").values()]) for k in (0, 1)]
@@ -191,7 +191,7 @@ class TestHeatmaps:
 
     def test_maps_of_heatmaps_that_have_changed_are_made_again(self, kept, recut, tmp_path):
         shutil.copytree(kept / "cam_heatmaps/train", tmp_path / "copy")
-        folder, told = HeatmapFolder(tmp_path / "copy", TOY_CITY), (*recut, f"source.heatmaps={tmp_path / 'copy'}")
+        folder, told = HeatmapFolder(tmp_path / "copy", TOY_CITY), (*recut, f"heatmaps_from={tmp_path / 'copy'}")
         run(*told)
         before, old = times(tmp_path / "out"), maps(tmp_path / "out")
         heatmaps = folder.read(IDS[1])
@@ -214,19 +214,19 @@ class TestHeatmaps:
         folder.write(IDS[2], heatmaps.only(heatmaps.classes[1:]))
         part = rf"{IDS[2]}\.npz: heatmaps of the classes {', '.join(names[1:])}; the image has .* {', '.join(names)};"
         with pytest.raises(DataError, match=part):
-            run(*recut, f"source.heatmaps={tmp_path / 'copy'}")
+            run(*recut, f"heatmaps_from={tmp_path / 'copy'}")
 
     def test_a_damaged_heatmap_is_made_again_by_the_one_and_named_by_the_other(self, kept, told, recut, tmp_path):
         shutil.copytree(kept, tmp_path / "copy")
         path = tmp_path / f"copy/cam_heatmaps/train/{IDS[2]}.npz"
         path.write_bytes(path.read_bytes()[:300])
-        folder = f"source.heatmaps={path.parent}"
+        folder = f"heatmaps_from={path.parent}"
         with pytest.raises(DataError, match=rf"{IDS[2]}\.npz: not readable"):
             run(*recut, folder)
         failures = run(*recut, folder, "on_error=skip")
         assert [image_id for image_id, _ in failures] == [IDS[2]]
         before = times(tmp_path / "copy")
-        assert run(*told, "seeds.keep_heatmaps=true", f"out={tmp_path / 'copy'}") == []
+        assert run(*told, "seeds.keep_heatmaps=true", f"run={tmp_path / 'copy'}") == []
         assert results(tmp_path / "copy") == results(kept)
         after = times(tmp_path / "copy")
         names = {f"cam/train/{IDS[2]}_leftImg8bit.png", f"cam_heatmaps/train/{IDS[2]}.npz"}
@@ -234,17 +234,17 @@ class TestHeatmaps:
 
     def test_what_is_missing_is_said_before_work_starts(self, recut, tmp_path):
         with pytest.raises(DataError, match=r"heatmaps=.*nowhere: no such folder"):
-            run(*recut, f"source.heatmaps={tmp_path / 'nowhere'}")
+            run(*recut, f"heatmaps_from={tmp_path / 'nowhere'}")
         (tmp_path / "empty").mkdir()
         with pytest.raises(DataError, match=rf"no such file .*{IDS[0]}\.npz \(4 of 4 images"):
-            run(*recut, f"source.heatmaps={tmp_path / 'empty'}")
+            run(*recut, f"heatmaps_from={tmp_path / 'empty'}")
 
     @pytest.mark.parametrize(
         ("options", "key"),
         [
-            (("source.checkpoint=x",), "source.heatmaps"),
+            (("classifier_from=x",), "source.heatmaps"),
             (("seeds.keep_heatmaps=true",), "source.heatmaps"),
-            (("source.heatmaps=null",), "source.checkpoint"),
+            (("heatmaps_from=null",), "source.checkpoint"),
         ],
     )
     def test_one_of_both_is_to_be_given(self, recut, options, key):
@@ -253,7 +253,7 @@ class TestHeatmaps:
         assert caught.value.key == key
 
     def test_the_audit_shows_them(self, told, recut, tmp_path):
-        run(*told, "audit=true", f"out={tmp_path / 'plain'}")
+        run(*told, "audit=true", f"run={tmp_path / 'plain'}")
         run(*recut, "audit=true")
         sizes = []
         for name in ("plain", "out"):
@@ -264,7 +264,7 @@ class TestHeatmaps:
 
 def test_a_checkpoint_that_changed_is_not_mixed_with_the_maps_of_the_one_before(trained, told, tmp_path):
     shutil.copytree(trained, tmp_path / "run")
-    given = (*told, f"source.checkpoint={tmp_path / 'run/classifier/last.ckpt'}")
+    given = (*told, f"classifier_from={tmp_path / 'run/classifier/last.ckpt'}")
     run(*given)
     content = torch.load(tmp_path / "run/classifier/last.ckpt", weights_only=True)
     content["state_dict"] = {k: v + 1 if v.is_floating_point() else v for k, v in content["state_dict"].items()}
@@ -329,14 +329,14 @@ class TestAudit:
         after = times(out)
         assert [name for name in before if before[name] != after[name]] == [f"audit/seeds/{IDS[2]}.json"]
         # The maps are the same without an audit.
-        run(*told, f"out={tmp_path / 'plain'}")
+        run(*told, f"run={tmp_path / 'plain'}")
         assert results(tmp_path / "plain") == {k: v for k, v in expected.items() if k.startswith("cam/")}
 
     def test_no_real_labels_is_said_before_work_starts(self, city, trained, told, out, tmp_path):
         shutil.copytree(city, tmp_path / "data")
         shutil.rmtree(tmp_path / "data/gtFine")
-        weak = ("source.boxes=annotations", "source.tags=annotations", f"data.root={tmp_path / 'data'}",
-                f"source.annotations={trained / 'weak_annotations.json'}")  # fmt: skip
+        weak = (f"data.root={tmp_path / 'data'}",
+                f"data.weak_annotations={trained / 'weak_annotations.json'}")  # fmt: skip
         with pytest.raises(DataError, match=r"audit=true scores against ground truth, and there is no .*4 of 4 images"):
             run(*told, *weak, "audit=true")
         assert not out.exists()
@@ -348,7 +348,7 @@ class TestAudit:
         shutil.copytree(city, tmp_path / "data")
         for path in (tmp_path / "data").rglob("*_instanceIds.png"):
             path.unlink()
-        weak = ("source.boxes=annotations", "source.tags=annotations", f"data.root={tmp_path / 'data'}",
-                f"source.annotations={trained / 'weak_annotations.json'}")  # fmt: skip
-        run(*told, *weak, "audit=true", f"out={tmp_path / 'other'}")
+        weak = (f"data.root={tmp_path / 'data'}",
+                f"data.weak_annotations={trained / 'weak_annotations.json'}")  # fmt: skip
+        run(*told, *weak, "audit=true", f"run={tmp_path / 'other'}")
         assert json.loads((tmp_path / "other/audit/seeds.json").read_text()) == expected

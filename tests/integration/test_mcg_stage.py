@@ -49,7 +49,7 @@ def told(tmp_path):
         write_candidates(tmp_path / "mcg" / f"{name}.mat", ((2, 3), (1,)))
     return (
         "stage=masks", "masks=mcg", f"masks.path={tmp_path / 'mcg'}", f"data.root={tmp_path / 'data'}",
-        "masks.fusion=null", f"out={tmp_path / 'out'}",
+        "masks.fusion=null", f"run={tmp_path / 'out'}",
     )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_used_is_named_and_can_be_skipped(tmp_path, told):
     assert image_id == "town_b"
     assert message.startswith(f"{path}: no such file; add the MCG candidates of image town_b")
     write_candidates(path)
-    assert run(*told, "masks.template={id}.mat", f"out={tmp_path / 'suffix'}") == []
+    assert run(*told, "masks.template={id}.mat", f"run={tmp_path / 'suffix'}") == []
 
 
 def test_the_configuration_says_what_stands_behind_the_masks(tmp_path, told):
@@ -113,4 +113,4 @@ def test_contours_of_the_user_are_asked(tmp_path, told, monkeypatch):
     # Without a contour the whole surroundings are one segment.
     assert record["proposal_area"] == (np.ptp(rows) + 1) * (np.ptp(cols) + 1)
     with pytest.raises(ConfigError, match=r"masks\.contours\._target_=wide_contours\.Steep: cannot be imported"):
-        run(*own, "masks.contours._target_=wide_contours.Steep", f"out={tmp_path / 'other'}")
+        run(*own, "masks.contours._target_=wide_contours.Steep", f"run={tmp_path / 'other'}")

@@ -38,8 +38,8 @@ def model(tmp_path):
 @pytest.mark.usefixtures("quick_workers")
 def test_masks_are_the_same_for_any_number_of_workers_and_are_scored(tmp_path, told, model):
     asked = (*told, f"masks.path={model}", "masks.fallback.min_cover=0.45")
-    assert run(*asked, f"out={tmp_path / 'one'}", "audit=true", "pictures=1") == []
-    assert run(*asked, f"out={tmp_path / 'two'}", "workers=2") == []
+    assert run(*asked, f"run={tmp_path / 'one'}", "audit=true", "pictures=1") == []
+    assert run(*asked, f"run={tmp_path / 'two'}", "workers=2") == []
     made = {name: text for name, text in results(tmp_path / "one").items() if not name.startswith("audit")}
     assert len(made) == 20
     assert made == results(tmp_path / "two")
@@ -48,7 +48,7 @@ def test_masks_are_the_same_for_any_number_of_workers_and_are_scored(tmp_path, t
 
 
 def test_other_weights_under_the_same_path_are_refused(tmp_path, told, model):
-    asked = (*told, f"masks.path={model}", f"out={tmp_path / 'out'}")
+    asked = (*told, f"masks.path={model}", f"run={tmp_path / 'out'}")
     run(*asked)
     before = results(tmp_path / "out")
     run(*asked)
@@ -79,7 +79,7 @@ def test_weights_that_change_during_the_stage_end_it(tmp_path, told, model, monk
 
     monkeypatch.setattr(ReleasedTree, "write_masks", write_masks)
     with pytest.raises(RunError, match=part):
-        run(*told, f"masks.path={model}", f"out={tmp_path / 'out'}")
+        run(*told, f"masks.path={model}", f"run={tmp_path / 'out'}")
     assert len(written) == images
     assert not (tmp_path / "out/masks.json").exists()
 

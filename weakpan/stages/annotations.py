@@ -31,14 +31,15 @@ def run_annotations(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     """
     stores, source = experiment.stores, experiment.annotations
     path = stores.folder / "weak_annotations.json"
-    if from_rank_zero(path.is_file):
+    in_run = isinstance(stores, RunStores)
+    if in_run and from_rank_zero(path.is_file):
         return Outcome(kept=len(ids))
     config = experiment.config
     mat = None
     if isinstance(config, MakeGtConfig) and config.mat:
         mat = str(stores.folder / config.data.mat.replace("{split}", config.data.train_split))
     folder = stores.folder / ANNOTATIONS
-    task = MakeAnnotations(source, folder / "images", mat)
+    task = MakeAnnotations(source, folder / "images" if in_run else folder, mat)
     record = record_of(experiment, ANNOTATIONS)
     outcome = run_task(task, record, ids, experiment.shares, lambda _, made: dict(made.counts))
     if not from_rank_zero(record.is_sealed):
@@ -46,11 +47,12 @@ def run_annotations(experiment: Experiment, ids: Sequence[str]) -> Outcome:
 
     def join() -> None:
         task.join(path, ids)
-        # The parts are in the file now.
-        shutil.rmtree(task.folder)
+        if in_run:
+            # The parts are in the file now, and stages read that.
+            shutil.rmtree(task.folder)
 
     from_rank_zero(join)
-    if isinstance(stores, RunStores):
+    if in_run:
         check_annotations(experiment.annotations.whole, experiment.train)
     log.info("%s holds boxes and tags of %d images", path, len(ids))
     return outcome

@@ -174,7 +174,7 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
 
 def _shares(config: RunConfig) -> Shares:
     if isinstance(config, MakeGtConfig):
-        return Shares(config.processes, config.part, config.skips)
+        return Shares(config.processes, config.part, config.skips, remake=config.layout.released)
     return Shares(config.processes)
 
 

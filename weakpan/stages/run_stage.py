@@ -41,11 +41,13 @@ class Shares:
         workers: processes of each rank.
         shard: index and number of parts of the images, of which this job does one.
         skip_failures: leave out images that cannot be done instead of ending the stage.
+        remake: make results of a sealed stage anew that are missing or cut short, instead of refusing to go on.
     """
 
     workers: int = 1
     shard: tuple[int, int] = (0, 1)
     skip_failures: bool = False
+    remake: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,13 @@ def run_stage(
     from_rank_zero(record.refuse_others)
     from_rank_zero(lambda: record.forget_other_inputs(ids, results.files))
     part = shard_of(ids, *shares.shard)
-    if from_rank_zero(record.is_sealed):
-        record.verify(share_of_rank(part), results.files)
-        return Outcome(kept=len(part))
     start = time.monotonic()
+    if from_rank_zero(record.is_sealed):
+        if not shares.remake:
+            record.verify(share_of_rank(part), results.files)
+            return Outcome(kept=len(part))
+        # While files of it are made anew nobody shall take it for complete.
+        from_rank_zero(lambda: record.manifest_path.unlink(missing_ok=True))
     todo = left_to_do(part, results.is_done)
     outcome = _together(work(todo)) if todo else Outcome()
     outcome = replace(outcome, kept=len(part) - len(todo) + outcome.kept, seconds=round(time.monotonic() - start, 1))
