@@ -31,7 +31,7 @@ from weakpan.stages.report import check_labels, finished_results, write_results
 from weakpan.stages.score import score_labels, score_segmenter
 from weakpan.stages.seeds import run_seeds
 from weakpan.stages.segmenter import fit_round
-from weakpan.stages.settings import MASKS, SEEDS, SEGMENTER, record_of, write_config
+from weakpan.stages.settings import MASKS, SEEDS, SEGMENTER, record_of, refuse_other_inputs, write_config
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ def run_loop(
     finished = from_rank_zero(lambda: finished_results(experiment))
     if finished is not None:
         return finished
+    from_rank_zero(lambda: refuse_other_inputs(experiment))
     if announce is not None:
         announce(experiment)
     from_rank_zero(lambda: write_config(experiment))

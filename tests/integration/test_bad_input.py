@@ -11,9 +11,9 @@ import torch
 from tests.integration.loop_in_process import TINY, tiny_config, tiny_experiment
 from tests.integration.scripts import run_script
 from weakpan.basics.errors import ConfigError, DataError
+from weakpan.stages.annotations import run_annotations
 from weakpan.stages.checks import check_networks
 from weakpan.stages.experiment import prepare
-from weakpan.stages.settings import claim_run_folder
 
 
 @pytest.fixture
@@ -27,7 +27,8 @@ def city(tmp_path, tiny_city):
 def good_file(tmp_path_factory, tiny_city):
     """Weak annotations of the city."""
     run = tmp_path_factory.mktemp("derive") / "run"
-    claim_run_folder(tiny_experiment(run, tiny_city))
+    experiment = tiny_experiment(run, tiny_city)
+    run_annotations(experiment, experiment.train.ids)
     return run / "weak_annotations.json"
 
 

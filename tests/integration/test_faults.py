@@ -249,7 +249,7 @@ def test_a_damaged_checkpoint_of_a_training_under_way_costs_time_and_nothing_els
 ):
     forget(copy, "round_01")
     with monkeypatch.context() as patch:
-        patch.setattr("weakpan.stages.fit.save_weights", interrupt)
+        patch.setattr("weakpan.stages.segmenter.save_weights", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_tiny(copy, city)
     damage(copy / "round_01" / "resume.ckpt")

@@ -10,10 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import weakpan.stages.fit
 
 import weakpan.rounds
-import weakpan.stages.settings
+import weakpan.stages.segmenter
+import weakpan.tasks.annotations
 from tests.integration.loop_in_process import (
     ROOT,
     assert_same_maps,
@@ -32,7 +32,8 @@ from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.data.annotation_file import read_weak_annotations
 from weakpan.job.plan import print_plan
 from weakpan.stages.report import finished_results, metric_named
-from weakpan.stages.settings import claim_run_folder, refuse_other_settings
+from weakpan.stages.annotations import run_annotations
+from weakpan.stages.settings import refuse_other_settings
 from weakpan.storage.images import read_map
 from weakpan.storage.layout import RunLayout
 from weakpan.training.classifier_module import ClassifierModule
@@ -275,17 +276,17 @@ def test_what_a_refused_command_would_derive_is_not_left_in_the_folder(fully_sup
     assert everything(folder) == before
 
 
-def test_a_start_that_ends_while_it_claims_the_folder_leaves_no_annotations_for_others(tmp_path, city, monkeypatch):
+def test_a_start_that_ends_while_annotations_are_put_together_goes_on(tmp_path, city, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     experiment = tiny_experiment(tmp_path / "run", city)
     with monkeypatch.context() as patch:
-        patch.setattr(weakpan.stages.settings, "write_manifest", full)
+        patch.setattr(weakpan.tasks.annotations, "write_annotation_entries", full)
         with pytest.raises(OSError, match="No space left"):
-            claim_run_folder(experiment)
+            run_annotations(experiment, experiment.train.ids)
     assert not (tmp_path / "run/weak_annotations.json").exists()
-    claim_run_folder(experiment)
+    run_annotations(experiment, experiment.train.ids)
     assert (tmp_path / "run/weak_annotations.json").is_file()
 
 
@@ -299,7 +300,7 @@ def test_changed_settings_are_refused_before_anything_is_sealed(copy, city):
 def test_a_training_killed_after_its_last_epoch_still_knows_its_loss(copy, finished_run, city, monkeypatch):
     whole = finished_run[1]
     shutil.rmtree(copy / "round_01")
-    monkeypatch.setattr(weakpan.stages.fit, "save_weights", killed)
+    monkeypatch.setattr(weakpan.stages.segmenter, "save_weights", killed)
     with pytest.raises(KeyboardInterrupt):
         run_tiny(copy, city)
     monkeypatch.undo()
@@ -386,7 +387,7 @@ def test_semi_supervision_uses_the_masks_of_the_list(tmp_path, city, count):
 
 def test_labels_of_nothing_are_refused(tmp_path, city):
     with pytest.raises(RunError, match=r"round_00/labels: only 0\.\d\d% of the pixels .*at least 1%.*seeds\.rule\.thr"):
-        run_tiny(tmp_path / "run", city, "labels.steps=[]", "seeds.rule.threshold=1")
+        run_tiny(tmp_path / "run", city, *without_rules, "seeds.rule.threshold=1")
     assert not (tmp_path / "run" / "round_00" / "last.ckpt").exists()
 
 

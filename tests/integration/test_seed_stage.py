@@ -10,11 +10,11 @@ import torch
 
 from tests.integration.loop_in_process import assert_same_maps, tiny_config, tiny_experiment
 from weakpan.basics.errors import ConfigError, DataError
+from weakpan.stages.annotations import run_annotations
 from weakpan.stages.build import quieten_lightning
 from weakpan.stages.classifier import run_classifier
 from weakpan.stages.experiment import prepare
 from weakpan.stages.seeds import run_seeds
-from weakpan.stages.settings import claim_run_folder
 from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.grad_cam_module import GradCamModule
 
@@ -24,9 +24,9 @@ KEEP = "seeds.keep_heatmaps=true"
 def go_on(run, city, *overrides):
     """Start both stages, as the same command does."""
     experiment = tiny_experiment(run, city, *overrides)
-    claim_run_folder(experiment)
+    run_annotations(experiment, experiment.train.ids)
     record = run_classifier(experiment, [])
-    run_seeds(experiment, [])
+    run_seeds(experiment, experiment.train.ids, [])
     return record
 
 
@@ -99,7 +99,7 @@ def test_finished_seeds_outlive_the_weights_that_made_them(interrupted, whole, c
     go_on(interrupted, city)
     (interrupted / "classifier/last.ckpt").unlink()
     experiment = tiny_experiment(interrupted, city)
-    run_seeds(experiment, [])
+    run_seeds(experiment, experiment.train.ids, [])
     assert seen == []
     assert_same_maps(whole, interrupted)
     # What the first round begins with is trained again.

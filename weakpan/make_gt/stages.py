@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from weakpan.audit.cue_audit import refuse_missing_labels
 from weakpan.basics.errors import ConfigError
 from weakpan.config.make_gt import MakeGtConfig, Stage
+from weakpan.parallel.ranks import from_rank_zero
 from weakpan.parallel.sharing import Outcome
 from weakpan.stages.annotations import run_annotations
 from weakpan.stages.audit import audit_of, run_audit
@@ -15,6 +16,7 @@ from weakpan.stages.experiment import Experiment
 from weakpan.stages.heatmap_seeds import run_heatmap_seeds
 from weakpan.stages.labels import run_labels
 from weakpan.stages.masks import run_masks
+from weakpan.stages.settings import refuse_other_inputs
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ def make_stage(experiment: Experiment) -> Failures:
     audited = config.audit and stage in (Stage.masks, Stage.seeds)
     if audited and not config.skips:
         refuse_missing_labels(audit_of(experiment, stage.value), ids)
+    if not config.layout.released:
+        from_rank_zero(lambda: refuse_other_inputs(experiment))
     if stage is not Stage.annotations and not config.layout.released:
         run_annotations(experiment, experiment.train.ids)
     made = _worker_stages(config).get(stage) or _network_stages()[stage]

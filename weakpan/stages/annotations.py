@@ -30,9 +30,10 @@ def run_annotations(experiment: Experiment, ids: Sequence[str]) -> Outcome:
         DataError: an image without boxes or tags, or damaged ones.
     """
     stores, source = experiment.stores, experiment.annotations
-    path = stores.folder / "weak_annotations.json"
+    path, record = stores.folder / "weak_annotations.json", record_of(experiment, ANNOTATIONS)
     in_run = isinstance(stores, RunStores)
     if in_run and from_rank_zero(path.is_file):
+        from_rank_zero(record.refuse_others)
         return Outcome(kept=len(ids))
     config = experiment.config
     mat = None
@@ -40,7 +41,9 @@ def run_annotations(experiment: Experiment, ids: Sequence[str]) -> Outcome:
         mat = str(stores.folder / config.data.mat.replace("{split}", config.data.train_split))
     folder = stores.folder / ANNOTATIONS
     task = MakeAnnotations(source, folder / "images" if in_run else folder, mat)
-    record = record_of(experiment, ANNOTATIONS)
+    if in_run and not from_rank_zero(task.folder.is_dir):
+        # The file that all of them went into is lost.
+        from_rank_zero(lambda: record.manifest_path.unlink(missing_ok=True))
     outcome = run_task(task, record, ids, experiment.shares, lambda _, made: dict(made.counts))
     if not from_rank_zero(record.is_sealed):
         return outcome

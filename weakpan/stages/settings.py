@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -94,7 +95,7 @@ def stage_settings(experiment: Experiment, stage: str, round_index: int = 0) -> 
             settings[f"{key} content"] = content_digest([Path(path)])
     if "full_list" in groups:
         settings["full_list"] = digest_of_ids(sorted(experiment.full_ids))
-    file = experiment.annotations.file
+    file = _weak_annotations(experiment, stage)
     if file is not None:
         settings["weak annotations"] = content_digest([file])
     if not (isinstance(config, MakeGtConfig) and config.layout.released):
@@ -109,24 +110,50 @@ def record_of(
     return experiment.stores.record(stage, stage_settings(experiment, stage, round_index), inputs, round_index)
 
 
+def _weak_annotations(experiment: Experiment, stage: str) -> Path | None:
+    """File of boxes and tags that a stage reads: the run's own, or the one that it is made from, while that is there."""
+    given = experiment.config.data.weak_annotations
+    if stage != ANNOTATIONS:
+        return experiment.annotations.file
+    return None if given is None or not Path(given).is_file() else Path(given)
+
+
 def refuse_other_settings(config: RunConfig, layout: RunLayout) -> None:
     """Compare what the configuration alone says with what is in a run folder, before any data is looked at.
 
     Raises:
         RunError: a stage was made with other settings; the message names them.
     """
-    stages = [(stage, 0) for stage in (MASKS, CLASSIFIER, SEEDS, LABELS, SEGMENTER)]
-    index = 1
-    while layout.round(index).folder.is_dir():
-        stages += [(LABELS, index), (SEGMENTER, index)]
-        index += 1
-    for stage, round_index in stages:
+    for stage, round_index in _begun(layout):
         path = layout.stage(stage, round_index) / "settings.json"
-        if path.is_file():
-            # Keys of the configuration have no blank in them; names of checksums, which need the data, do.
-            sealed = {k: v for k, v in read_settings(path).items() if " " not in k and k != "full_list"}
-            now = {k: v for k, v in settings_of(config, stage, round_index).items() if k != "full_list"}
-            refuse_changed_settings(path, sealed, now)
+        # Keys of the configuration have no blank in them; names of checksums, which need the data, do.
+        sealed = {k: v for k, v in read_settings(path).items() if " " not in k and k != "full_list"}
+        now = {k: v for k, v in settings_of(config, stage, round_index).items() if k != "full_list"}
+        refuse_changed_settings(path, sealed, now)
+
+
+def refuse_other_inputs(experiment: Experiment) -> None:
+    """Compare all that is known once the data was looked at with what is in a run folder, before anything is written.
+
+    Raises:
+        RunError: a stage was made with other settings or files; the message names them.
+    """
+    for stage, round_index in _begun(experiment.layout):
+        path = experiment.layout.stage(stage, round_index) / "settings.json"
+        sealed, now = read_settings(path), stage_settings(experiment, stage, round_index)
+        if "weak annotations" not in now:
+            # They are derived again, or the file that they came from is gone.
+            sealed.pop("weak annotations", None)
+        refuse_changed_settings(path, sealed, now)
+
+
+def _begun(layout: RunLayout) -> Iterator[tuple[str, int]]:
+    """Stages that a run folder holds settings of, and their rounds."""
+    rounds = itertools.takewhile(lambda index: layout.round(index).folder.is_dir(), itertools.count())
+    before = ((stage, 0) for stage in (ANNOTATIONS, MASKS, CLASSIFIER, SEEDS))
+    for stage, index in itertools.chain(before, ((s, index) for index in rounds for s in (LABELS, SEGMENTER))):
+        if (layout.stage(stage, index) / "settings.json").is_file():
+            yield stage, index
 
 
 def write_config(experiment: Experiment) -> None:
