@@ -34,13 +34,16 @@ def good_file(tmp_path_factory, tiny_city):
 
 @pytest.fixture
 def refused(tmp_path, city):
-    """Prepare a run, expect one error, return its message; nothing may have been trained."""
+    """Begin a run, expect one error, return its message; nothing may have been made but boxes and tags of images."""
 
     def check(*overrides, error=DataError):
         run = tmp_path / "run"
         with pytest.raises(error) as caught:
-            tiny_experiment(run, city, *overrides)
-        assert not [p for p in run.rglob("*") if p.is_file()]
+            experiment = tiny_experiment(run, city, *overrides)
+            check_networks(experiment)
+            assert not run.exists()
+            run_annotations(experiment, experiment.train.ids)
+        assert {p.parent.name for p in run.rglob("*") if p.is_file()} <= {"annotations", "images"}
         return str(caught.value)
 
     return check

@@ -31,18 +31,16 @@ def print_plan(experiment: Experiment) -> None:
 def _before_rounds(experiment: Experiment) -> Iterator[str]:
     """A line for each stage that labels are made from."""
     layout, config = experiment.layout, experiment.config
-    if not experiment.weakly:
-        return
-    stages = {
-        MASKS: ("masks in boxes", experiment.needs_masks_up_to(config.rounds.n - 1)),
-        CLASSIFIER: (f"classifier, {config.classifier['epochs']} epochs", experiment.needs_classifier),
-        SEEDS: ("seeds", experiment.needs_seeds),
-        LABELS: ("labels of round 0", True),
+    names = {
+        MASKS: "masks in boxes",
+        CLASSIFIER: f"classifier, {config.classifier['epochs']} epochs",
+        SEEDS: "seeds",
+        LABELS: "labels of round 0",
     }
-    for stage, (what, needed) in stages.items():
+    for stage, needed in experiment.needed_before_rounds(config.rounds.n - 1).items():
         if needed:
             done = (layout.stage(stage) / "manifest.json").is_file()
-            yield f"{what}{': finished already' if done else ''}"
+            yield f"{names[stage]}{': finished already' if done else ''}"
 
 
 def _rounds(experiment: Experiment) -> str:

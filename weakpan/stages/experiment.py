@@ -122,6 +122,15 @@ class Experiment:
         wanted = self.needs_seeds and (for_seeds or self.starts_from_classifier)
         return wanted and self.config.classifier_from is None
 
+    def needed_before_rounds(self, last_round: int) -> dict[str, bool]:
+        """Whether a run that ends with a round needs each of the stages that its labels are made from."""
+        return {
+            "masks": self.needs_masks_up_to(last_round),
+            "classifier": self.needs_classifier,
+            "seeds": self.needs_seeds,
+            "labels": self.weakly,
+        }
+
     @property
     def classifier_weights(self) -> Path:
         """Checkpoint of the crop classifier, wherever it was trained."""

@@ -17,7 +17,7 @@ from weakpan.report.page import PanelRow, write_report
 from weakpan.report.panels import panel
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.labels import label_record
-from weakpan.stages.settings import config_text
+from weakpan.stages.settings import LABELS, config_text
 from weakpan.stages.supervision import supervision_used
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
@@ -144,8 +144,10 @@ def finished_results(experiment: Experiment) -> dict[str, Any] | None:
     except (OSError, KeyError, TypeError, ValueError):
         return None
     made = [layout.report, layout.round(len(rounds) - 1).checkpoint, *(layout.round(r).manifest for r in rounds)]
+    needed = experiment.needed_before_rounds(len(rounds) - 1)
+    made += [layout.stage(stage) / "manifest.json" for stage, is_needed in needed.items() if is_needed]
     if experiment.weakly:
-        made += [experiment.layout.stage("labels", index) / "manifest.json" for index in rounds]
+        made += [layout.weak_annotations, *(layout.stage(LABELS, index) / "manifest.json" for index in rounds)]
     if not same or not all(path.is_file() for path in made):
         return None
     log.info(

@@ -62,7 +62,7 @@ class AnnotationSource:
     @property
     def _annotations(self) -> WeakAnnotations:
         assert self.file is not None
-        return _read_annotations(self.file, self.catalog)
+        return _read_annotations(self.file, _modified(self.file), self.catalog)
 
     def lazily(self, ids: Sequence[str]) -> WeakAnnotations:
         """Annotations of some images, each read when it is asked for: memory does not grow with their number."""
@@ -75,7 +75,7 @@ class AnnotationSource:
             DataError: such a file is missing or damaged.
         """
         if self.file is not None:
-            _read_annotations(self.file, self.catalog)
+            _ = self._annotations
         elif BoxSource.coco is self.data.boxes or TagSource.coco is self.data.tags:
             _coco_names(self._coco, self.catalog)
 
@@ -218,9 +218,13 @@ def _same_size(image_id: str, what: str, found: Size, expected: Size | None) -> 
     return found
 
 
-# A process reads a file once, however many images it is asked for.
+def _modified(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.is_file() else None
+
+
+# A process reads a file once, however many images it is asked for, and again when it was corrected.
 @lru_cache(maxsize=2)
-def _read_annotations(path: Path, catalog: Catalog) -> WeakAnnotations:
+def _read_annotations(path: Path, modified: int | None, catalog: Catalog) -> WeakAnnotations:  # noqa: ARG001
     return read_weak_annotations(path, catalog)
 
 
