@@ -254,7 +254,7 @@ def test_a_damaged_checkpoint_of_a_training_under_way_costs_time_and_nothing_els
             run_tiny(copy, city)
     damage(copy / "round_01" / "resume.ckpt")
     run_tiny(copy, city)
-    assert "round_01/resume.ckpt" in capsys.readouterr().out
+    assert "round_01/resume.ckpt" in capsys.readouterr().err
     assert_same_maps(finished, copy)
     assert_same_weights(finished, copy)
 

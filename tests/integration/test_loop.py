@@ -412,7 +412,7 @@ def test_a_class_that_no_label_gets_is_warned_about_by_name(copy, monkeypatch, c
     metrics = run_tiny(copy, city)
     expected = "round 1: class sky has tags and no labelled pixel in any image; the network cannot learn it"
     assert expected in metrics["warnings"]
-    assert f"warning: {expected}" in capsys.readouterr().out
+    assert f"warning: {expected}" in capsys.readouterr().err
     assert not [w for w in metrics["warnings"] if w.startswith("round 0: class road")]
 
 

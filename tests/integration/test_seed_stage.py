@@ -173,7 +173,7 @@ def test_heatmaps_are_kept_when_they_are_asked_for_in_time(interrupted, whole, c
     go_on(interrupted, city, KEEP)
     assert seen[4:] == [path.stem]
     go_on(interrupted, city, KEEP)
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
     path.unlink()
     with pytest.raises(DataError) as caught:
         go_on(interrupted, city, KEEP)
@@ -183,7 +183,7 @@ def test_heatmaps_are_kept_when_they_are_asked_for_in_time(interrupted, whole, c
 
 def test_heatmaps_that_are_asked_for_too_late(interrupted, whole, city, seen, caplog):
     go_on(interrupted, city)
-    assert not caplog.records
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
     go_on(interrupted, city, KEEP)
     sealed = interrupted / "seeds/manifest.json"
     assert f"(4 files) was not kept; delete {sealed} and start the same command again" in caplog.text

@@ -102,7 +102,8 @@ def named(path):
     """Dotted names of our own in string constants of a module: of modules that are imported later, and `_target_`s."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     values = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return [value for value in values if isinstance(value, str) and DOTTED.fullmatch(value)]
+    found = [value for value in values if isinstance(value, str) and DOTTED.fullmatch(value)]
+    return [value for value in found if not value.endswith(".log")]  # a file
 
 
 OF_TENSORS = {"weakpan.refinement.bands", "weakpan.refinement.pixel_adaptive"}

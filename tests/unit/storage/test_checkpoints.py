@@ -44,14 +44,14 @@ def test_a_damaged_checkpoint_is_named_and_not_gone_on_from(path, damage, capsys
         refuse_damaged(path)
     assert resume_point(path) is None
     assert not path.exists()
-    shown = capsys.readouterr().out
+    shown = capsys.readouterr().err
     assert "resume.ckpt" in shown
     assert "begins again from its first epoch" in shown
 
 
 def test_no_checkpoint_is_no_fault(tmp_path, capsys):
     assert resume_point(tmp_path / "resume.ckpt") is None
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().err == ""
     with pytest.raises(DataError, match="no such checkpoint"):
         refuse_damaged(tmp_path / "last.ckpt")
 
