@@ -19,7 +19,7 @@ from weakpan.basics.errors import ConfigError, DataError, RunError
 
 IDS = ("town_a", "town_b", "town_c")
 BAD = "town_b"
-LABELS = ("stage=labels", "round=1", "source=released")
+LABELS = ("stage=labels", "round=1", "layout=released")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def tree(tmp_path, pristine):
 @pytest.fixture
 def told(tree):
     return (
-        f"data.root={tree / 'data'}", f"data.train_list={tree / 'ids.txt'}", f"run={tree / 'out'}",
+        "data=cityscapes", "layout=released", f"data.root={tree / 'data'}", f"data.train_list={tree / 'ids.txt'}", f"run={tree / 'out'}",
         f"data.crop.height={GRID.height}", f"data.crop.width={GRID.width}",
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ CASES = {
     "prediction of 16 bits": ("prediction", values(dtype=np.uint16), LABELS, ["values of type uint16", "8 bits"]),
     "prediction of another size": ("prediction", values(shape=(49, 70)), LABELS, ["50 x 70", "49 x 70"]),
     "prediction in colour": ("prediction", values(shape=(50, 70, 3)), LABELS, ["one channel"]),
-    "cam is text": ("cam", text, ("stage=labels", "round=0", "source=released"), ["not a readable image"]),
+    "cam is text": ("cam", text, ("stage=labels", "round=0", "layout=released"), ["not a readable image"]),
     "masks of stuff": ("masks", values(value=3), LABELS, ["value 3 has no meaning", "train ids of things"]),
     "masks of another size": ("masks", values(shape=(50, 71)), LABELS, ["masks has shape (50, 71)", BAD]),
     "masks cut": ("masks", cut, LABELS, ["not a readable image"]),
@@ -161,7 +161,7 @@ def test_one_bad_file(tree, told, case):
     path = tree / FILES[kind]
     good = path.read_bytes()
     damage(path)
-    given = (*told, *stage, *([f"layout.inputs={tree / 'results'}"] if "source=released" in stage else []))
+    given = (*told, *stage, *([f"layout.inputs={tree / 'results'}"] if "layout=released" in stage else []))
     with pytest.raises(DataError) as caught:
         run(*given)
     skipped = run(*given, "on_error=skip")
@@ -184,7 +184,7 @@ def test_one_bad_file(tree, told, case):
         ("boxes", "instances", (), "data.classes={}/other.json"),
         ("tags", "labels", (), "data.crop.width=33"),
         ("masks", "photograph", (), "masks.proposal_weights=null"),
-        ("labels", "prediction", ("source=released", "round=1"), "labels.fill_threshold=0.7"),
+        ("labels", "prediction", ("layout=released", "round=1"), "labels.fill_threshold=0.7"),
     ],
 )
 def test_an_attempt_that_makes_nothing_binds_nobody(tree, told, stage, damaged, given, corrected):
@@ -227,7 +227,7 @@ def test_an_image_in_the_list_that_is_nowhere(tree, told, stage, source):
         file = f"data.weak_annotations={tree / 'first/weak_annotations.json'}"
         more = [file]
     if stage == "labels":
-        more += ["source=released", f"layout.inputs={tree / 'results'}"]
+        more += ["layout=released", f"layout.inputs={tree / 'results'}"]
     (tree / "ids.txt").unlink()
     (tree / "ids.txt").write_text("\n".join([*IDS[:2], "ghost", IDS[2]]))
     with pytest.raises(DataError, match="ghost"):
