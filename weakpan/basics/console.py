@@ -40,6 +40,8 @@ def set_up_logging(rank: Callable[[], int], verbose: bool = False, quiet: bool =
     # Apart, so that somebody who does not read on holds up no error: a handler is locked while it writes.
     for handler in (_Console(lambda record: not _is_error_stream(record)), _Console(_is_error_stream), _Buffer()):
         handler.addFilter(lambda record: record.levelno >= logging.ERROR or rank() == 0)
+        if not verbose:
+            handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(_OURS))
         if quiet and isinstance(handler, _Console):
             handler.setLevel(logging.WARNING)
         root.addHandler(handler)

@@ -16,11 +16,12 @@ if __name__ == "__main__":
     from weakpan.basics.console import set_up_logging
     from weakpan.config.make_gt import to_make_gt_config
     from weakpan.config.train_checks import to_train_config
-    from weakpan.job.run import Work, run_job
-    from weakpan.parallel.ranks import rank
 
     task = json.loads(sys.stdin.read())
-    work, composed = Work(task["work"]), OmegaConf.create(task["config"])
-    config = to_train_config(composed) if work is Work.loop else to_make_gt_config(composed)
-    set_up_logging(rank, config.verbose, config.quiet)
-    run_job(work, config, Path(task["folder"]), task["command"], task["parent"])
+    composed = OmegaConf.create(task["config"])
+    config = to_train_config(composed) if task["work"] == "loop" else to_make_gt_config(composed)
+    # Libraries look, when they are imported, whether somebody has; and this is never the first rank.
+    set_up_logging(lambda: 1, config.verbose, config.quiet)
+    from weakpan.job.run import Work, run_job
+
+    run_job(Work(task["work"]), config, Path(task["folder"]), task["command"], task["parent"])

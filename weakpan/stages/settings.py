@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -168,8 +168,8 @@ def write_config(experiment: Experiment) -> None:
 
 
 def config_text(config: RunConfig) -> str:
-    """The configuration as `config.yaml` and the results hold it."""
-    return OmegaConf.to_yaml(OmegaConf.structured(config))
+    """The configuration as `config.yaml` and the results hold it; how much is said changes nothing that is made."""
+    return OmegaConf.to_yaml(OmegaConf.structured(replace(config, verbose=False, quiet=False)))
 
 
 def digest_of_ids(ids: Iterable[str]) -> str:

@@ -44,12 +44,15 @@ def test_later_jobs_of_a_sweep_have_nothing_to_wait_for(monkeypatch, capsys):
 
 
 def say_everything():
+    talkative = logging.getLogger("library.talkative")
+    talkative.setLevel(logging.INFO)  # as Lightning does
     log.debug("detail")
     log.info("news of %d", 1)
     log.warning("odd")
     log.warning("left out", extra=PLAIN)
     log.error("wrong")
     logging.getLogger("library").info("chatter")
+    talkative.info("gossip")
     logging.getLogger("library").warning("deprecated")
 
 
@@ -64,7 +67,7 @@ def test_lines_are_plain_and_what_is_wrong_goes_to_standard_error(capsys):
     ("switches", "out"),
     [
         ({"quiet": True}, ""),
-        ({"verbose": True}, "detail\nnews of 1\nchatter\n"),
+        ({"verbose": True}, "detail\nnews of 1\nchatter\ngossip\n"),
         ({"verbose": True, "quiet": True}, ""),
     ],
 )
