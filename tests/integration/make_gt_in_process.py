@@ -68,7 +68,12 @@ def run(*overrides: str) -> list[tuple[str, str]]:
 
 def run_with(config: MakeGtConfig) -> list[tuple[str, str]]:
     """The same for a configuration that was changed after it was checked."""
-    return make_gt(config, "make_gt.py")
+    try:
+        return make_gt(config, "make_gt.py")
+    except SystemExit as end:
+        # Of a stage with a network, which is a job of its own; what ended it is told apart here.
+        assert isinstance(end.__context__, Exception)
+        raise end.__context__ from None
 
 
 def script(*overrides: str, folder: Path = ROOT) -> subprocess.Popen[str]:
@@ -83,6 +88,11 @@ def finished(process: subprocess.Popen[str], seconds: float = 120) -> subprocess
     """Wait for it."""
     out, err = process.communicate(timeout=seconds)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def nothing_made(out: Path) -> bool:
+    """Whether a folder holds no more than the lock and the log of jobs that failed."""
+    return not [p for p in out.rglob("*") if p.is_file() and p.name != ".lock" and p.suffix != ".log"]
 
 
 def results(out: Path) -> dict[str, str]:

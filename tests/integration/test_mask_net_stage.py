@@ -23,7 +23,8 @@ def told(tmp_path_factory):
     """What every stage is told. More images than one process would do alone."""
     root = tmp_path_factory.mktemp("city") / "data"
     ensure_toy_city(root, ToyCitySpec(height=64, width=96, train=10, val=1), processes=1)
-    return ("data=toy_city", f"data.root={root}", "data.crop.height=40", "data.crop.width=60", "layout=released")
+    return ("data=toy_city", f"data.root={root}", "data.toy=null", "data.crop.height=40", "data.crop.width=60",
+            "layout=released")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -48,8 +48,8 @@ def told(tmp_path):
         write_frame(tmp_path / "data", name, raw, image=image)
         write_candidates(tmp_path / "mcg" / f"{name}.mat", ((2, 3), (1,)))
     return (
-        "stage=masks", "masks=mcg", f"masks.path={tmp_path / 'mcg'}", f"data.root={tmp_path / 'data'}",
-        "masks.fusion=null", f"run={tmp_path / 'out'}",
+        "stage=masks", "layout=released", "data=cityscapes", f"data.root={tmp_path / 'data'}", "masks=mcg",
+        f"masks.path={tmp_path / 'mcg'}", "masks.fusion=null", f"run={tmp_path / 'out'}",
     )  # fmt: skip
 
 

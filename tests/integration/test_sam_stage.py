@@ -16,8 +16,10 @@ from weakpan.basics.arrays import NO_THING
 from weakpan.basics.errors import ConfigError, RunError
 from weakpan.data.formats.released import ReleasedTree
 from weakpan.masks.sam import SamMasks
-from weakpan.rounds import claim_run_folder
-from weakpan.stages.masks import run_masks
+from weakpan.stages.annotations import run_annotations
+from weakpan.stages.masks import masks_summary, run_masks
+from weakpan.stages.settings import MASKS, record_of, refuse_other_inputs
+from weakpan.stages.supervision import supervision_used
 from weakpan.storage.images import read_map, read_rgb
 from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city
 
@@ -27,7 +29,7 @@ def told(tmp_path_factory):
     """What make_gt.py is told. More images than one process would do alone."""
     root = tmp_path_factory.mktemp("city") / "data"
     ensure_toy_city(root, ToyCitySpec(height=64, width=96, train=10, val=1), processes=1)
-    return ("stage=masks", "masks=sam", "data=toy_city", f"data.root={root}")
+    return ("layout=released", "stage=masks", "masks=sam", "data=toy_city", f"data.root={root}", "data.toy=null")
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_other_weights_under_the_same_path_are_refused(tmp_path, told, model):
     ("images", "part"),
     [
         (1, r"masks\.path: changed while masks were made with it \(crc32 \w+ when the stage began, crc32 \w+ now\)"),
-        (10, r"files changed while stage masks was running \(masks\.path content: 'crc32 \w+' then, 'crc32 \w+' now"),
+        (10, r"files changed while masks were made with them \(masks\.path content: 'crc32 \w+' then, 'crc32 \w+' now"),
     ],
 )
 def test_weights_that_change_during_the_stage_end_it(tmp_path, told, model, monkeypatch, images, part):
@@ -87,19 +89,23 @@ def test_weights_that_change_during_the_stage_end_it(tmp_path, told, model, monk
 def test_the_loop_seals_no_masks_of_other_weights_than_it_began_with(tmp_path, model):
     asked = (toy_city(tmp_path / "data"), "masks=sam", f"masks.path={model}")
     experiment = tiny_experiment(tmp_path / "run", *asked)
+    run_annotations(experiment, experiment.train.ids)
     save_sam(model, seed=5)
-    with pytest.raises(RunError, match=r"masks: files changed .*masks\.path content: 'crc32 \w+' then, 'crc32"):
-        run_masks(experiment)
-    assert not experiment.masks.is_sealed()
+    with pytest.raises(
+        RunError, match=r"masks\.path: changed while masks were made with it \(crc32 \w+ when the stage"
+    ):
+        run_masks(experiment, experiment.weak_ids)
+    assert not record_of(experiment, MASKS).is_sealed()
 
 
 def test_the_loop_takes_them_and_notices_other_weights(tmp_path, model):
     data, folder = toy_city(tmp_path / "data"), tmp_path / "run"
     asked = (folder, data, "masks=sam", f"masks.path={model}", "masks.fallback.min_cover=0")
     experiment = tiny_experiment(*asked)
-    assert any("foundation model that others trained" in what for what in experiment.supervision_used)
-    claim_run_folder(experiment)
-    summary = run_masks(experiment)
+    run_annotations(experiment, experiment.train.ids)
+    assert any("foundation model that others trained" in what for what in supervision_used(experiment))
+    run_masks(experiment, experiment.weak_ids)
+    summary = masks_summary(experiment)
     assert summary["boxes"] > 0
     assert summary["fallback"]["small mask"] < summary["boxes"]
     source = experiment.config.mask_source
@@ -113,10 +119,14 @@ def test_the_loop_takes_them_and_notices_other_weights(tmp_path, model):
     assert painted > 0
     save_sam(model, seed=5)
     with pytest.raises(RunError, match=r"masks\.path content: 'crc32 \w+' then, 'crc32 \w+' now"):
-        claim_run_folder(tiny_experiment(*asked))
+        refuse_other_inputs(tiny_experiment(*asked))
     # Sealed masks do not need it any more, and what it was is on record; unfinished ones do.
     shutil.rmtree(model)
-    claim_run_folder(tiny_experiment(*asked))
-    experiment.masks.manifest_path.unlink()
+    without = tiny_experiment(*asked)
+    refuse_other_inputs(without)
+    record = record_of(without, MASKS)
+    assert record.settings == record_of(experiment, MASKS).settings
+    run_masks(without, without.weak_ids)
+    record.manifest_path.unlink()
     with pytest.raises(ConfigError, match=r"masks\.path=.*model: no such folder"):
         tiny_experiment(*asked)

@@ -103,8 +103,6 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
         raise ConfigError(
             f"layout=released has no place for it; it has {known}", key="stage", found=stage, remedy="take layout=run"
         )
-    if config.layout.inputs is not None and not Path(config.layout.inputs).is_dir():
-        raise ConfigError("no such folder", key="layout.inputs", found=config.layout.inputs)
     if config.shard is not None and config.stage in (Stage.mask_net, Stage.classifier, Stage.segmenter):
         raise ConfigError(
             f"stage={stage} learns from all images", key="shard", found=config.shard, remedy="leave it out"

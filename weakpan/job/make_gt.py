@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 from weakpan.basics.console import log_to
@@ -44,7 +43,6 @@ def make_gt(config: MakeGtConfig, command: str) -> Failures:
         if not config.layout.released:
             refuse_other_settings(config, RunLayout(folder))
         experiment = prepare(config, folder)
-        # Shards share the folder, each with images of its own.
-        with nullcontext() if config.shard is not None else holding(RunLock(folder)):
+        with holding(RunLock(folder), config.part):
             log_to(RunLayout(folder).log)
             return make_stage(experiment)

@@ -119,7 +119,7 @@ def _run(work: Work, config: RunConfig, folder: Path, command: str) -> Any:
     from_rank_zero(lambda: refuse_other_settings(config, RunLayout(folder)))
     experiment = from_rank_zero(lambda: prepare(config, folder))
     from_rank_zero(lambda: check_networks(experiment))
-    with holding(RunLock(folder)):
+    with holding(RunLock(folder), experiment.shares.shard):
         log_to(RunLayout(folder).log)
         if work is Work.loop:
             return run_loop(experiment, command, announce=print_plan)

@@ -54,7 +54,10 @@ def make_stage(experiment: Experiment) -> Failures:
     if not config.layout.released:
         from_rank_zero(lambda: refuse_other_inputs(experiment))
     if stage is not Stage.annotations and not config.layout.released:
-        run_annotations(experiment, experiment.train.ids)
+        lacking = run_annotations(experiment, experiment.train.ids).failures
+        if lacking:
+            log.info("%s waits until boxes and tags of all images are there", stage.value)
+            return lacking
     made = _worker_stages(config).get(stage) or _network_stages()[stage]
     failures = made(experiment, ids).failures
     if audited:
@@ -91,9 +94,10 @@ def image_ids(experiment: Experiment) -> tuple[str, ...]:
     config = experiment.config
     assert isinstance(config, MakeGtConfig)
     if config.layout.released:
-        with_images = config.stage in (Stage.mask_net, Stage.masks, Stage.seeds)
-        if experiment.train.only_ids is not None and not with_images:
+        if experiment.train.only_ids is not None:
+            # Whatever lacks a file is left out one by one, where that is asked for.
             return tuple(experiment.train.only_ids)
+        with_images = config.stage in (Stage.mask_net, Stage.masks, Stage.seeds)
         return experiment.train.ids if with_images else experiment.annotations.ids()
     if not experiment.weakly and config.stage not in (Stage.segmenter, Stage.scores):
         raise ConfigError("full supervision has no such stage", key="stage", found=config.stage.value)

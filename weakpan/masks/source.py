@@ -83,6 +83,10 @@ class PinnedMasks(MaskSource):
         """That of the source."""
         return self.source.supervision
 
+    def contents(self) -> dict[str, str]:
+        """Those that the source had when work began."""
+        return dict(self.pinned_contents)
+
     def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:
         """Masks of the source; raises RunError where its files have changed or are gone."""
         try:

@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from weakpan.basics.disk import fault_of_machine
 from weakpan.basics.errors import RunError
 from weakpan.parallel.ranks import from_rank_zero, rank
 from weakpan.storage.files import remove_temporaries
@@ -96,8 +97,18 @@ class RunLock:
             os.close(self._file)
             self._file = None
 
+    def make_folder(self) -> None:
+        """Make the folder, if it is not there; raises RunError where that is not possible."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if fault_of_machine(error) is not None:
+                raise
+            what = f"cannot be written to ({error.strerror})"
+            raise RunError(what, key=self.key, found=self.folder, remedy="give another folder") from error
+
     def _open(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.make_folder()
         self._supported = True
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
@@ -128,13 +139,22 @@ class RunLock:
 
 
 @contextmanager
-def holding(lock: RunLock) -> Iterator[None]:
+def holding(lock: RunLock, shard: tuple[int, int] = (0, 1)) -> Iterator[None]:
     """Hold a folder while the block runs, and clear away what killed writers left; every rank of a job calls this.
+
+    Args:
+        lock: on the folder.
+        shard: index and number of parts of the images; with more than one, other jobs work on the folder at the same
+            time, each on images of its own, so that it is not locked and nothing is cleared away.
 
     Raises:
         RunError: another command works on the folder.
         ToldByRankZero: the same, on the other ranks.
     """
+    if shard[1] > 1:
+        from_rank_zero(lock.make_folder)
+        yield
+        return
     try:
         warning = from_rank_zero(lock.claim)
         if rank() > 0:

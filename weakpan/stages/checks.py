@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from weakpan.stages.build import build_classifier, build_segmenter, check_module_objects
 from weakpan.stages.experiment import Experiment
+from weakpan.tasks.stores import RunStores
 
 
 def check_networks(experiment: Experiment) -> None:
     """Build both networks; raises WeakpanError for what is wrong with their settings and initial weights."""
     config, catalog = experiment.config, experiment.catalog
     check_module_objects(config)
+    if not isinstance(experiment.stores, RunStores):
+        # The released layout has no place for them: networks come from elsewhere.
+        return
     if experiment.layout.round(0).checkpoint.is_file():
         return
     build_segmenter(config.segmenter, catalog)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from weakpan.basics.catalog import Catalog
-from weakpan.basics.errors import DataError, errors_below
+from weakpan.basics.errors import DataError, WeakpanError, errors_below
 from weakpan.config.make_gt import MakeGtConfig
 from weakpan.config.train import RunConfig, Supervision
 from weakpan.data.annotation_file import check_annotations
@@ -20,11 +21,13 @@ from weakpan.data.image_tree import ImageTree, read_id_list
 from weakpan.labels.pipeline import LabelRules
 from weakpan.labels.rule import MASKS
 from weakpan.labels.store import LabelStore
-from weakpan.masks.source import MaskSource
+from weakpan.masks.source import MaskSource, PinnedMasks
 from weakpan.seeds.source import SeedSource
 from weakpan.stages.run_stage import Shares
 from weakpan.storage.class_table import load_catalog
 from weakpan.storage.layout import RunLayout
+from weakpan.storage.map_store import read_settings
+from weakpan.storage.stage_record import StageRecord
 from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.tasks.stores import ReleasedStores, RunStores, Stores
 from weakpan.toy_city.city import ensure_toy_city
@@ -163,22 +166,38 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
     rules = config.label_rules
     stores: Stores = RunStores(RunLayout(run_folder))
     val, full_ids = None, frozenset[str]()
-    if released:
+    if isinstance(config, MakeGtConfig) and config.layout.released:
+        inputs = config.layout.inputs
+        if inputs is not None and not Path(inputs).is_dir():
+            raise DataError("no such folder", key="layout.inputs", found=inputs)
         stores = ReleasedStores(ReleasedTree(run_folder, data.train_split, catalog), rules.instances)
     else:
         if data.val_split is not None:
             val = ImageTree(root, data.val_split, catalog, data.files, _ids(data.val_list))
         full_ids = _full_ids(config, train)
-    masks, seeds = config.mask_source, config.seed_source
-    with errors_below("masks"):
-        masks.check_files()
+    masks = _masks(config.mask_source, stores.record("masks", {}))
     experiment = Experiment(
-        config, stores, catalog, train, val, full_ids, masks.pinned(), seeds, rules, _shares(config)
+        config, stores, catalog, train, val, full_ids, masks, config.seed_source, rules, _shares(config)
     )
     experiment.annotations.check_files()
     if not released:
         _check_images(experiment)
     return experiment
+
+
+def _masks(source: MaskSource, record: StageRecord) -> MaskSource:
+    """The source of masks, whose files stay as they are now; sealed masks need none, and what they were is on record."""
+    try:
+        with errors_below("masks"):
+            source.check_files()
+            return source.pinned()
+    except WeakpanError:
+        if not (record.is_sealed() and record.settings_path.is_file()):
+            raise
+    named = (
+        (re.fullmatch(r"masks\.(.+) content", key), value) for key, value in read_settings(record.settings_path).items()
+    )
+    return PinnedMasks(source, {found[1]: value for found, value in named if found is not None})
 
 
 def _shares(config: RunConfig) -> Shares:
