@@ -44,7 +44,10 @@ def test_what_no_training_touches_is_the_same_to_the_bit(alone, two):
     masks = [name for name in one if name.startswith("masks/")]
     assert len(masks) == 4
     assert all((one[name] == other[name]).all() for name in masks)
-    for name in ("weak_annotations.json", "settings.json"):
+    for name in ("weak_annotations.json", *(str(p.relative_to(alone)) for p in alone.glob("*/settings.json"))):
+        if name.startswith("round_00"):
+            # Their seeds are of other weights.
+            continue
         assert (alone / name).read_bytes() == (two / name).read_bytes()
     assert metrics_of(alone)["masks"] == metrics_of(two)["masks"]
 
