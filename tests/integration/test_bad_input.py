@@ -32,6 +32,13 @@ def good_file(tmp_path_factory, tiny_city):
     return run / "weak_annotations.json"
 
 
+def begin(run, city, *overrides):
+    experiment = tiny_experiment(run, city, *overrides)
+    check_networks(experiment)
+    assert not run.exists()
+    run_annotations(experiment, experiment.train.ids)
+
+
 @pytest.fixture
 def refused(tmp_path, city):
     """Begin a run, expect one error, return its message; nothing may have been made but boxes and tags of images."""
@@ -39,10 +46,7 @@ def refused(tmp_path, city):
     def check(*overrides, error=DataError):
         run = tmp_path / "run"
         with pytest.raises(error) as caught:
-            experiment = tiny_experiment(run, city, *overrides)
-            check_networks(experiment)
-            assert not run.exists()
-            run_annotations(experiment, experiment.train.ids)
+            begin(run, city, *overrides)
         assert {p.parent.name for p in run.rglob("*") if p.is_file()} <= {"annotations", "images"}
         return str(caught.value)
 

@@ -223,7 +223,14 @@ def test_what_was_damaged_after_it_was_sealed_is_named(copy, city, pattern, forg
 
 
 @pytest.mark.parametrize(
-    "pattern", ["masks/settings.json", "round_00/settings.json", "masks/manifest.json", "seeds/manifest.json", "round_00/manifest.json"]
+    "pattern",
+    [
+        "masks/settings.json",
+        "round_00/settings.json",
+        "masks/manifest.json",
+        "seeds/manifest.json",
+        "round_00/manifest.json",
+    ],
 )
 def test_a_torn_manifest_is_named(copy, city, pattern):
     cut_short(copy / pattern)

@@ -31,8 +31,8 @@ from weakpan.basics.errors import RunError, WeakpanError
 from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.data.annotation_file import read_weak_annotations
 from weakpan.job.plan import print_plan
-from weakpan.stages.report import finished_results, metric_named
 from weakpan.stages.annotations import run_annotations
+from weakpan.stages.report import finished_results, metric_named
 from weakpan.stages.settings import refuse_other_settings
 from weakpan.storage.images import read_map
 from weakpan.storage.layout import RunLayout
@@ -169,7 +169,8 @@ def test_the_plan_speaks_of_what_is_left(copy, city, caplog):
     caplog.set_level("INFO")
     print_plan(tiny_experiment(copy, city))
     for part in ("masks in boxes: finished already", "classifier, 1 epochs: finished already",
-                 "seeds: finished already", "labels of round 0: finished already", "2 rounds are finished; up to 0 rounds"):  # fmt: skip
+                 "seeds: finished already", "labels of round 0: finished already",
+                 "2 rounds are finished; up to 0 rounds"):  # fmt: skip
         assert part in caplog.text
     (copy / "seeds/manifest.json").unlink()
     caplog.clear()

@@ -33,7 +33,6 @@ def run_annotations(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     path, record = stores.folder / "weak_annotations.json", record_of(experiment, ANNOTATIONS)
     in_run = isinstance(stores, RunStores)
     if in_run and from_rank_zero(path.is_file):
-        from_rank_zero(record.refuse_others)
         return Outcome(kept=len(ids))
     config = experiment.config
     mat = None

@@ -121,10 +121,7 @@ def run_task(
     summarise: Callable[[Sequence[str], Outcome], dict[str, Any]] | None = None,
     remedy: str = "add it",
 ) -> Outcome:
-    """`run_stage` for a task that workers do; arguments and errors as there.
-
-    Args:
-        remedy: for a missing file.
+    """`run_stage` for a task that workers do, with a remedy for missing files; arguments and errors as there.
 
     Raises:
         DataError: a file that an image needs is missing, before any work starts, unless failures are skipped.
