@@ -168,7 +168,7 @@ def test_errors_that_nobody_foresaw_name_stage_and_remedy(
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(weakpan.rounds, "run_masks", fail)
+    monkeypatch.setattr(weakpan.rounds, "run_annotations", fail)
     found, last = ended_here(tiny_config(tmp_path / "run", city))
     assert found == status
     assert last.startswith(f"error: stage 'prepare': {type(error).__name__}: ")

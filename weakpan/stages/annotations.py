@@ -43,14 +43,8 @@ def run_annotations(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     if in_run and not from_rank_zero(task.folder.is_dir):
         # The file that all of them went into is lost.
         from_rank_zero(lambda: record.manifest_path.unlink(missing_ok=True))
-    outcome = run_task(
-        task,
-        record,
-        ids,
-        experiment.shares,
-        lambda _, made: dict(made.counts),
-        remedy="add it, give boxes and tags in a file with data.weak_annotations",
-    )
+    remedy = "add it, give boxes and tags in a file with data.weak_annotations"
+    outcome = run_task(task, record, ids, experiment.shares, remedy=remedy)
     if not from_rank_zero(record.is_sealed):
         return outcome
 

@@ -111,7 +111,7 @@ def record_of(
 
 
 def _weak_annotations(experiment: Experiment, stage: str) -> Path | None:
-    """File of boxes and tags that a stage reads: the run's own or, to make that from, the user's, while it is there."""
+    """File of boxes and tags that a stage reads: the run's own; to make that, the user's, while it is there."""
     given = experiment.config.data.weak_annotations
     if stage != ANNOTATIONS:
         return experiment.annotations.file
