@@ -39,7 +39,7 @@ TINY = (
     "data.crop.height=40", "data.crop.width=60", "segmenter.crops.height=48", "segmenter.crops.width=48",
     "segmenter.crops.batch_size=2", "classifier.crops.images_per_batch=1",
 )  # fmt: skip
-PROGRESS = re.compile(r"((?:masks|classifier|seeds|round|gallery)[^:]*):")
+PROGRESS = re.compile(r"((?:annotations|masks|classifier|seeds|labels|round|gallery)[^:]*):")
 PATIENCE = 60.0
 """Seconds that a job may take to end after a kill, and its processes to go after it."""
 

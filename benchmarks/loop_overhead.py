@@ -6,7 +6,7 @@ RUN_FOLDER is a finished run with weak supervision; nothing in it is changed. Bo
 through the same loaders, network and device, in one process and in turns; medians are printed. A bare loop has forward,
 losses, backward, clipping, optimiser and schedule; on the other side stands the Trainer without checkpoints, logs and
 further callbacks, which are written once an epoch. Plain inference has the network, its enlargement to the size of the
-photograph and the most likely class; relabelling also chooses among candidates, lets probabilities flow, cleans, and
+image and the most likely class; relabelling also chooses among candidates, lets probabilities flow, cleans, and
 writes. It leaves out the network's centres and offsets, which labels are not made from, so that it is also compared
 with inference that does without them. With OMP_NUM_THREADS below the number of cores a thread makes labels beside the
 network, otherwise it is done in between. Another encoder than that of the run has random weights, which changes labels
@@ -28,14 +28,14 @@ from typing import NamedTuple
 
 import pytorch_lightning as pl
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor
 from torch.nn import functional as F
-from weakpan.stages.earlier_run import read_run_config
-from weakpan.stages.fit import RoundLabels
 
 from weakpan.callbacks.resumable_fit import SeedSteps
 from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.config.modules import segmenter_crops
+from weakpan.config.train_checks import to_train_config
 from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, TrainingViews, WholeImages
 from weakpan.labels.inputs import LabelInput
@@ -43,8 +43,11 @@ from weakpan.labels.pipeline import PseudoLabels
 from weakpan.labels.rule import CANDIDATES
 from weakpan.labels.store import LabelStore
 from weakpan.labels.trail import AuditTrail
-from weakpan.stages.build import build_segmenter, build_trainer, load_weights, quieten_lightning
+from weakpan.stages.build import build_segmenter, build_trainer, quieten_lightning
 from weakpan.stages.experiment import Experiment, prepare
+from weakpan.stages.segmenter import RoundLabels
+from weakpan.stages.settings import SEGMENTER
+from weakpan.stages.weights import load_weights
 from weakpan.storage.layout import RunLayout
 from weakpan.training.segmenter_module import SegmenterModule
 
@@ -105,7 +108,7 @@ def views_of(experiment: Experiment, split: ImageTree) -> PanopticDataModule:
     config = experiment.config
     labels = RoundLabels(experiment, experiment.labels(0))
     crops = segmenter_crops(config.segmenter)
-    views = TrainingViews(split, labels, experiment.annotations, experiment.full_ids, crops, 0)
+    views = TrainingViews(split, labels, experiment.weak, experiment.full_ids, crops, 0)
     return PanopticDataModule(views, None, crops.batch_size, config.data.workers, 0)
 
 
@@ -214,7 +217,7 @@ def main() -> None:
     arguments = parser.parse_args()
     quieten_lightning()
     layout = RunLayout(arguments.run)
-    config = read_run_config(layout)
+    config = to_train_config(OmegaConf.create(layout.config.read_text(encoding="utf-8")))
     config.callbacks, config.logger = {}, {}
     experiment = prepare(config, arguments.run)
     config.segmenter["network"]["encoder"] = arguments.encoder or config.segmenter["network"]["encoder"]
@@ -226,7 +229,7 @@ def main() -> None:
     def fresh() -> SegmenterModule:
         module = build_segmenter(config.segmenter, experiment.catalog, with_init=False)
         if arguments.encoder is None:
-            load_weights(module, layout.round(0).checkpoint)
+            load_weights(module, layout.round(0).checkpoint, SEGMENTER)
         return module
 
     with tempfile.TemporaryDirectory() as folder:

@@ -21,13 +21,15 @@ ALONE = tuple(o for o in TINY if not o.startswith("trainer="))
 GO_ON = "what is finished is on disk; start the same command again, with run=FOLDER, to go on"
 
 
-def command(run: Path | str, data: Path, *overrides: str, ranks: int = 2, launcher: str = "own") -> list[str]:
-    """A start of train.py; `launcher` is `own` or `torchrun`."""
+def command(
+    run: Path | str, data: Path, *overrides: str, ranks: int = 2, launcher: str = "own", script: str = "train.py"
+) -> list[str]:
+    """A start of train.py or make_gt.py; `launcher` is `own` or `torchrun`."""
     starter = []
     if launcher == "torchrun":
         starter = [str(Path(sys.executable).with_name("torchrun")), f"--nproc_per_node={ranks}"]
     trainer = ("trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={ranks}")
-    return [*starter, "train.py", *ALONE, *(trainer if ranks > 1 else ("trainer=cpu",)), f"run={run}",
+    return [*starter, script, *ALONE, *(trainer if ranks > 1 else ("trainer=cpu",)), f"run={run}",
             f"data.root={data}", *overrides]  # fmt: skip
 
 
@@ -40,7 +42,7 @@ class Job:
         env = environment(PYTHONUNBUFFERED="1")
         self.process: Script | subprocess.Popen[bytes] = (
             Script(arguments, writing, writing, env=env)
-            if arguments[0] == "train.py"
+            if arguments[0] in ("train.py", "make_gt.py")
             else subprocess.Popen(arguments, cwd=ROOT, env=env, stdout=writing, stderr=writing)
         )
         os.close(writing)

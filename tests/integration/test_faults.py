@@ -24,6 +24,7 @@ from tests.integration.loop_in_process import (
     tiny_config,
 )
 from weakpan.basics.errors import WeakpanError
+from weakpan.job.run import Work
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def ended_here(capsys):
 
     def run(config):
         with pytest.raises(SystemExit) as ended:
-            weakpan.job.run.run_job(config, Path(config.run), "train.py")
+            weakpan.job.run.run_job(Work.loop, config, Path(config.run), "train.py")
         return ended.value.code, capsys.readouterr().err.strip().splitlines()[-1]
 
     yield run
@@ -167,7 +168,7 @@ def test_errors_that_nobody_foresaw_name_stage_and_remedy(
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(weakpan.rounds, "run_masks", fail)
+    monkeypatch.setattr(weakpan.rounds, "run_annotations", fail)
     found, last = ended_here(tiny_config(tmp_path / "run", city))
     assert found == status
     assert last.startswith(f"error: stage 'prepare': {type(error).__name__}: ")
@@ -222,7 +223,14 @@ def test_what_was_damaged_after_it_was_sealed_is_named(copy, city, pattern, forg
 
 
 @pytest.mark.parametrize(
-    "pattern", ["settings.json", "masks/manifest.json", "seeds/manifest.json", "round_00/manifest.json"]
+    "pattern",
+    [
+        "masks/settings.json",
+        "round_00/settings.json",
+        "masks/manifest.json",
+        "seeds/manifest.json",
+        "round_00/manifest.json",
+    ],
 )
 def test_a_torn_manifest_is_named(copy, city, pattern):
     cut_short(copy / pattern)

@@ -31,8 +31,8 @@ from weakpan.basics.errors import RunError, WeakpanError
 from weakpan.callbacks.write_labels import WriteLabels
 from weakpan.data.annotation_file import read_weak_annotations
 from weakpan.job.plan import print_plan
-from weakpan.stages.report import finished_results, metric_named
 from weakpan.stages.annotations import run_annotations
+from weakpan.stages.report import finished_results, metric_named
 from weakpan.stages.settings import refuse_other_settings
 from weakpan.storage.images import read_map
 from weakpan.storage.layout import RunLayout
@@ -169,7 +169,8 @@ def test_the_plan_speaks_of_what_is_left(copy, city, caplog):
     caplog.set_level("INFO")
     print_plan(tiny_experiment(copy, city))
     for part in ("masks in boxes: finished already", "classifier, 1 epochs: finished already",
-                 "seeds: finished already", "labels of round 0: finished already", "2 rounds are finished; up to 0 rounds"):  # fmt: skip
+                 "seeds: finished already", "labels of round 0: finished already",
+                 "2 rounds are finished; up to 0 rounds"):  # fmt: skip
         assert part in caplog.text
     (copy / "seeds/manifest.json").unlink()
     caplog.clear()
@@ -270,6 +271,44 @@ def test_a_change_that_the_configuration_tells_is_refused_before_data_is_looked_
     with pytest.raises(RunError, match="seed: 0 then, 3 now"):
         refuse_other_settings(config, RunLayout(copy))
     refuse_other_settings(tiny_config(copy, tmp_path / "gone", "rounds.n=7"), RunLayout(copy))
+
+
+@pytest.fixture(scope="module")
+def with_a_file(tmp_path_factory, finished_run, city):
+    """Folder of a run by boxes and tags of a file of the user's, and that file; tests work on a copy."""
+    folder = tmp_path_factory.mktemp("given")
+    shutil.copy(finished_run[0] / "weak_annotations.json", folder / "weak.json")
+    run_tiny(folder / "run", city, f"data.weak_annotations={folder / 'weak.json'}", "rounds.n=1")
+    return folder
+
+
+def test_boxes_that_have_changed_are_refused_and_a_file_that_is_gone_is_not_needed(tmp_path, with_a_file, city):
+    folder = shutil.copytree(with_a_file, tmp_path / "given")
+    file = folder / "weak.json"
+    given = (f"data.weak_annotations={file}", "rounds.n=1", "report.train_images=1")
+    content = json.loads(file.read_text())
+    content["images"][0]["boxes"].pop()
+    file.write_text(json.dumps(content))
+    before = everything(folder)
+    with pytest.raises(RunError, match="weak annotations"):
+        run_tiny(folder / "run", city, *given)
+    assert everything(folder) == before
+    file.unlink()
+    run_tiny(folder / "run", city, *given)
+
+
+def test_other_images_are_refused_before_anything_is_written(tmp_path, copy, city):
+    (tmp_path / "ids.txt").write_text("\n".join(ids_of(city)[:3]))
+    before = everything(copy)
+    with pytest.raises(RunError, match="training images: '4 ids"):
+        run_tiny(copy, city, f"data.train_list={tmp_path / 'ids.txt'}")
+    assert everything(copy) == before
+
+
+def test_boxes_and_tags_that_were_lost_are_derived_again(copy, finished_run, city):
+    (copy / "weak_annotations.json").unlink()
+    finish_and_compare(copy, finished_run, city)
+    assert (copy / "weak_annotations.json").read_bytes() == (finished_run[0] / "weak_annotations.json").read_bytes()
 
 
 def test_what_a_refused_command_would_derive_is_not_left_in_the_folder(fully_supervised, city):

@@ -30,11 +30,16 @@ def two(tmp_path_factory, city):
     return folder
 
 
+def settings_of(path):
+    return json.loads(path.read_text())["settings"]
+
+
 def test_two_ranks_leave_what_one_leaves(alone, two):
     assert maps_of(two).keys() == maps_of(alone).keys()
     names = {str(p.relative_to(alone)) for p in alone.rglob("*") if p.is_file() and ".hydra" not in p.parts}
     assert {str(p.relative_to(two)) for p in two.rglob("*") if p.is_file() and ".hydra" not in p.parts} - names == {
-        ".lock"
+        ".lock",
+        "logs/weakpan.log",
     }
     assert not names - {str(p.relative_to(two)) for p in two.rglob("*")}
 
@@ -44,8 +49,12 @@ def test_what_no_training_touches_is_the_same_to_the_bit(alone, two):
     masks = [name for name in one if name.startswith("masks/")]
     assert len(masks) == 4
     assert all((one[name] == other[name]).all() for name in masks)
-    for name in ("weak_annotations.json", "settings.json"):
-        assert (alone / name).read_bytes() == (two / name).read_bytes()
+    assert (alone / "weak_annotations.json").read_bytes() == (two / "weak_annotations.json").read_bytes()
+    # The seeds of either run are of weights of their own, which their record says beside its settings.
+    records = [str(p.relative_to(alone)) for p in alone.rglob("settings.json")]
+    assert len(records) == 8
+    for name in records:
+        assert settings_of(alone / name) == settings_of(two / name)
     assert metrics_of(alone)["masks"] == metrics_of(two)["masks"]
 
 
@@ -62,6 +71,21 @@ def test_the_same_checkpoints_give_the_same_labels_and_scores_on_two_ranks(tmp_p
     assert_same_weights(alone, run, rounds=1)
     assert metrics_of(run)["rounds"][0] == metrics_of(alone)["rounds"][0]
     assert metrics_of(run)["rounds"][1]["labels"] == metrics_of(alone)["rounds"][1]["labels"]
+
+
+def test_stages_that_two_ranks_make_alone_are_those_of_one(tmp_path, alone, city):
+    run = shutil.copytree(alone, tmp_path / "run")
+    for made in ("seeds", "round_00/manifest.json", "round_01", "metrics.json"):
+        shutil.rmtree(run / made) if (run / made).is_dir() else (run / made).unlink()
+    (run / "round_00/labels/manifest.json").unlink()
+    for stage in (("stage=seeds",), ("stage=labels", "round=1")):
+        job = run_job(command(run, city, *SETTINGS, *stage, script="make_gt.py"))
+        assert not any("rror" in line for line in job.lines)
+    assert_same_maps(alone, run)
+    run_tiny(run, city, *SETTINGS)
+    assert_same_maps(alone, run)
+    assert_same_weights(alone, run)
+    assert metrics_of(run) == metrics_of(alone)
 
 
 def test_torchrun_gives_the_same_run(tmp_path, two, city):
@@ -116,7 +140,7 @@ def test_jobs_of_a_sweep_have_ranks_and_folders_of_their_own(tmp_path, city):
     one, other = (tmp_path / "sweep" / str(job) for job in (0, 1))
     assert maps_of(one).keys() == maps_of(other).keys()
     for seed, run in ((1, one), (2, other)):
-        assert json.loads((run / "settings.json").read_text())["settings"]["seed"] == seed
+        assert settings_of(run / "round_00/settings.json")["seed"] == seed
     # Ranks that trained with another seed would have left other weights.
     run_job(command(tmp_path / "single", city, "rounds.n=1", "seed=2"))
     assert_same_weights(other, tmp_path / "single", rounds=1)
@@ -136,7 +160,7 @@ def test_a_search_tells_the_figure_of_the_settings_that_all_ranks_had(tmp_path, 
     ]
     best = figures.index(max(figures))
     assert found.best_value == figures[best]
-    settings = json.loads((folder / str(best) / "settings.json").read_text())["settings"]
+    settings = settings_of(folder / str(best) / "round_00/settings.json")
     assert found.best_params == {key: settings[key] for key in found.best_params}
     # A rank that trained with other settings would have left other weights.
     run_job(command(tmp_path / "single", city, "rounds.n=1", *(f"{k}={v!r}" for k, v in found.best_params.items())))

@@ -103,8 +103,8 @@ def test_finished_seeds_outlive_the_weights_that_made_them(interrupted, whole, c
     assert seen == []
     assert_same_maps(whole, interrupted)
     # What the first round begins with is trained again.
-    with pytest.raises(RuntimeError, match="trained again"), monkeypatch.context() as patch:
-        patch.setattr(ClassifierModule, "training_step", trained_again)
+    monkeypatch.setattr(ClassifierModule, "training_step", trained_again)
+    with pytest.raises(RuntimeError, match="trained again"):
         run_classifier(experiment, [])
 
 

@@ -58,7 +58,8 @@ class WeakpanError(Exception):
     def __str__(self) -> str:
         subject = "" if self.key is None else self.key if self.found is _NOTHING else f"{self.key}={self.found}"
         parts = (subject, "" if self.path is None else str(self.path), self.what)
-        return ": ".join(filter(None, parts)) + (f"; {self.remedy}" if self.remedy else "")
+        said = ": ".join(filter(None, parts))
+        return f"{said}{'' if said.endswith('?') else ';'} {self.remedy}" if self.remedy else said
 
     def __reduce__(self) -> tuple[object, ...]:
         return _again, (type(self), self.what, self.path, self.key, self.found, self.remedy)

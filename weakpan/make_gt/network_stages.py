@@ -11,16 +11,19 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from weakpan.basics.errors import RunError
 from weakpan.config.make_gt import MakeGtConfig, Stage
+from weakpan.parallel.ranks import from_rank_zero
 from weakpan.parallel.sharing import Outcome
 from weakpan.stages.build import build_loggers
 from weakpan.stages.classifier import run_classifier
 from weakpan.stages.experiment import Experiment
+from weakpan.stages.labels import label_record
 from weakpan.stages.mask_net import run_mask_net
 from weakpan.stages.relabel import relabel
+from weakpan.stages.report import check_labels
 from weakpan.stages.score import score_segmenter
 from weakpan.stages.seeds import run_seeds
 from weakpan.stages.segmenter import fit_round
-from weakpan.stages.settings import SEGMENTER, record_of
+from weakpan.stages.settings import LABELS, SEGMENTER, record_of
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.layout import RunLayout
 
@@ -55,20 +58,24 @@ def _seeds(experiment: Experiment, ids: Sequence[str]) -> Outcome:
 def _labels(experiment: Experiment, ids: Sequence[str]) -> Outcome:  # noqa: ARG001
     """Labels of a round from the network of the round before."""
     index, loggers = _round(experiment), _loggers(experiment)
-    _require(experiment, index - 1)
+    from_rank_zero(lambda: _require(experiment, index - 1))
     module, _ = fit_round(experiment, index - 1, loggers)
     return relabel(experiment, module, index, loggers)
 
 
 def _segmenter(experiment: Experiment, ids: Sequence[str]) -> Outcome:
-    fit_round(experiment, _round(experiment), _loggers(experiment))
+    index, loggers = _round(experiment), _loggers(experiment)
+    if experiment.weakly and not from_rank_zero(experiment.layout.round(index).checkpoint.is_file):
+        from_rank_zero(lambda: _require_labels(experiment, index))
+        check_labels(experiment, index)
+    fit_round(experiment, index, loggers)
     return Outcome(made=len(ids))
 
 
 def _scores(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     """Scores of a trained round, in `RUN/round_NN/scores.json`."""
     index, loggers = _round(experiment), _loggers(experiment)
-    _require(experiment, index)
+    from_rank_zero(lambda: _require(experiment, index))
     module, _ = fit_round(experiment, index, loggers)
     scores = score_segmenter(experiment, module, index, loggers)
     if scores is None:
@@ -77,6 +84,16 @@ def _scores(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     rank_zero_only(write_text_atomically)(path, json.dumps(scores, indent=1) + "\n")
     log.info("scores of round %d: mIoU %.3f, PQ %.3f: %s", index, scores["miou"] or 0, scores["pq"] or 0, path)
     return Outcome(made=len(ids))
+
+
+def _require_labels(experiment: Experiment, index: int) -> None:
+    record = label_record(experiment, index)
+    if not record.is_sealed():
+        raise RunError(
+            f"the labels of round {index} are not finished",
+            path=record.manifest_path.parent,
+            remedy=f"make them with stage={LABELS} round={index}, or train.py",
+        )
 
 
 def _require(experiment: Experiment, index: int) -> None:

@@ -35,17 +35,17 @@ def run_annotations(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     path, record = stores.folder / "weak_annotations.json", record_of(experiment, ANNOTATIONS)
     in_run = isinstance(stores, RunStores)
     if in_run and from_rank_zero(path.is_file):
-        from_rank_zero(record.refuse_others)
         return Outcome(kept=len(ids))
     task = _task(experiment, in_run)
     if in_run and not from_rank_zero(task.folder.is_dir):
         # The file that all of them went into is lost.
         from_rank_zero(lambda: record.manifest_path.unlink(missing_ok=True))
+    remedy = "add it, give boxes and tags in a file with data.weak_annotations"
     shares = experiment.shares
-    outcome = run_task(task, record, ids, shares, _counts)
+    outcome = run_task(task, record, ids, shares, _counts, remedy=remedy)
     if shares.shard[1] > 1 and not _is_stage(experiment):
         # Another stage needs all of them: what other shards, which may have begun together, have not made by now.
-        rest = run_task(task, record, ids, replace(shares, shard=(0, 1)), _counts)
+        rest = run_task(task, record, ids, replace(shares, shard=(0, 1)), _counts, remedy=remedy)
         outcome = replace(rest, made=outcome.made + rest.made)
     if left_to_do(ids, task.is_done):
         return outcome

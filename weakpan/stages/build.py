@@ -42,7 +42,8 @@ _MOST_SAID = 300
 
 def quieten_lightning() -> None:
     """Silence what Lightning repeats for each of the many Trainers of a run and nobody can act on."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for message in (
         ".*Checkpoint directory .* exists and is not empty.*",
         ".*does not have many workers.*",

@@ -186,7 +186,7 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
 
 
 def _masks(source: MaskSource, record: StageRecord) -> MaskSource:
-    """The source of masks, whose files stay as they are now; sealed masks need none, and what they were is on record."""
+    """The source of masks, whose files stay as they are; sealed masks need none, and what they were is on record."""
     try:
         with errors_below("masks"):
             source.check_files()

@@ -58,7 +58,8 @@ def run_labels(experiment: Experiment, ids: Sequence[str], round_index: int = 0)
             predictions, scores = ReleasedMaps(given.tree, "prediction"), given.tree
         task = MakeLabels(writer, predictions, scores, given.masks, experiment.rules, round_index, given.seeds)
         record = label_record(experiment, round_index, _inputs(experiment))
-    outcome = run_task(task, record, ids, experiment.shares, lambda _, made: dict(made.counts))
+    remedy = "add it" if isinstance(stores, ReleasedStores) else "make it with stage=masks or stage=seeds"
+    outcome = run_task(task, record, ids, experiment.shares, remedy=remedy)
     join_labels(experiment, writer, record, ids)
     return outcome
 

@@ -50,8 +50,6 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
         trainer.predict(module, data, return_predictions=False)
         return outcome
 
-    done = run_stage(
-        Results(record, writer.is_done, writer.files), ids, work, experiment.shares, lambda _, made: dict(made.counts)
-    )
+    done = run_stage(Results(record, writer.is_done, writer.files), ids, work, experiment.shares)
     join_labels(experiment, writer, record, ids)
     return done

@@ -119,8 +119,9 @@ def run_task(
     ids: Sequence[str],
     shares: Shares,
     summarise: Callable[[Sequence[str], Outcome], dict[str, Any]] | None = None,
+    remedy: str = "add it",
 ) -> Outcome:
-    """`run_stage` for a task that workers do; arguments and errors as there.
+    """`run_stage` for a task that workers do, with a remedy for missing files; arguments and errors as there.
 
     Raises:
         DataError: a file that an image needs is missing, before any work starts, unless failures are skipped.
@@ -130,7 +131,7 @@ def run_task(
     def work(todo: Sequence[str]) -> Outcome:
         mine = share_of_rank(todo)
         if not shares.skip_failures:
-            refuse_missing(task, mine)
+            refuse_missing(task, mine, remedy)
         return share(Recorded(task, record), mine, shares.workers, name, shares.skip_failures)
 
     return run_stage(Results(record, task.is_done, task.files), ids, work, shares, summarise)
@@ -148,7 +149,7 @@ def left_to_do(ids: Sequence[str], is_done: Callable[[str], bool]) -> list[str]:
     return [image_id for image_id in ids if image_id in left]
 
 
-def refuse_missing(task: ImageTask, ids: Sequence[str]) -> None:
+def refuse_missing(task: ImageTask, ids: Sequence[str], remedy: str = "add it") -> None:
     """Find missing files before any work starts; raises DataError."""
     missing = [(image_id, path) for image_id in ids if (path := task.missing(image_id)) is not None]
     if missing:
@@ -156,7 +157,8 @@ def refuse_missing(task: ImageTask, ids: Sequence[str]) -> None:
         raise DataError(
             f"image {image_id}: no such file ({len(missing)} of {len(ids)} images lack a file)",
             path=path,
-            remedy="add it, take the image out of data.train_list, or leave such images out with on_error=skip",
+            remedy=f"{remedy}, or leave the image out with data.train_list; make_gt.py leaves such images out with "
+            "on_error=skip",
         )
 
 

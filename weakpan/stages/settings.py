@@ -111,7 +111,7 @@ def record_of(
 
 
 def _weak_annotations(experiment: Experiment, stage: str) -> Path | None:
-    """File of boxes and tags that a stage reads: the run's own, or the one that it is made from, while that is there."""
+    """File of boxes and tags that a stage reads: the run's own, or the one it is made from, while that is there."""
     given = experiment.config.data.weak_annotations
     if stage != ANNOTATIONS:
         return experiment.annotations.file

@@ -70,7 +70,9 @@ def refuse_damaged(path: Path, remedy: str = "delete it to train again, or fetch
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()
     except FileNotFoundError:
-        raise DataError(f"{path}: no such checkpoint; the training was not finished") from None
+        raise DataError(
+            "no such checkpoint", path=path, remedy="finish the training first, with train.py or make_gt.py"
+        ) from None
     except Exception as error:  # zipfile raises half a dozen types for a damaged file
         raise DataError(f"{path}: not a readable checkpoint, perhaps cut short ({error}); {remedy}") from error
     if bad is not None:
