@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hydra.errors import CompactHydraException, HydraException, MissingConfigException, OverrideParseException
@@ -37,7 +37,7 @@ def run_command(main: Callable[[], object]) -> None:
     keyless = next((argument for argument in sys.argv[1:] if _NO_KEY.match(argument)), None)
     if keyless is not None:
         exit_with(ConfigError(f"'{keyless}': no key before the equals sign", remedy="give KEY=VALUE"))
-    sys.argv[1:] = [f"++{argument}" if _KEY.match(argument) else argument for argument in sys.argv[1:]]
+    sys.argv[1:] = to_overrides(sys.argv[1:])
     if os.environ.get(_FULL_ERROR) == "1" and _OURS not in os.environ:
         main()
         return
@@ -54,6 +54,11 @@ def run_command(main: Callable[[], object]) -> None:
     finally:
         os.environ.pop(_FULL_ERROR, None)
         os.environ.pop(_OURS, None)
+
+
+def to_overrides(arguments: Iterable[str]) -> list[str]:
+    """Arguments as they are typed, in the form that Hydra takes: keys that no YAML file holds may be given."""
+    return [f"++{argument}" if _KEY.match(argument) else argument for argument in arguments]
 
 
 def typed_command() -> str:
