@@ -1,7 +1,7 @@
 """Draw the rooms of the package and what they import: `python -m docs.draw_rooms` writes docs/rooms.svg.
 
-Floors are the levels of `tests/unit/test_imports.py`. An arrow leads from a room to one that it imports from; those that
-follow from others (a imports b, b imports c, so that a may import c) are left out.
+Floors are the levels of `tests/unit/test_imports.py`. An arrow leads from a room to one that it imports from; those
+that follow from others (a imports b, b imports c, so that a may import c) are left out.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def _arrow(start: Point, end: Point, boxes: Iterable[Point]) -> str:
     first, last = (start[0], start[1] + HIGH / 2), (end[0], end[1] - HIGH / 2 - 1)
     others = [box for box in boxes if box not in (start, end)]
     sides = (0, -50, 50, -100, 100, -150, 150, -200, 200)
-    _, _, curve = min((_hidden(curve, others), abs(side), curve) for side in sides for curve in [_curve(first, last, side)])
+    _, _, curve = min(
+        (_hidden(curve, others), abs(side), curve) for side in sides for curve in [_curve(first, last, side)]
+    )
     (x, y), *rest = curve
     return (
         f'<path d="M{x:.0f},{y:.0f} C{" ".join(f"{a:.0f},{b:.0f}" for a, b in rest)}" fill="none" stroke="#557" '

@@ -12,8 +12,9 @@ from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError
 from weakpan.config.compose import register
 from weakpan.config.train import TrainConfig
-from weakpan.config.train_checks import settings_of, to_train_config
+from weakpan.config.train_checks import to_train_config
 from weakpan.data.annotations import Box, ImageAnnotation
+from weakpan.stages.settings import settings_of
 from weakpan.storage.files import content_digest
 
 CONF = str(Path(__file__).parents[2] / "conf")

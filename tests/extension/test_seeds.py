@@ -12,7 +12,7 @@ from tests.integration.loop_in_process import run_tiny_with, tiny_config
 from tests.integration.make_gt_in_process import settings
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError
-from weakpan.config.train_checks import check_train
+from weakpan.config.train_checks import check_run
 from weakpan.data.annotation_file import read_weak_annotations
 from weakpan.data.candidates import whole_image_sets
 from weakpan.job.make_gt import make_gt
@@ -71,5 +71,5 @@ def test_its_settings_are_checked(tmp_path, city):
     config = tiny_config(tmp_path / "run", city)
     config.seeds = {**YAML, "largest": 2}
     with pytest.raises(ConfigError) as caught:
-        check_train(config)
+        check_run(config)
     assert caught.value.key == "seeds.largest"

@@ -33,6 +33,7 @@ def test_a_whole_run_with_a_term_a_head_an_optimizer_a_schedule_and_callbacks_of
         "segmenter.optimizer._target_=torch.optim.RMSprop", "segmenter.optimizer.lr=1e-3",
         "segmenter.scheduler._target_=torch.optim.lr_scheduler.CosineAnnealingLR",
         "+callbacks.lr={_target_: pytorch_lightning.callbacks.LearningRateMonitor, logging_interval: epoch}",
+        f"+callbacks.norm={{_target_: {HERE}.callbacks.GradientNorm, name: norm}}",
         "+callbacks.best={_target_: pytorch_lightning.callbacks.ModelCheckpoint}",
         "+trainer.accumulate_grad_batches=4", "+trainer.precision=bf16-mixed", "+trainer.num_nodes=1",
         "+trainer.profiler=simple",
@@ -42,6 +43,7 @@ def test_a_whole_run_with_a_term_a_head_an_optimizer_a_schedule_and_callbacks_of
     assert {"segmenter/loss_confidence", "segmenter/loss_semantic", "segmenter/loss_total"} <= logged
     assert "segmenter/loss_presence" not in logged
     assert any(name.startswith("lr-RMSprop") for name in logged)
+    assert "norm" in logged
     assert any((run / "logs").glob("*profile_round_0_fit*"))
     assert "classifier/loss_tags" in columns(run, "classifier")
     assert any(name.startswith("network.semantic_head.prototypes") for name in weights_of(run, 0))

@@ -72,8 +72,7 @@ def run_with(config: MakeGtConfig) -> list[tuple[str, str]]:
         return make_gt(config, "make_gt.py")
     except SystemExit as end:
         # Of a stage with a network, which is a job of its own; what ended it is told apart here.
-        assert isinstance(end.__context__, Exception)
-        raise end.__context__ from None
+        raise (end.__context__ or end) from None
 
 
 def script(*overrides: str, folder: Path = ROOT) -> subprocess.Popen[str]:

@@ -354,7 +354,8 @@ class TestRestart:
         ("stage", "name"),
         [
             ("annotations", f"annotations/{IDS[1]}.json"),
-            ("annotations", f"gtFine_bboxes/train/panoptic/{IDS[1]}_leftImg8bit.mat"), ("masks", f"mcg_and_grabcut/train/{IDS[1]}_leftImg8bit.png"),
+            ("annotations", f"gtFine_bboxes/train/panoptic/{IDS[1]}_leftImg8bit.mat"),
+            ("masks", f"mcg_and_grabcut/train/{IDS[1]}_leftImg8bit.png"),
             ("labels", f"pred_sem_clean/{IDS[1]}_leftImg8bit.png"),
             ("labels", f"pred_ins_clean/{IDS[1]}_leftImg8bit.png"), ("labels", f"audit/labels/{IDS[1]}_rules.png"),
             ("labels", f"audit/labels/{IDS[1]}_changes.csv"), ("labels", f"audit/labels/{IDS[1]}_panel.png"),

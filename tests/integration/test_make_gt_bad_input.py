@@ -47,7 +47,8 @@ def tree(tmp_path, pristine):
 @pytest.fixture
 def told(tree):
     return (
-        "layout=released", "data=cityscapes", f"data.root={tree / 'data'}", f"data.train_list={tree / 'ids.txt'}", f"run={tree / 'out'}",
+        "layout=released", "data=cityscapes", f"data.root={tree / 'data'}",
+        f"data.train_list={tree / 'ids.txt'}", f"run={tree / 'out'}",
         f"data.crop.height={GRID.height}", f"data.crop.width={GRID.width}",
     )  # fmt: skip
 
@@ -321,7 +322,7 @@ def test_an_out_that_cannot_be_written_to(tree, told, what):
 
 def test_boxes_and_tags_of_different_sizes_do_not_become_one_file(tree, told):
     values(shape=(51, 70))(tree / FILES["labels"])
-    with pytest.raises(DataError, match="image town_b: its tags are of 51 x 70 .* its maps have 50 x 70"):
+    with pytest.raises(DataError, match=r"image town_b: its tags are of 51 x 70 .* its maps have 50 x 70"):
         run(*told, "stage=annotations")
     assert not (tree / "out/weak_annotations.json").exists()
 

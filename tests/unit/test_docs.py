@@ -168,7 +168,9 @@ def test_files_and_functions_that_are_named_are_there(page):
         assert path.is_file(), f"{page.name} names {name}"
         for part in symbol.split(".") if symbol else ():
             text = path.read_text(encoding="utf-8")
-            assert re.search(rf"^ *(def|class) {part}\b|^{part} = ", text, re.MULTILINE), f"{page.name}: {name}:{symbol}"
+            assert re.search(rf"^ *(def|class) {part}\b|^{part} = ", text, re.MULTILINE), (
+                f"{page.name}: {name}:{symbol}"
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -42,6 +42,7 @@ class GradCamSeeds(SeedSource):
 
     needs_classifier: ClassVar[bool] = True
     without_effect: ClassVar[tuple[str, ...]] = ("keep_heatmaps",)
+    without_effect_on_heatmaps: ClassVar[tuple[str, ...]] = ("keep_heatmaps", "scales", "flip")
 
     def __post_init__(self) -> None:
         """Check what the fields hold."""

@@ -102,11 +102,13 @@ class SeedSource(ABC):
         needs_classifier: whether it asks for the heatmaps of the crop classifier, which is trained first.
         needs_masks: whether it asks for masks in boxes.
         without_effect: names of its settings that change no label map.
+        without_effect_on_heatmaps: names of those that change none that is made from kept heatmaps.
     """
 
     needs_classifier: ClassVar[bool] = False
     needs_masks: ClassVar[bool] = False
     without_effect: ClassVar[tuple[str, ...]] = ()
+    without_effect_on_heatmaps: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod

@@ -27,7 +27,6 @@ from weakpan.stages.run_stage import Shares
 from weakpan.storage.class_table import load_catalog
 from weakpan.storage.layout import RunLayout
 from weakpan.storage.map_store import read_settings
-from weakpan.storage.stage_record import StageRecord
 from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.tasks.stores import ReleasedStores, RunStores, Stores
 from weakpan.toy_city.city import ensure_toy_city
@@ -175,7 +174,7 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
         if data.val_split is not None:
             val = ImageTree(root, data.val_split, catalog, data.files, _ids(data.val_list))
         full_ids = _full_ids(config, train)
-    masks = _masks(config.mask_source, stores.record("masks", {}))
+    masks = _masks(config.mask_source, stores)
     experiment = Experiment(
         config, stores, catalog, train, val, full_ids, masks, config.seed_source, rules, _shares(config)
     )
@@ -185,14 +184,15 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
     return experiment
 
 
-def _masks(source: MaskSource, record: StageRecord) -> MaskSource:
-    """The source of masks, whose files stay as they are; sealed masks need none, and what they were is on record."""
+def _masks(source: MaskSource, stores: Stores) -> MaskSource:
+    """The source of masks, whose files stay as they are now; sealed masks of a run need them no more."""
+    record = stores.record("masks", {})
     try:
         with errors_below("masks"):
             source.check_files()
             return source.pinned()
     except WeakpanError:
-        if not (record.is_sealed() and record.settings_path.is_file()):
+        if not (isinstance(stores, RunStores) and record.is_sealed() and record.settings_path.is_file()):
             raise
     named = (
         (re.fullmatch(r"masks\.(.+) content", key), value) for key, value in read_settings(record.settings_path).items()

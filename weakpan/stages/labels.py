@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from weakpan.config.make_gt import MakeGtConfig
 from weakpan.data.formats.released import ReleasedTree
+from weakpan.labels.store import LabelStore
 from weakpan.labels.trail_store import AuditStore
+from weakpan.parallel.ranks import from_rank_zero
 from weakpan.parallel.sharing import Outcome
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.run_stage import run_task
@@ -19,6 +22,8 @@ from weakpan.tasks.import_labels import ImportLabels, open_labels
 from weakpan.tasks.label_audit import LabelAudit
 from weakpan.tasks.labels import MakeLabels, WriteLabels
 from weakpan.tasks.stores import ReleasedMaps, ReleasedStores
+
+log = logging.getLogger(__name__)
 
 
 def label_writer(experiment: Experiment, round_index: int, ids: Sequence[str]) -> WriteLabels:
@@ -65,16 +70,27 @@ def run_labels(experiment: Experiment, ids: Sequence[str], round_index: int = 0)
 
 
 def join_labels(experiment: Experiment, writer: WriteLabels, record: StageRecord, ids: Sequence[str]) -> None:
-    """Put together what is of the whole set, once all images are done; on rank 0."""
-    from weakpan.parallel.ranks import from_rank_zero
+    """Put together what is of the whole set, once all images are done; on rank 0.
+
+    Sealed labels of a run are not made again: as COCO panoptic they are written even if that is asked for later, but
+    how they came about is not known any more.
+    """
 
     def join() -> None:
         if not record.is_sealed():
             return
-        if writer.audit is not None:
-            writer.audit.join(ids)
-        if writer.coco is not None:
-            writer.coco.join(ids, experiment.catalog)
+        audit, coco, labels = writer.audit, writer.coco, writer.labels
+        if audit is not None and isinstance(labels, LabelStore) and not all(map(audit.has, ids)):
+            folder = record.manifest_path.parent
+            log.warning("%s: made without audit=true; delete the folder to make them again with it", folder)
+        elif audit is not None:
+            audit.join(ids)
+        if coco is not None:
+            if isinstance(labels, LabelStore):
+                for image_id in ids:
+                    if not coco.has(image_id):
+                        coco.write(image_id, labels.read(image_id), experiment.catalog)
+            coco.join(ids, experiment.catalog)
 
     from_rank_zero(join)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from weakpan.basics.errors import RunError
@@ -13,7 +14,6 @@ from weakpan.parallel.sharing import Outcome
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.run_stage import run_task
 from weakpan.stages.settings import MASKS, record_of
-from weakpan.storage.stage_record import StageRecord
 from weakpan.tasks.masks import BOXES, WITHOUT_MASK, MakeMasks
 
 
@@ -33,7 +33,7 @@ def run_masks(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     task, record = mask_task(experiment), record_of(experiment, MASKS)
 
     def summarise(ids: Sequence[str], outcome: Outcome) -> dict[str, Any]:
-        _refuse_changed_files(experiment, record)
+        _refuse_changed_files(experiment, record.manifest_path.parent)
         total = sum((task.counts(image_id) for image_id in ids), Counter[str]())
         return {
             "boxes": total[BOXES],
@@ -51,14 +51,17 @@ def masks_summary(experiment: Experiment) -> dict[str, Any] | None:
     return from_rank_zero(lambda: record.summary() if record.is_sealed() else None)
 
 
-def _refuse_changed_files(experiment: Experiment, record: StageRecord) -> None:
-    now = {f"masks.{key} content": digest for key, digest in experiment.config.mask_source.contents().items()}
-    changed = [
-        f"{k}: {record.settings.get(k)!r} then, {v!r} now" for k, v in now.items() if record.settings.get(k) != v
-    ]
+def _refuse_changed_files(experiment: Experiment, folder: Path) -> None:
+    then = {f"masks.{key} content": digest for key, digest in experiment.masks.contents().items()}
+    try:
+        contents = experiment.config.mask_source.contents()
+    except OSError:
+        contents = {}
+    now = {f"masks.{key} content": digest for key, digest in contents.items()}
+    changed = [f"{key}: {then[key]!r} then, {now.get(key)!r} now" for key in then if then[key] != now.get(key)]
     if changed:
         raise RunError(
             f"files changed while masks were made with them ({'; '.join(changed)}), so that masks may be of both",
-            path=record.manifest_path.parent,
+            path=folder,
             remedy="put back what was there, and make them again in a new folder",
         )

@@ -73,6 +73,7 @@ class SeedWork:
         classifier: the trained network and how crops are shown to it; called once, if the source needs it.
         masks: masks in boxes of an image.
         shares: how the work is shared.
+        unchecked: whether nobody has looked yet whether the images can be read.
         loaders: processes that prepare images for a network; 0 for none.
         seed: of the run.
     """
@@ -87,6 +88,7 @@ class SeedWork:
     classifier: Callable[[], tuple[CropClassifier, TagCropSettings]] | None = None
     masks: Callable[[str], SemanticMap] | None = None
     shares: Shares = field(default_factory=Shares)
+    unchecked: bool = False
     loaders: int = 0
     seed: int = 0
 
@@ -111,7 +113,7 @@ class SeedWork:
             Of this rank.
         """
         outcome = Outcome()
-        failed = self._unreadable(todo, outcome) if self.shares.skip_failures else set()
+        failed = self._unreadable(todo, outcome) if self.unchecked else set()
         readable = [image_id for image_id in todo if image_id not in failed]
         if not readable:
             return outcome
@@ -149,9 +151,13 @@ class SeedWork:
         )
 
     def _unreadable(self, todo: Sequence[str], outcome: Outcome) -> set[str]:
-        """Images whose input cannot be read, on any rank; those of this one are its failures."""
-        check = CheckSeedInput(self.images, self.annotations)
-        found = share(check, share_of_rank(todo), self.shares.workers, f"input of {SEEDS}", skip_failures=True)
+        """Images whose input cannot be read, on any rank; those of this one are its failures.
+
+        Raises:
+            DataError: there is such an image, and none is to be skipped.
+        """
+        check, skip = CheckSeedInput(self.images, self.annotations), self.shares.skip_failures
+        found = share(check, share_of_rank(todo), self.shares.workers, f"input of {SEEDS}", skip)
         outcome.failures += found.failures
         return {image_id for part in gather_from_all_ranks(found.failures) for image_id, _ in part}
 
@@ -209,6 +215,7 @@ def run_seeds(experiment: Experiment, ids: Sequence[str], loggers: list[Logger])
         classifier=classifier,
         masks=stores.masks.read,
         shares=experiment.shares,
+        unchecked=not isinstance(stores, RunStores),
         loaders=config.data.workers,
         seed=config.seed,
     )

@@ -65,7 +65,9 @@ def _groups(config: RunConfig, stage: str, round_index: int) -> tuple[str, ...]:
 
 def settings_of(config: RunConfig, stage: str, round_index: int = 0) -> dict[str, Any]:
     """What the configuration alone says, flat (`a.b.c` to value)."""
-    free = (*_FREE, *(f"seeds.{name}" for name in config.seed_source.without_effect))
+    source = config.seed_source
+    without_effect = source.without_effect if config.heatmaps_from is None else source.without_effect_on_heatmaps
+    free = (*_FREE, *(f"seeds.{name}" for name in without_effect))
     flat: dict[str, Any] = {}
     for group in dict.fromkeys(_groups(config, stage, round_index)):
         if group == "trainer":
