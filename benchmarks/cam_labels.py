@@ -2,7 +2,7 @@
 
 Run from the root of the repository: `python -m benchmarks.cam_labels`. One image of 1024 x 2048 in 15 crops, one
 thread; heatmaps are smooth noise of the size that EfficientNet-Lite0 gives. Each part is put beside reading the
-photograph, in turns, because machines differ.
+image, in turns, because machines differ.
 """
 
 from __future__ import annotations
@@ -39,30 +39,30 @@ REPEATS = 7
 
 
 def made_up_case() -> tuple[RGBImage, ImageAnnotation, Tensor, Tensor]:
-    """Photograph, annotation, and the (P, 2) pairs of crop and class with their (P, h, w) heatmaps."""
+    """Image, annotation, and the (P, 2) pairs of crop and class with their (P, h, w) heatmaps."""
     rng = np.random.default_rng(0)
     ids = make_street(rng, *SIZE, 40).ids
     semantic = np.where(ids >= INSTANCE_BASE, ids // INSTANCE_BASE, ids).astype(np.uint8)
     boxes = boxes_from_maps(semantic, np.where(ids >= INSTANCE_BASE, ids, 0).astype(np.int32), CITYSCAPES)
     annotation = ImageAnnotation("street", *SIZE, boxes, GRID.tags(semantic))
-    photograph = CITYSCAPES.palette[semantic] // 2 + rng.integers(0, 60, (*SIZE, 1), np.uint8)
+    image = CITYSCAPES.palette[semantic] // 2 + rng.integers(0, 60, (*SIZE, 1), np.uint8)
     pairs = [(crop, class_id) for crop, tags in enumerate(annotation.tags) for class_id in sorted(tags)]
     noise = rng.normal(size=(len(pairs), *CELLS)).astype(np.float32)
     heatmaps = np.stack([cv2.GaussianBlur(one, (0, 0), 4) for one in noise])
-    return photograph.astype(np.uint8), annotation, torch.tensor(pairs), torch.from_numpy(heatmaps)
+    return image.astype(np.uint8), annotation, torch.tensor(pairs), torch.from_numpy(heatmaps)
 
 
 def parts_of(folder: Path) -> tuple[Callable[[], object], dict[str, Callable[[], object]]]:
-    """Reading the photograph, and each part of the work by its name."""
-    photograph, annotation, pairs, heatmaps = made_up_case()
-    write_png(folder / "photograph.png", photograph)
+    """Reading the image, and each part of the work by its name."""
+    image, annotation, pairs, heatmaps = made_up_case()
+    write_png(folder / "image.png", image)
 
     def sets() -> CandidateSets:
         return whole_image_sets(annotation, GRID, CITYSCAPES)
 
     found, kept = sets(), HeatmapFolder(folder, CITYSCAPES)
     prediction = {
-        "image_id": "street", "image": torch.from_numpy(photograph).permute(2, 0, 1), "pairs": pairs,
+        "image_id": "street", "image": torch.from_numpy(image).permute(2, 0, 1), "pairs": pairs,
         "heatmaps": heatmaps, "set_index": torch.from_numpy(found.index), "set_table": torch.from_numpy(found.table),
     }  # fmt: skip
 
@@ -70,10 +70,10 @@ def parts_of(folder: Path) -> tuple[Callable[[], object], dict[str, Callable[[],
         write_png(folder / f"{image_id}.png", labels)
 
     def again(rule: HeatmapRule) -> None:
-        label_map_from_kept(kept.read("street"), rule, found if rule.needs_candidates else None, photograph)
+        label_map_from_kept(kept.read("street"), rule, found if rule.needs_candidates else None, image)
 
     competing, published = Competing(), PublishedRule()
-    return lambda: read_rgb(folder / "photograph.png"), {
+    return lambda: read_rgb(folder / "image.png"), {
         "heatmaps kept, competing": lambda: HeatmapsToLabels(write, kept.write, GRID, competing)(prediction),
         "competing": lambda: HeatmapsToLabels(write, None, GRID, competing)(prediction),
         "published": lambda: HeatmapsToLabels(write, None, GRID, published)(prediction),
@@ -84,7 +84,7 @@ def parts_of(folder: Path) -> tuple[Callable[[], object], dict[str, Callable[[],
 
 
 def main() -> None:
-    """Print milliseconds, the ratio to reading the photograph, and the bytes of the heatmaps."""
+    """Print milliseconds, the ratio to reading the image, and the bytes of the heatmaps."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name, torch.inference_mode():
@@ -96,9 +96,7 @@ def main() -> None:
                 times[part].append((milliseconds(work), milliseconds(read)))
         for part, both in times.items():
             ratio = statistics.median(ours / theirs for ours, theirs in both)
-            print(
-                f"{part:<26}{statistics.median(t for t, _ in both):8.1f} ms, {ratio:6.2f} times reading the photograph"
-            )
+            print(f"{part:<26}{statistics.median(t for t, _ in both):8.1f} ms, {ratio:6.2f} times reading the image")
         print(f"heatmaps on disk          {(folder / 'street.npz').stat().st_size / 2**20:8.2f} MiB")
 
 

@@ -28,6 +28,7 @@ from weakpan.storage.class_table import load_catalog
 from weakpan.storage.layout import RunLayout
 from weakpan.storage.map_store import read_settings
 from weakpan.tasks.annotation_source import AnnotationSource
+from weakpan.tasks.import_labels import open_labels
 from weakpan.tasks.stores import ReleasedStores, RunStores, Stores
 from weakpan.toy_city.city import ensure_toy_city
 
@@ -181,6 +182,8 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
     experiment.annotations.check_files()
     if not released:
         _check_images(experiment)
+    if config.labels_from is not None and not stores.record("labels", {}).is_sealed():
+        _check_given_labels(experiment, Path(config.labels_from))
     return experiment
 
 
@@ -235,6 +238,17 @@ def _check_truth(experiment: Experiment) -> None:
 def _read_truth(used: tuple[GroundTruth, str]) -> None:
     truth, image_id = used
     truth.panoptic(image_id)
+
+
+def _check_given_labels(experiment: Experiment, path: Path) -> None:
+    given = open_labels(path, experiment.catalog)
+    absent = [image_id for image_id in experiment.weak_ids if not given.path(image_id).is_file()]
+    if absent and not experiment.shares.skip_failures:
+        raise DataError(
+            f"no labels of image {absent[0]} ({len(absent)} of {len(experiment.weak_ids)} images lack theirs)",
+            path=given.path(absent[0]),
+            remedy="add them, or take such images out of data.train_list",
+        )
 
 
 def _ids(path: str | None) -> tuple[str, ...] | None:

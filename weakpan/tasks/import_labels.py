@@ -101,7 +101,8 @@ class ReleasedLabelFiles:
 
     def read(self, annotation: ImageAnnotation) -> PseudoLabels:
         """The labels of an image; raises DataError."""
-        semantic = self.tree.catalog.check_train_ids(read_map(self.path(annotation.image_id)), str(self.tree.root))
+        semantic_path = self.path(annotation.image_id)
+        semantic = self.tree.catalog.check_train_ids(read_map(semantic_path), str(semantic_path))
         path = self.tree.instances_path(annotation.image_id)
         if not path.is_file():
             return PseudoLabels(semantic, np.where(semantic == IGNORE, UNLABELLED, 0).astype(np.int32))
