@@ -437,7 +437,9 @@ def test_the_released_map_of_a_real_frame_is_read():
     values = np.array(Image.open(SAMPLE / f"{image_id}_leftImg8bit.png"))
     classes = [int(v) for v in np.unique(values) if v not in (0, 255)]
     boxes = [tight_box(values == v, v) for v in classes]
-    result = ReleasedMasks(SAMPLE).masks(annotation_of(*boxes, image_id=image_id, shape=(1024, 2048)), not_loaded)
+    result = ReleasedMasks(SAMPLE).masks(
+        annotation_of(*boxes, image_id=image_id, shape=(1024, 2048)), not_loaded, CITYSCAPES
+    )
     assert len(classes) > 1
     assert ((result.semantic == NO_THING) == (values == 0)).all()
     assert [round(r.cover * b.area) for r, b in zip(result.records, boxes, strict=True)] == [
