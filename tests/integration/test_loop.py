@@ -14,8 +14,10 @@ import pytest
 import weakpan.rounds
 import weakpan.stages.segmenter
 import weakpan.tasks.annotations
+from tests.integration import make_gt_in_process
 from tests.integration.loop_in_process import (
     ROOT,
+    TINY,
     assert_same_maps,
     assert_same_weights,
     maps_of,
@@ -36,6 +38,7 @@ from weakpan.stages.report import finished_results, metric_named
 from weakpan.stages.settings import refuse_other_settings
 from weakpan.storage.images import read_map
 from weakpan.storage.layout import RunLayout
+from weakpan.tasks.masks import MakeMasks
 from weakpan.training.classifier_module import ClassifierModule
 from weakpan.training.segmenter_module import SegmenterModule
 
@@ -215,6 +218,28 @@ def test_a_run_killed_before_the_seeds_are_sealed_goes_on(monkeypatch, copy, fin
     (copy / "seeds" / "manifest.json").unlink()
     monkeypatch.setattr(ClassifierModule, "training_step", refuse_to_train)
     finish_and_compare(copy, finished_run, city)
+
+
+def test_the_loop_goes_on_with_a_stage_of_make_gt_that_was_killed(tmp_path, monkeypatch, finished_run, city):
+    run, write, begun = tmp_path / "run", MakeMasks.write, []
+    config = make_gt_in_process.settings(*TINY, "stage=masks", f"run={run}", f"data.root={city}")
+
+    def dies_at_the_third(self, image_id, result):
+        begun.append(image_id)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        return write(self, image_id, result)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MakeMasks, "write", dies_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            make_gt_in_process.run_with(config)
+    made = sorted((run / "masks").glob("*.png"))
+    assert [path.stem for path in made] == begun[:2]
+    before = made[0].stat().st_mtime_ns
+    assert not (run / "masks/manifest.json").exists()
+    finish_and_compare(run, finished_run, city)
+    assert made[0].stat().st_mtime_ns == before
 
 
 def test_a_training_killed_between_epochs_goes_on(tmp_path, monkeypatch, city):

@@ -6,7 +6,6 @@ import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from weakpan.config.make_gt import MakeGtConfig, Stage
 from weakpan.data.annotation_file import check_annotations
@@ -42,10 +41,10 @@ def run_annotations(experiment: Experiment, ids: Sequence[str]) -> Outcome:
         from_rank_zero(lambda: record.manifest_path.unlink(missing_ok=True))
     remedy = "add it, give boxes and tags in a file with data.weak_annotations"
     shares = experiment.shares
-    outcome = run_task(task, record, ids, shares, _counts, remedy=remedy)
+    outcome = run_task(task, record, ids, shares, remedy=remedy)
     if shares.shard[1] > 1 and not _is_stage(experiment):
         # Another stage needs all of them: what other shards, which may have begun together, have not made by now.
-        rest = run_task(task, record, ids, replace(shares, shard=(0, 1)), _counts, remedy=remedy)
+        rest = run_task(task, record, ids, replace(shares, shard=(0, 1)), remedy=remedy)
         outcome = replace(rest, made=outcome.made + rest.made)
     if left_to_do(ids, task.is_done):
         return outcome
@@ -76,7 +75,3 @@ def _is_stage(experiment: Experiment) -> bool:
     """Whether make_gt.py was asked for annotations, and not for a stage that reads them."""
     config = experiment.config
     return isinstance(config, MakeGtConfig) and config.stage is Stage.annotations
-
-
-def _counts(_: Sequence[str], made: Outcome) -> dict[str, Any]:
-    return dict(made.counts)
