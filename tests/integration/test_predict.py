@@ -23,22 +23,16 @@ from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError, DataError, DiskFullError, RunError, one_line
 from weakpan.config.predict import PredictConfig, to_predict_config
 from weakpan.data.formats.coco import CocoImage, CocoPanoptic
-from weakpan.parallel.run_lock import RunLock
 from weakpan.predict.photographs import open_source
 from weakpan.predict.result_folder import ResultFolder
-from weakpan.predict.run import predict as predict_alone
-from weakpan.predict.trained import find_round
+from weakpan.predict.run import predict
+from weakpan.predict.trained import find_trained
 from weakpan.training.prediction import Prediction
 
 
 def settings(**values: Any) -> PredictConfig:
     """Checked as from the command line; no loader processes, no pictures."""
     return to_predict_config(OmegaConf.create({"workers": 0, "overlays": False, **values}))
-
-
-def predict(config: PredictConfig) -> list[tuple[str, str]]:
-    """As predict.py calls it."""
-    return predict_alone(config, RunLock(Path(config.out), key="out"))
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -54,11 +48,19 @@ def photograph(path: Path, height: int, width: int, mode: str = "RGB", **options
 
 
 def copy_of(run: Path, to: Path) -> Path:
-    """The parts of a run that predictions need."""
-    for part in (".hydra", "round_00", "round_01"):
-        shutil.copytree(run / part, to / part, ignore=shutil.ignore_patterns("labels"))
-    shutil.copy(run / "config.yaml", to)
+    """The parts of a run that predictions need: finished rounds with their weights."""
+    for name in ("round_00", "round_01"):
+        shutil.copytree(run / name, to / name, ignore=shutil.ignore_patterns("labels"))
     return to
+
+
+def weights_about(run: Path, path: Path, **about: Any) -> Path:
+    """Weights of the last round of a run, with some things said otherwise of them."""
+    content = torch.load(run / "round_01" / "last.ckpt", weights_only=True)
+    content["weakpan"].update(about)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(content, path)
+    return path
 
 
 def check_files(out: Path) -> dict[str, Any]:
@@ -158,52 +160,61 @@ def test_a_round_and_its_checkpoint_are_the_same(tiny_run: Path, val_predicted: 
 
 
 def test_a_split_without_all_real_labels_has_no_scores(
-    tiny_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "weakpan")
     root = tmp_path / "data"
     shutil.copytree(tiny_run.parent / "data" / "leftImg8bit" / "val", root / "leftImg8bit" / "val")
     predict(settings(run=str(tiny_run), split="val", data_root=str(root), out=str(tmp_path / "out")))
-    assert "no scores" in capsys.readouterr().out
+    assert "no scores" in caplog.text
     assert not (tmp_path / "out" / "scores.json").exists()
     assert len(check_files(tmp_path / "out")["images"]) == 4
 
 
-def test_a_relative_data_root_is_meant_from_where_the_run_was_started(
-    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_checkpoint_stands_alone(
+    tiny_run: Path, val_predicted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = copy_of(tiny_run, tmp_path / "run")
-    config = OmegaConf.load(run / "config.yaml")
-    OmegaConf.update(config, "data.root", "data")
-    OmegaConf.update(config, "run", "runs/${oc.env:NO_SUCH_VARIABLE}")
-    OmegaConf.save(config, run / "config.yaml")
-    record = OmegaConf.load(run / ".hydra" / "hydra.yaml")
-    asked = settings(run=str(run), split="val", out=str(tmp_path / "out"))
-
-    OmegaConf.update(record, "hydra.runtime.cwd", str(tiny_run.parent))
-    OmegaConf.save(record, run / ".hydra" / "hydra.yaml")
-    source = open_source(asked, find_round(asked))
-    assert source.photographs.root == tiny_run.parent / "data"
-    assert len(source.ids) == 4
-
-    # On another machine that folder is not there; what counts then is the present one.
-    (run / ".hydra" / "hydra.yaml").unlink()
+    elsewhere = tmp_path / "somebody" / "street.ckpt"
+    elsewhere.parent.mkdir()
+    shutil.copy(tiny_run / "round_01" / "last.ckpt", elsewhere)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match="data_root=FOLDER"):
-        open_source(asked, find_round(asked))
-    monkeypatch.chdir(tiny_run.parent)
-    assert open_source(asked, find_round(asked)).photographs.root == Path("data")
+    asked = settings(checkpoint="somebody/street.ckpt", split="val", out="out")
+    predict(asked)
+    mine, theirs = (json.loads((f / "panoptic.json").read_text()) for f in (Path("out"), val_predicted))
+    assert mine["annotations"] == theirs["annotations"]
+    assert mine["info"] == {**theirs["info"], "checkpoint": "street.ckpt"}
+    assert mine["info"]["supervision"]
+    assert find_trained(asked).content.data["root"] == str(tiny_run.parent / "data")
+
+
+def test_a_data_set_that_has_moved_is_asked_for(tiny_run: Path, tmp_path: Path) -> None:
+    data = torch.load(tiny_run / "round_01" / "last.ckpt", weights_only=True)["weakpan"]["data"]
+    moved = weights_about(tiny_run, tmp_path / "a.ckpt", data={**data, "root": str(tmp_path / "gone")})
+    asked = {"checkpoint": str(moved), "split": "val", "out": str(tmp_path / "out")}
+    refused(asked, DataError, str(tmp_path / "gone"), "data_root=FOLDER")
+    found = settings(**asked, data_root=str(tiny_run.parent / "data"))
+    assert len(open_source(found, find_trained(found)).ids) == 4
 
 
 def test_a_list_that_the_run_was_scored_on_counts_here_too(tiny_run: Path, tmp_path: Path) -> None:
-    run = copy_of(tiny_run, tmp_path / "run")
-    (tmp_path / "val.txt").write_text("toyville_500002_000019\n")
-    config = OmegaConf.load(run / "config.yaml")
-    OmegaConf.update(config, "data.val_list", str(tmp_path / "val.txt"))
-    OmegaConf.save(config, run / "config.yaml")
-    asked = settings(run=str(run), split="val", out=str(tmp_path / "out"))
-    assert open_source(asked, find_round(asked)).ids == ("toyville_500002_000019",)
-    other = settings(run=str(run), split="train", out=str(tmp_path / "out"))
-    assert len(open_source(other, find_round(other)).ids) == 8
+    data = torch.load(tiny_run / "round_01" / "last.ckpt", weights_only=True)["weakpan"]["data"]
+    listed = {**data, "listed": {"val": ["toyville_500002_000019"]}}
+    checkpoint = str(weights_about(tiny_run, tmp_path / "a.ckpt", data=listed))
+    asked = settings(checkpoint=checkpoint, split="val", out=str(tmp_path / "out"))
+    assert open_source(asked, find_trained(asked)).ids == ("toyville_500002_000019",)
+    other = settings(checkpoint=checkpoint, split="train", out=str(tmp_path / "out"))
+    assert len(open_source(other, find_trained(other)).ids) == 8
+
+
+def test_code_that_a_checkpoint_names_is_run_only_if_its_package_is_trusted(tiny_run: Path, tmp_path: Path) -> None:
+    photograph(tmp_path / "photos" / "a.png", 20, 20)
+    module = torch.load(tiny_run / "round_01" / "last.ckpt", weights_only=True)["weakpan"]["module"]
+    base = {"input": str(tmp_path / "photos"), "out": str(tmp_path / "out")}
+    for place, value in (("_target_", "posixpath.exists"), ("decoder", {"_target_": "os.system", "command": "true"})):
+        evil = weights_about(tiny_run, tmp_path / "a.ckpt", module={**module, place: value})
+        refused({**base, "checkpoint": str(evil)}, ConfigError, "would be run", "trust=[")
+    leaking = weights_about(tiny_run, tmp_path / "b.ckpt", module={**module, "flip_average": "${oc.env:HOME}"})
+    refused({**base, "checkpoint": str(leaking)}, ConfigError, "flip_average", "not interpolations")
 
 
 def refused(asked: dict[str, Any], kind: type[Exception], *parts: str) -> None:
@@ -245,14 +256,12 @@ def test_bad_places_are_refused(tiny_run: Path, tmp_path: Path) -> None:
     refused({**base, "out": str(tmp_path / "file")}, RunError, f"out={tmp_path / 'file'}")
     refused({**base, "input": str(tmp_path / "empty")}, DataError, f"input={tmp_path / 'empty'}", "no image")
     refused({**base, "run": str(tmp_path / "gone")}, RunError, f"run={tmp_path / 'gone'}", "no such folder")
-    refused({**base, "run": str(photos)}, RunError, "config.yaml", "run=")
+    refused({**base, "run": str(photos)}, RunError, f"run={photos}", "no round of it is finished")
     refused({**base, "round": 7}, RunError, "round=7", "0, 1")
     refused({"run": run, "split": "night", "out": out}, DataError, "split=night", "leftImg8bit/night")
     refused({**base, "input": None, "split": "val", "data_root": str(tmp_path / "gone")}, DataError, "data_root=")
     by_file = {"input": str(photos), "out": out}
-    refused({**by_file, "checkpoint": str(tmp_path / "gone.ckpt")}, RunError, "checkpoint=", "no such file")
-    stray = shutil.copy(tiny_run / "round_01" / "last.ckpt", tmp_path / "last.ckpt")
-    refused({**by_file, "checkpoint": str(stray)}, RunError, "round_NN/last.ckpt")
+    refused({**by_file, "checkpoint": str(tmp_path / "gone.ckpt")}, DataError, "checkpoint=", "no such checkpoint")
 
 
 def test_damaged_and_doubled_photographs_are_refused(tiny_run: Path, tmp_path: Path) -> None:
@@ -273,7 +282,7 @@ def test_runs_that_are_not_ready_are_refused(tiny_run: Path, tmp_path: Path) -> 
 
     weights = run / "round_01" / "last.ckpt"
     shutil.copy(tiny_run / "classifier" / "last.ckpt", weights)
-    refused(base, RunError, str(weights), "crop classifier")
+    refused(base, DataError, str(weights), "holds a classifier, expected a segmenter")
     weights.write_bytes(weights.read_bytes()[:1000])
     refused(base, DataError, str(weights), "not a readable checkpoint", "round=N", "train.py")
     content = bytearray((tiny_run / "round_01" / "last.ckpt").read_bytes())
@@ -281,17 +290,17 @@ def test_runs_that_are_not_ready_are_refused(tiny_run: Path, tmp_path: Path) -> 
     weights.write_bytes(content)
     refused(base, DataError, str(weights), "does not fit its checksum", "round=N", "train.py")
     torch.save({"state_dict": {}}, weights)
-    refused(base, DataError, str(weights), "not a checkpoint of this version of weakpan")
+    refused(base, DataError, str(weights), "whole, but not a checkpoint of weakpan")
     weights.unlink()
     refused(base, DataError, str(weights), "no such checkpoint", "round=N")
 
-    config = OmegaConf.load(run / "config.yaml")
-    shutil.copy(tiny_run / "round_01" / "last.ckpt", weights)
-    OmegaConf.save(OmegaConf.merge(config, {"data": {"classes": "camvid"}}), run / "config.yaml")
-    refused(base, RunError, str(weights), "class table 'camvid'")
-    OmegaConf.save(OmegaConf.merge(config, {"nonsense": 1}), run / "config.yaml")
-    refused(base, ConfigError, "config.yaml: nonsense: no such key", "another version of weakpan")
-    OmegaConf.save(config, run / "config.yaml")
+    classes = torch.load(tiny_run / "round_01" / "last.ckpt", weights_only=True)["weakpan"]["classes"]
+    weights_about(tiny_run, weights, version=99)
+    refused(base, DataError, str(weights), "version 99", "this weakpan reads")
+    weights_about(tiny_run, weights, classes={**classes, "classes": classes["classes"][:-1]})
+    refused(base, DataError, str(weights), "weights of another network")
+    weights_about(tiny_run, weights, classes=5)
+    refused(base, DataError, str(weights), "damaged head")
 
     (run / "round_00" / "manifest.json").unlink()
     refused(base, RunError, f"run={run}", "no round of it is finished")
@@ -336,7 +345,7 @@ def test_on_several_devices_none_is_left_out(tiny_run: Path, tmp_path: Path) -> 
     two = {"accelerator": "cpu", "devices": 2, "strategy": "ddp"}
     out = tmp_path / "out"
     asked = settings(run=str(tiny_run), split="val", out=str(out), on_error="skip", trainer=two)
-    with pytest.raises(ConfigError, match=r"on_error=skip with 2 devices: .* add trainer\.devices=1"):
+    with pytest.raises(ConfigError, match=r"on_error=skip: with 2 devices: .* add trainer\.devices=1"):
         predict(asked)
     assert not any(out.iterdir())
 
@@ -355,9 +364,7 @@ def test_scores_are_of_the_images_that_can_be_read(tiny_run: Path, tmp_path: Pat
 
 
 def test_photographs_that_the_trainer_leaves_out_are_noticed(tiny_run: Path, tmp_path: Path) -> None:
-    asked = settings(
-        run=str(tiny_run), split="val", out=str(tmp_path / "out"), trainer={"limit_predict_batches": 1, "devices": None}
-    )
+    asked = settings(run=str(tiny_run), split="val", out=str(tmp_path / "out"), trainer={"limit_predict_batches": 1})
     with pytest.raises(RunError, match="only 1 of 4"):
         predict(asked)
     assert not (tmp_path / "out" / "panoptic.json").exists()
@@ -381,8 +388,9 @@ def interrupted(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, after: i
 
 
 def test_the_same_command_goes_on_after_an_interruption(
-    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "weakpan")
     asked = {"run": str(tiny_run), "split": "val", "out": str(tmp_path / "whole"), "overlays": True}
     predict(settings(**asked))
     whole, out = Path(asked["out"]), tmp_path / "out"
@@ -397,13 +405,13 @@ def test_the_same_command_goes_on_after_an_interruption(
     picture.write_bytes(picture.read_bytes()[:50])
     (out / "panoptic" / ".a.17-0123abcd.png").write_bytes(b"a writer that was killed")
     before = good.stat().st_mtime_ns, torn.stat().st_mtime_ns
-    for other in ({"overlays": False}, {"round": 0}):
-        refused({**asked, **other}, RunError, "was made with other settings", *other)
+    for other, said in (({"overlays": False}, "overlays"), ({"round": 0}, "checkpoint content")):
+        refused({**asked, **other}, RunError, "was made with other settings", said)
     refused({**asked, "split": "train"}, RunError, "'val' then, 'train' now")
 
-    capsys.readouterr()
+    caplog.clear()
     predict(settings(**asked))
-    assert "1 of them are there already" in capsys.readouterr().out
+    assert "1 of them are there already" in caplog.text
     assert (good.stat().st_mtime_ns == before[0], torn.stat().st_mtime_ns == before[1]) == (True, False)
     names = [str(p.relative_to(whole)) for p in files_in(whole)]
     assert [str(p.relative_to(out)) for p in files_in(out)] == names
@@ -413,7 +421,7 @@ def test_the_same_command_goes_on_after_an_interruption(
 
     # Finished: the same command says so, another one is refused.
     predict(settings(**asked))
-    assert f"finished already: {out / 'panoptic.json'}" in capsys.readouterr().out
+    assert f"finished already: {out / 'panoptic.json'}" in caplog.text
     refused({**asked, "round": 0}, RunError, "was made with other settings")
 
 
@@ -429,12 +437,12 @@ def test_what_an_interruption_left_unwritten_is_no_more_than_the_last_file(
         with pytest.raises(pytest.fail.Exception):
             predict(settings(**asked))
     # Nothing is left to predict, so that no weights are needed either.
-    monkeypatch.setattr("weakpan.predict.run.load_segmenter", lambda _: pytest.fail("it was loaded"))
+    monkeypatch.setattr("weakpan.predict.trained.Trained.load", lambda _: pytest.fail("it was loaded"))
     predict(settings(**asked))
     assert [i["id"] for i in check_files(out)["images"]] == ["a", "b"]
     assert not (out / "unfinished").exists()
     photograph(photos / "c.png", 40, 50)
-    refused(asked, RunError, "photographs listed", "2 ids", "3 ids")
+    refused(asked, RunError, "images listed", "2 ids", "3 ids")
 
 
 def unfinished(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> dict[str, Any]:
@@ -451,7 +459,7 @@ def unfinished(tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_photographs_that_changed_and_damaged_records_are_predicted_again(
-    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = unfinished(tiny_run, tmp_path, monkeypatch)
     (tmp_path / "photos" / "a.png").unlink()
@@ -470,7 +478,6 @@ def test_photographs_that_changed_and_damaged_records_are_predicted_again(
         ("b.png", 40, 60),
         ("c.png", 40, 60),
     ]
-    capsys.readouterr()
     photograph(tmp_path / "photos" / "c.jpg", 40, 60)
     (tmp_path / "photos" / "c.png").unlink()
     refused(asked, RunError, "c was c.png then, c.jpg now", "new folder")

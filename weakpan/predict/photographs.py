@@ -88,7 +88,8 @@ def _open_split(config: PredictConfig, trained: Trained) -> ImageTree:
             "no such folder (where the data set lay in training)", path=root, remedy="give its place, data_root=FOLDER"
         )
     files = FileTemplates(**{str(key): str(value) for key, value in dict(data["files"]).items()})
-    split = ImageTree(root, name, trained.catalog, files)
+    listed = dict(data["listed"]).get(name)
+    split = ImageTree(root, name, trained.catalog, files, None if listed is None else tuple(map(str, listed)))
     try:
         split.ids  # noqa: B018  (reads the folder)
     except DataError as error:

@@ -74,8 +74,9 @@ def find_trained(config: PredictConfig) -> Trained:
     """
     path = Path(config.checkpoint) if config.checkpoint else _named_by_run(config)
     if not path.is_file():
-        key = {"key": "checkpoint", "found": path} if config.checkpoint else {"path": path}
-        raise DataError("no such checkpoint", remedy="give the last.ckpt of a round", **key)
+        if config.checkpoint is None:
+            raise DataError("no such checkpoint", path=path, remedy=_OTHER_WEIGHTS)
+        raise DataError("no such checkpoint", key="checkpoint", found=path, remedy="give the last.ckpt of a round")
     content = read_checkpoint(path, "segmenter", _OTHER_WEIGHTS)
     refuse_untrusted(content.module, f"segmenter of {path}", config.trust)
     return Trained(path, content)

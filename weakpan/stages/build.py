@@ -210,7 +210,11 @@ def build_trainer(
         # Lightning would log what it found, which is silenced for the many Trainers of a run.
         del settings["profiler"]
         objects["profiler"] = profiler(layout.logs, f"profile_{stage.replace(' ', '_')}")
-    return build(pl.Trainer, settings, "trainer", **objects)
+    try:
+        return build(pl.Trainer, settings, "trainer", **objects)
+    except ConfigError as error:
+        error.remedy = error.remedy or "mend that key, or run on the CPU with trainer=cpu"
+        raise
 
 
 def _callbacks(config: RunConfig, stage: str, fits: bool) -> list[pl.Callback]:

@@ -26,7 +26,9 @@ def save_weights(
         path: of the file.
     """
     config = experiment.config
-    data: dict[str, Any] = {"name": config.data.name, "root": config.data.root, "val_split": config.data.val_split}
+    root = Path(config.data.root).absolute()  # it means the same wherever the file is read
+    data: dict[str, Any] = {"name": config.data.name, "root": str(root), "val_split": config.data.val_split}
+    data |= {"listed": _listed(experiment)}
     data |= {"crop": {"height": config.data.crop.height, "width": config.data.crop.width}}
     data |= {"files": dict(vars(config.data.files))}
     if stage == CLASSIFIER:
@@ -35,6 +37,15 @@ def save_weights(
     node = getattr(config, stage)
     used = supervision_used(experiment)
     Checkpoint(stage, node, experiment.catalog, data, used, figures, module.state_dict()).write(path)
+
+
+def _listed(experiment: Experiment) -> dict[str, list[str]]:
+    """Ids of the splits that lists restrict, by split: scores are comparable only on the same images."""
+    data = experiment.config.data
+    listed = {data.train_split: experiment.train.ids} if data.train_list is not None else {}
+    if data.val_list is not None and experiment.val is not None:
+        listed |= {experiment.val.split: experiment.val.ids}
+    return {split: list(ids) for split, ids in listed.items()}
 
 
 def load_weights(module: pl.LightningModule, path: Path, stage: str) -> Checkpoint:
