@@ -137,7 +137,7 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
     fit, score, again = (round(b - a, 1) for a, b in itertools.pairwise(clock))
     record = {
         "round": index,
-        "epochs": config.rounds.epochs,
+        "epochs": config.rounds.epochs_of(index),
         "train_loss": loss,
         "seconds": {"fit": fit, "relabel": again, "score": score},
         "labels": quality,

@@ -38,6 +38,8 @@ class RoundsConfig:
     Attributes:
         n: at most this many trainings of the segmenter.
         epochs: of each training.
+        first_epochs: of the first one, which begins from nothing and whose network makes the first labels; null for as
+            many as of the others.
         from_classifier: begin the first round with the encoder of the crop classifier where `segmenter.init` is null
             and both networks have the same encoder; it has learned from the tags of the same images.
         warm_start: begin a round with the weights of the one before.
@@ -47,10 +49,15 @@ class RoundsConfig:
 
     n: int = setting(3, at_least(1))
     epochs: int = setting(8, at_least(1))
+    first_epochs: int | None = setting(None, at_least(1))
     from_classifier: bool = True
     warm_start: bool = True
     stop_on_loss: bool = True
     min_loss_drop: float = setting(0.0, between(0, 1))
+
+    def epochs_of(self, round_index: int) -> int:
+        """Epochs of the training of a round."""
+        return self.first_epochs if round_index == 0 and self.first_epochs is not None else self.epochs
 
 
 @dataclass

@@ -50,4 +50,7 @@ def _rounds(experiment: Experiment) -> str:
     left = max(0, rounds.n - done)
     finished = f"{done} rounds are finished; " if done else ""
     new_labels = ", new labels after each but the last" if experiment.weakly else ""
-    return f"{finished}up to {left} rounds of {rounds.epochs} epochs, scores on {validation} images{new_labels}; report"
+    epochs = f"{rounds.epochs_of(0)} epochs" if done == 0 else f"{rounds.epochs} epochs"
+    if done == 0 and left > 1 and rounds.epochs_of(0) != rounds.epochs:
+        epochs += f" and then {rounds.epochs}"
+    return f"{finished}up to {left} rounds of {epochs}, scores on {validation} images{new_labels}; report"

@@ -76,7 +76,7 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
         f"round {round_index} fit",
         [keep, last, SeedSteps(seed), KeepSchedule()],
         loggers,
-        max_epochs=config.rounds.epochs,
+        max_epochs=config.rounds.epochs_of(round_index),
         enable_checkpointing=True,
     )
     from_rank_zero(record_of(experiment, SEGMENTER, round_index).claim)
