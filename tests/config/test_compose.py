@@ -72,7 +72,7 @@ def test_no_option_was_missed():
 
 
 def test_predict_composes():
-    config = to_predict_config(composed("run=r", "input=photos", "run=o", name="predict"))
+    config = to_predict_config(composed("run=r", "input=photos", "out=o", name="predict"))
     assert (config.run, config.input, config.out) == ("r", "photos", "o")
 
 

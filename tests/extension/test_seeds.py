@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from tests.extension.seeds import YAML, OnlyCandidate
-from tests.integration.loop_in_process import run_tiny_with, tiny_config
-from tests.integration.make_gt_in_process import settings
+from tests.integration.loop_in_process import TINY, run_tiny_with, tiny_config
+from tests.integration.make_gt_in_process import run_with, settings
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError
 from weakpan.config.train_checks import check_run
 from weakpan.data.annotation_file import read_weak_annotations
 from weakpan.data.candidates import whole_image_sets
-from weakpan.job.make_gt import make_gt
 from weakpan.storage.images import read_map
 
 
@@ -54,17 +53,13 @@ def test_a_run_uses_it_and_trains_no_classifier(finished):
 
 def test_make_gt_makes_the_same(finished, city, tmp_path):
     folder, _ = finished
-    config = settings(
-        "workers=1", "stage=seeds", "data=toy_city", f"data.root={city}", f"out={tmp_path / 'out'}",
-        "data.crop.height=40", "data.crop.width=60", "source.checkpoint=unused",
-    )  # fmt: skip
-    config.seeds, config.source.checkpoint = {**YAML, "largest": 1.0}, None
-    assert make_gt(config) == []
-    made = sorted((tmp_path / "out/cam/train").iterdir())
+    config = settings(*TINY, "stage=seeds", f"data.root={city}", f"run={tmp_path / 'alone'}")
+    config.seeds = {**YAML, "largest": 1.0}
+    assert run_with(config) == []
+    made = sorted((tmp_path / "alone/seeds").glob("*.png"))
     assert len(made) == 4
     for path in made:
-        image_id = path.name.removesuffix("_leftImg8bit.png")
-        np.testing.assert_array_equal(read_map(path), read_map(folder / f"seeds/{image_id}.png"))
+        np.testing.assert_array_equal(read_map(path), read_map(folder / f"seeds/{path.name}"))
 
 
 def test_its_settings_are_checked(tmp_path, city):

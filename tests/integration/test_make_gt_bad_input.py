@@ -241,7 +241,6 @@ def test_an_image_in_the_list_that_is_nowhere(tree, told, stage, source):
 
 REFUSED = {
     "no data.root": ("data.root=gone", DataError, "data.root=gone: no such folder"),
-    "no layout.inputs": ("layout.inputs=gone", DataError, "layout.inputs=gone: no such folder"),
     "a list that is not there": ("data.train_list=gone.txt", DataError, "gone.txt: not readable as a list"),
     "an unknown class table": ("data.classes=animals", DataError, "data.classes=animals: no such class table"),
     "boxes of MATLAB without a list": ("data.train_list=null", ConfigError, "data.boxes=mat: needs a list of images"),

@@ -39,6 +39,31 @@ NEEDED = {
 """Values for what a setting in the middle of a sentence leaves out."""
 
 
+MY_PACKAGE = """
+from dataclasses import dataclass
+from pathlib import Path
+
+import weakpan.masks
+from weakpan.labels import MapRule
+from weakpan.training.losses import LossTerm
+
+
+@dataclass(frozen=True)
+class MyRule(MapRule):
+    share: float = 0.5
+
+    def __call__(self, semantic, context):
+        return semantic
+
+
+class MyContours(weakpan.masks.Contours):
+    def __call__(self, pixels): ...
+
+
+class Mine(LossTerm): ...
+"""
+
+
 def blocks(page, *languages):
     return [m[3] for m in FENCE.finditer(page.read_text(encoding="utf-8")) if m[2] in languages]
 
@@ -79,6 +104,9 @@ COMMANDS, SPANS = commands(), spans()
 def _folder(tmp_path, monkeypatch):
     """A place with everything that commands name and that is looked for before the data is."""
     (tmp_path / "RESULTS").mkdir()
+    # Code of a reader's own, as documents call it.
+    (tmp_path / "my_package.py").write_text(MY_PACKAGE)
+    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WEAKPAN_STAMP", "now")
 
@@ -163,7 +191,7 @@ def companions(script, needed, words):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_files_and_functions_that_are_named_are_there(page):
-    for name, symbol in REFERENCE.findall(page.read_text(encoding="utf-8")):
+    for name, symbol in REFERENCE.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
         path = ROOT / name
         assert path.is_file(), f"{page.name} names {name}"
         for part in symbol.split(".") if symbol else ():
@@ -204,7 +232,7 @@ def test_the_picture_of_the_rooms_is_current():
     assert OUT.read_text(encoding="utf-8") == draw_rooms(), "run python -m docs.draw_rooms"
 
 
-EXAMPLES = re.compile(r"\(\.\./(tests/extension/[\w.]+)\)[^`]*```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLES = re.compile(r"\(\.\./(tests/extension/[\w.]+)\)(?:(?!```).)*```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_examples_are_those_that_are_tested():

@@ -103,6 +103,9 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
         raise ConfigError(
             f"layout=released has no place for it; it has {known}", key="stage", found=stage, remedy="take layout=run"
         )
+    inputs = config.layout.inputs
+    if inputs is not None and not Path(inputs).is_dir():
+        raise ConfigError("no such folder", key="layout.inputs", found=inputs, remedy="give one of the released layout")
     if config.shard is not None and config.stage in (Stage.mask_net, Stage.classifier, Stage.segmenter):
         raise ConfigError(
             f"stage={stage} learns from all images", key="shard", found=config.shard, remedy="leave it out"

@@ -10,12 +10,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, fields, is_dataclass, make_dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar, get_type_hints
 
 import hydra.utils
 from hydra.errors import InstantiationException
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from weakpan.basics.errors import ConfigError, WeakpanError, one_line
@@ -128,9 +128,8 @@ def _hints(target: type) -> dict[str, Any]:
 
 def _typed(name: str, hint: Any, value: Any, place: str) -> Any:
     """A value as its field has it, where that is of a type that OmegaConf knows; else as it is."""
-    try:
-        schema = OmegaConf.structured(make_dataclass("Field", [(name, hint, field(default=MISSING))]))
-    except (OmegaConfBaseException, ValueError):
+    schema = _field_schema(name, hint)
+    if schema is None:
         return value
     try:
         return getattr(OmegaConf.to_object(OmegaConf.merge(schema, {name: value})), name)
@@ -144,8 +143,18 @@ def _typed(name: str, hint: Any, value: Any, place: str) -> Any:
         key = f"{place}.{error.full_key or name}"
         if isinstance(error, ConfigKeyError | ConfigAttributeError) and is_dataclass(error.object_type):
             known = [f.name for f in fields(error.object_type)]
-            raise ConfigError(f"no such key; {nearest(str(error.key), known)}", key=f"{key}.{error.key}") from error
+            raise ConfigError(f"no such key; {nearest(str(error.key), known)}", key=key) from error
         raise ConfigError(_first_line(str(error.msg or error)), key=key, found=_found(error, value)) from error
+
+
+@lru_cache(maxsize=1024)
+def _field_schema(name: str, hint: Any) -> DictConfig | None:
+    """A configuration of one typed field; None for a type that OmegaConf does not know. Merging leaves it as it is."""
+    try:
+        schema: DictConfig = OmegaConf.structured(make_dataclass("Field", [(name, hint, field(default=MISSING))]))
+    except (OmegaConfBaseException, ValueError):
+        return None
+    return schema
 
 
 def _found(error: OmegaConfBaseException, value: Any) -> Any:

@@ -167,9 +167,6 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
     stores: Stores = RunStores(RunLayout(run_folder))
     val, full_ids = None, frozenset[str]()
     if isinstance(config, MakeGtConfig) and config.layout.released:
-        inputs = config.layout.inputs
-        if inputs is not None and not Path(inputs).is_dir():
-            raise DataError("no such folder", key="layout.inputs", found=inputs)
         stores = ReleasedStores(ReleasedTree(run_folder, data.train_split, catalog), rules.instances)
     else:
         if data.val_split is not None:

@@ -61,7 +61,7 @@ WRONG = {
     "labels.rules.score_threshold.minimun=3": [
         "labels.rules.score_threshold.minimun: no such key; did you mean minimum?"
     ],
-    "masks.fusion.gab=1": ["masks.fusion.gab: no such key; did you mean gap?"],
+    "masks.fusion.gab=1": ["masks.fusion.gab: no such key; did you mean gap"],
     "seeds.rule.treshold=1": ["seeds.rule.treshold: no such key; did you mean threshold?"],
     "segmenter.losses.presence.wait=1": ["segmenter.losses.presence.wait"],
     "segmenter.network.chanels=1": ["segmenter.network.chanels"],
