@@ -11,6 +11,7 @@ import pytest
 from tests.integration.loop_in_process import maps_of, run_tiny, tiny_config, tiny_experiment
 from tests.integration.make_gt_in_process import run
 from weakpan.basics.errors import DataError, RunError
+from weakpan.labels.store import LabelStore
 from weakpan.stages.annotations import run_annotations
 from weakpan.stages.experiment import prepare
 from weakpan.stages.labels import run_labels
@@ -52,6 +53,29 @@ def test_labels_of_make_gt_begin_a_run(finished_run, city, tmp_path, form):
             np.testing.assert_array_equal(values, before[name], err_msg=name)
     manifest = json.loads((tmp_path / "run/round_00/labels/manifest.json").read_text())
     assert manifest["ids"] == IDS
+
+
+@pytest.mark.parametrize("form", ["folder", "coco"])
+def test_labels_that_a_run_has_taken_may_go(finished_run, city, tmp_path, form):
+    given = tmp_path / "given"
+    shutil.copytree(finished_run[0] / "round_00/labels", given)
+    if form == "coco":
+        crops = ("data.crop.height=40", "data.crop.width=60")
+        made = ("layout=released", "data=toy_city", f"data.root={city}", "data.toy=null", *crops)
+        assert run(*made, f"run={tmp_path / 'gt'}", "stage=labels", f"labels_from={given}", "coco=true") == []
+        given = tmp_path / "gt/panoptic.json"
+    override = f"labels_from={given}"
+    experiment = tiny_experiment(tmp_path / "run", city, override)
+    run_annotations(experiment, experiment.train.ids)
+    run_labels(experiment, experiment.weak_ids)
+    shutil.rmtree(given) if form == "folder" else given.unlink()
+    again = tiny_experiment(tmp_path / "run", city, override)
+    refuse_other_inputs(again)
+    assert run_labels(again, again.weak_ids).kept == len(IDS)
+    some = LabelStore(tmp_path / "run/round_00/labels").semantic_path(IDS[0])
+    shutil.copy(LabelStore(tmp_path / "run/round_00/labels").semantic_path(IDS[1]), some)
+    with pytest.raises(DataError, match="changed since it was sealed"):
+        run_labels(again, again.weak_ids)
 
 
 def test_labels_that_are_not_there_are_said_before_anything_is_made(finished_run, city, tmp_path):

@@ -109,6 +109,18 @@ def test_masks_that_were_changed_are_named(told, finished_run, tmp_path):
     assert caught.value.path == path
 
 
+def test_labels_are_not_made_from_masks_that_were_changed(told, finished_run, tmp_path):
+    copy_masks(finished_run[0], tmp_path / "run")
+    assert run(*told, "stage=masks") == []
+    shutil.copytree(finished_run[0] / "seeds", tmp_path / "run/seeds")
+    path = tmp_path / f"run/masks/{IDS[1]}.png"
+    write_indexed_png(path, np.full((64, 96), 254, np.uint8), np.zeros((256, 3), np.uint8))
+    with pytest.raises(DataError, match="changed since it was sealed") as caught:
+        run(*told, "stage=labels")
+    assert caught.value.path == path
+    assert not (tmp_path / "run/round_00/labels").exists()
+
+
 def test_other_settings_are_refused_by_name(told, finished_run, tmp_path):
     copy_masks(finished_run[0], tmp_path / "run")
     for change in ("masks.min_box=5", "data.crop.width=61"):

@@ -9,12 +9,12 @@ from weakpan.audit.cue_audit import refuse_missing_labels
 from weakpan.basics.errors import ConfigError
 from weakpan.config.make_gt import MakeGtConfig, Stage
 from weakpan.parallel.ranks import from_rank_zero
-from weakpan.parallel.sharing import Outcome
+from weakpan.parallel.sharing import Outcome, shard_of
 from weakpan.stages.annotations import run_annotations
 from weakpan.stages.audit import audit_of, run_audit
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.heatmap_seeds import run_heatmap_seeds
-from weakpan.stages.labels import run_labels
+from weakpan.stages.labels import run_labels, verify_sources
 from weakpan.stages.masks import run_masks
 from weakpan.stages.settings import refuse_other_inputs
 
@@ -73,10 +73,18 @@ Make = Callable[[Experiment, Sequence[str]], Outcome]
 def _worker_stages(config: MakeGtConfig) -> dict[Stage, Make]:
     stages: dict[Stage, Make] = {Stage.annotations: run_annotations, Stage.masks: run_masks}
     if config.layout.released or config.round == 0:
-        stages[Stage.labels] = lambda experiment, ids: run_labels(experiment, ids, config.round)
+        stages[Stage.labels] = _labels
     if config.heatmaps_from is not None:
         stages[Stage.seeds] = run_heatmap_seeds
     return stages
+
+
+def _labels(experiment: Experiment, ids: Sequence[str]) -> Outcome:
+    config = experiment.config
+    assert isinstance(config, MakeGtConfig)
+    if not config.layout.released:
+        verify_sources(experiment, shard_of(ids, *experiment.shares.shard))
+    return run_labels(experiment, ids, config.round)
 
 
 def _network_stages() -> dict[Stage, Make]:

@@ -14,7 +14,7 @@ from weakpan.labels.trail_store import AuditStore
 from weakpan.parallel.ranks import from_rank_zero
 from weakpan.parallel.sharing import Outcome
 from weakpan.stages.experiment import Experiment
-from weakpan.stages.run_stage import run_task
+from weakpan.stages.run_stage import Results, run_stage, run_task
 from weakpan.stages.settings import LABELS, MASKS, SEEDS, record_of
 from weakpan.storage.stage_record import StageRecord
 from weakpan.tasks.coco_parts import CocoParts
@@ -51,8 +51,11 @@ def run_labels(experiment: Experiment, ids: Sequence[str], round_index: int = 0)
     """
     config, stores, writer = experiment.config, experiment.stores, label_writer(experiment, round_index, ids)
     if config.labels_from is not None and round_index == 0:
-        task: Any = ImportLabels(writer, open_labels(Path(config.labels_from), experiment.catalog))
         record = label_record(experiment, 0)
+        if record.is_sealed() and not experiment.shares.remake:
+            # Where they came from may be gone by now.
+            return run_stage(Results(record, writer.is_done, writer.files), ids, lambda _: Outcome(), experiment.shares)
+        task: Any = ImportLabels(writer, open_labels(Path(config.labels_from), experiment.catalog))
     else:
         given, scores = stores, None
         if isinstance(stores, ReleasedStores) and isinstance(config, MakeGtConfig):
@@ -93,6 +96,19 @@ def join_labels(experiment: Experiment, writer: WriteLabels, record: StageRecord
             coco.join(ids, experiment.catalog)
 
     from_rank_zero(join)
+
+
+def verify_sources(experiment: Experiment, ids: Sequence[str]) -> None:
+    """Hold sealed masks and seeds of some images against their checksums, before labels are made from them.
+
+    Raises:
+        DataError: a file that is missing or was changed; the message names it.
+    """
+    stores = experiment.stores
+    for stage, maps in ((MASKS, stores.masks), (SEEDS, stores.seeds)):
+        record = record_of(experiment, stage)
+        if record.is_sealed():
+            record.verify(ids, lambda image_id, maps=maps: (maps.path(image_id),))  # type: ignore[misc]
 
 
 def _inputs(experiment: Experiment) -> dict[str, str]:

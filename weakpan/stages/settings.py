@@ -93,8 +93,8 @@ def stage_settings(experiment: Experiment, stage: str, round_index: int = 0) -> 
         settings |= {f"seeds.{key} content": digest for key, digest in experiment.seeds.contents().items()}
     for key in ("classifier_from", "labels_from"):
         path = getattr(config, key)
-        if key in groups and path is not None and Path(path).is_file():
-            settings[f"{key} content"] = content_digest([Path(path)])
+        if key in groups and path is not None:
+            settings |= _content_of(Path(path), f"{key} content", experiment, stage, round_index)
     if "full_list" in groups:
         settings["full_list"] = digest_of_ids(sorted(experiment.full_ids))
     file = _weak_annotations(experiment, stage)
@@ -103,6 +103,15 @@ def stage_settings(experiment: Experiment, stage: str, round_index: int = 0) -> 
     if not (isinstance(config, MakeGtConfig) and config.layout.released):
         settings["training images"] = digest_of_ids(experiment.train.ids)
     return settings
+
+
+def _content_of(path: Path, name: str, experiment: Experiment, stage: str, round_index: int) -> dict[str, str]:
+    """Checksum of a file, or what the stage has recorded of it where it is gone: what is made needs it no more."""
+    if path.is_file():
+        return {name: content_digest([path])}
+    recorded = experiment.stores.record(stage, {}, round_index=round_index).settings_path
+    known = read_settings(recorded) if not path.exists() and recorded.is_file() else {}
+    return {name: known[name]} if name in known else {}
 
 
 def record_of(

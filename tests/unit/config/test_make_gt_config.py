@@ -122,6 +122,14 @@ REFUSED = {
 }
 
 
+def test_released_predictions_have_no_probabilities():
+    given = ("stage=labels", "layout=released", "labels=default")
+    with pytest.raises(ConfigError, match=r"labels\.rules\.candidates: asks for probabilities.*labels=published"):
+        checked(*given, "round=1")
+    assert checked(*given, "round=0").round == 0
+    assert checked("stage=labels", "layout=released", "round=1").round == 1
+
+
 @pytest.fixture(scope="module")
 def sound():
     return composed(*ALWAYS, "stage=annotations")
