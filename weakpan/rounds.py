@@ -129,7 +129,7 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
     clock = [time.monotonic()]
     module, loss = fit_round(experiment, index, loggers)
     clock.append(time.monotonic())
-    val = score_segmenter(experiment, module, index, loggers)
+    scores = score_segmenter(experiment, module, index, loggers)
     clock.append(time.monotonic())
     if more_to_come:
         relabel(experiment, module, index + 1, loggers)
@@ -141,7 +141,7 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
         "train_loss": loss,
         "seconds": {"fit": fit, "relabel": again, "score": score},
         "labels": quality,
-        "val": val,
+        **scores,
     }
     warnings += found
     from_rank_zero(lambda: stage.seal((), lambda _: (), {"record": record, "warnings": found}))
@@ -167,7 +167,7 @@ def no_longer_falls(losses: Sequence[float | None], min_drop: float) -> bool:
 def log_round(loggers: Iterable[Logger], record: Mapping[str, Any]) -> None:
     """Send a round's figures to the loggers, beside the round that they belong to."""
     values: dict[str, float] = {"round": record["round"]}
-    for group in ("labels", "val"):
+    for group in ("labels", "val", "held_out"):
         for key, value in (record[group] or {}).items():
             if isinstance(value, int | float):
                 values[f"{group}/{key}"] = value

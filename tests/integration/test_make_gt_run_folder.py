@@ -179,4 +179,4 @@ def test_scores_of_a_round_alone(told, finished_run, tmp_path, monkeypatch):
     shutil.copytree(finished_run[0], tmp_path / "run")
     assert run(*told, "stage=scores", "round=1") == []
     scores = json.loads((tmp_path / "run/round_01/scores.json").read_text())
-    assert scores == finished_run[1]["rounds"][1]["val"]
+    assert scores == {key: finished_run[1]["rounds"][1][key] for key in ("val", "held_out")}

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import torch
+from torch.nn import functional as F
+
 from weakpan.basics.catalog import Catalog
 from weakpan.callbacks.prediction_callback import EachPrediction
+from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
+from weakpan.data.candidates import whole_image_sets
 from weakpan.data.ground_truth import GroundTruth
 from weakpan.evaluation.scorer import PanopticScorer
 from weakpan.evaluation.tag_scores import TagScores
+from weakpan.evaluation.weak_scores import WeakScorer
 from weakpan.parallel.ranks import gather_from_all_ranks
 from weakpan.training.prediction import Prediction
 
@@ -40,6 +47,61 @@ class ScorePredictions(EachPrediction):
     def merge_ranks(self) -> None:
         """Bring the scores of all ranks together; every rank calls this after the prediction."""
         merged = PanopticScorer(self.truth.catalog)
+        for scorer in gather_from_all_ranks(self.scorer):
+            merged.merge(scorer)
+        self.scorer = merged
+
+
+_POOL = 4
+"""Pixels of a side over which probabilities are averaged before the greatest one of a crop is taken: one pixel alone
+says little."""
+
+
+class ScoreWithoutMasks(EachPrediction):
+    """Collects what boxes and tags say of predictions, see `weakpan.evaluation.weak_scores`.
+
+    `scorer` holds the scores of all ranks after `merge_ranks`.
+
+    Args:
+        annotations: boxes and tags of the images that are predicted.
+    """
+
+    def __init__(self, annotations: WeakAnnotations) -> None:
+        super().__init__()
+        self.annotations = annotations
+        self.scorer = WeakScorer(annotations.catalog)
+
+    @torch.inference_mode()
+    def take(self, prediction: Prediction) -> None:
+        """Score one image."""
+        weak, panoptic = self.annotations, prediction.panoptic
+        assert panoptic is not None
+        annotation = weak.images[prediction.image_id]
+        crops = weak.grid.crops(annotation.height, annotation.width)
+        probabilities = prediction.probabilities()
+        pooled = F.avg_pool2d(probabilities[None], _POOL, ceil_mode=True)[0]
+        peaks = [
+            pooled[:, c.top // _POOL : -(-c.bottom // _POOL), c.left // _POOL : -(-c.right // _POOL)].amax(dim=(1, 2))
+            for c in crops
+        ]
+        has = np.zeros((len(crops), weak.catalog.num_classes), bool)
+        for row, classes in zip(has, weak.grid.tags(prediction.semantic), strict=True):
+            row[sorted(classes)] = True
+        loss = self._loss(annotation, probabilities)
+        self.scorer.add(annotation, torch.stack(peaks).float().cpu().numpy(), has, loss, panoptic)
+
+    def _loss(self, annotation: ImageAnnotation, probabilities: torch.Tensor) -> tuple[float, int]:
+        """Sum over the pixels that have candidates, and their number."""
+        sets = whole_image_sets(annotation, self.annotations.grid, self.annotations.catalog)
+        rows = torch.from_numpy(sets.index).to(probabilities.device).long()
+        table = torch.from_numpy(sets.table).to(probabilities.device).float()
+        kept = (F.embedding(rows, table).permute(2, 0, 1) * probabilities).sum(dim=0)
+        known = rows > 0
+        return float(-kept[known].clamp_min(1e-6).log().sum()), int(known.sum())
+
+    def merge_ranks(self) -> None:
+        """Bring the scores of all ranks together; every rank calls this after the prediction."""
+        merged = WeakScorer(self.annotations.catalog)
         for scorer in gather_from_all_ranks(self.scorer):
             merged.merge(scorer)
         self.scorer = merged

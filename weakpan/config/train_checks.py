@@ -12,6 +12,7 @@ from weakpan.config.train import RunConfig, Supervision, TrainConfig
 
 _FIGURES = {
     "val": ("miou", "pq", "sq", "rq", "pq_things", "pq_stuff", "ap", "ap50"),
+    "held_out": ("tag_ap", "tags_satisfied", "tags_true", "box_ap", "box_ap50", "candidate_loss"),
     "labels": ("labelled", "accuracy", "miou", "pq"),
 }
 """Figures of a round that a sweep can optimise."""
@@ -28,7 +29,7 @@ def to_train_config(composed: DictConfig) -> TrainConfig:
     config = to_object(TrainConfig, composed)
     check_run(config)
     group, _, figure = config.metric.partition(".")
-    if config.metric != "train_loss" and (group not in ("val", "labels") or figure not in _FIGURES[group]):
+    if config.metric != "train_loss" and figure not in _FIGURES.get(group, ()):
         names = ", ".join(f"{g}.{name}" for g, names in _FIGURES.items() for name in names)
         raise ConfigError(f"expected train_loss or one of {names}", key="metric", found=config.metric)
     return config

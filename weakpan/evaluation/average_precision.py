@@ -101,13 +101,13 @@ def average_precision(matches: InstanceMatches) -> npt.NDArray[np.float64]:
         chosen = matches.class_ids == class_id
         scores, iou, excuse = matches.scores[chosen], matches.iou[chosen], matches.excuse[chosen]
         for column, threshold in enumerate(IOU_THRESHOLDS):
-            result[class_id, column] = _area_under_curve(
+            result[class_id, column] = area_under_curve(
                 scores[iou > threshold], scores[excuse <= threshold], int(matches.truths[class_id])
             )
     return result
 
 
-def _area_under_curve(right: npt.NDArray[np.float64], wrong: npt.NDArray[np.float64], truths: int) -> float:
+def area_under_curve(right: npt.NDArray[np.float64], wrong: npt.NDArray[np.float64], truths: int) -> float:
     """Trapezoids under precision over recall, one point a distinct score, from (0, 1) on.
 
     Args:

@@ -78,11 +78,12 @@ def _scores(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     from_rank_zero(lambda: _require(experiment, index))
     module, _ = fit_round(experiment, index, loggers)
     scores = score_segmenter(experiment, module, index, loggers)
-    if scores is None:
+    val = scores["val"]
+    if val is None:
         raise RunError("no split to score on", key="data.val_split", found=None)
     path = experiment.layout.round(index).folder / "scores.json"
     rank_zero_only(write_text_atomically)(path, json.dumps(scores, indent=1) + "\n")
-    log.info("scores of round %d: mIoU %.3f, PQ %.3f: %s", index, scores["miou"] or 0, scores["pq"] or 0, path)
+    log.info("scores of round %d: mIoU %.3f, PQ %.3f: %s", index, val["miou"] or 0, val["pq"] or 0, path)
     return Outcome(made=len(ids))
 
 

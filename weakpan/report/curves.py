@@ -26,6 +26,9 @@ _STYLES = {
     "pq_things": ("#009e73", "^"),
     "pq_stuff": ("#cc79a7", "D"),
     "ap": ("#e69f00", "v"),
+    "tag_ap": ("#0072b2", "o"),
+    "tags_satisfied": ("#56b4e9", "P"),
+    "box_ap": ("#e69f00", "v"),
     "train_loss": ("#0072b2", "o"),
 }
 
@@ -64,6 +67,11 @@ CHARTS = (
         "Model on val, %",
         "val",
         (("miou", "mIoU"), ("pq", "PQ"), ("pq_things", "PQ things"), ("pq_stuff", "PQ stuff"), ("ap", "AP")),
+    ),
+    Chart(
+        "Model on held-out boxes and tags, %",
+        "held_out",
+        (("tag_ap", "tag AP"), ("tags_satisfied", "tags found"), ("box_ap", "box AP")),
     ),
     Chart("Training loss", None, (("train_loss", "loss at the end of the round"),), percent=False),
 )

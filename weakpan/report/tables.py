@@ -94,6 +94,14 @@ _VAL_GROUPS: tuple[tuple[str, tuple[Column, ...]], ...] = (
         for kind, suffix in (("all classes", ""), ("things", "_things"), ("stuff", "_stuff"))
     ),
     ("instances of things", (("val", "ap", "AP", percent), ("val", "ap50", "AP50", percent))),
+    (
+        "by boxes and tags alone",
+        (
+            ("held_out", "tag_ap", "tag AP", percent),
+            ("held_out", "tags_satisfied", "tags found", percent),
+            ("held_out", "box_ap", "box AP", percent),
+        ),
+    ),
 )
 
 _CLASS_LABELS = ("labelled", "precision", "recall", "iou", "pq")

@@ -1,0 +1,235 @@
+"""Scores without masks: what boxes and tags of images that were not trained on say of predictions.
+
+Whoever has nothing but boxes and tags can tell by these whether a model got better, and choose among settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from weakpan.basics.catalog import Catalog
+from weakpan.basics.panoptic import PanopticMap
+from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
+from weakpan.evaluation.average_precision import IOU_THRESHOLDS, MIN_INSTANCE_PIXELS, area_under_curve
+from weakpan.evaluation.statistics import PerImage, mean_defined, or_none, ratio
+from weakpan.evaluation.tag_scores import average_precision as precision_of_tags
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+class BoxMatches(NamedTuple):
+    """What AP of boxes needs to know of one image.
+
+    Attributes:
+        truths: (C,) int64 annotated boxes of single things that are asked for.
+        class_ids: (N,) int64 train ids of the predicted instances.
+        scores: (N,) float64 confidences.
+        found: (N, 10) bool, whether it finds a box at each of `IOU_THRESHOLDS`.
+        excused: (N, 10) bool, whether nobody blames it for finding none.
+    """
+
+    truths: npt.NDArray[np.int64]
+    class_ids: npt.NDArray[np.int64]
+    scores: Floats
+    found: Bools
+    excused: Bools
+
+
+def match_boxes(prediction: PanopticMap, boxes: Sequence[Box], catalog: Catalog) -> BoxMatches:
+    """Compare the boxes around predicted things with annotated ones.
+
+    As COCO does: predictions choose, surest first, the annotated box of their class that is still free and overlaps
+    most. Crowds, and boxes of fewer than `MIN_INSTANCE_PIXELS`, are not asked for, and excuse predictions in them.
+
+    Args:
+        prediction: its segments of things count.
+        boxes: of the image.
+        catalog: class table.
+    """
+    things = sorted(
+        (s for s in prediction.segments if catalog.is_thing[s.class_id]), key=lambda s: (-s.score, s.segment_id)
+    )
+    around = _boxes_around(prediction, [s.segment_id for s in things])
+    thresholds = len(IOU_THRESHOLDS)
+    found, excused = (np.zeros((len(things), thresholds), bool) for _ in range(2))
+    of_things = [box for box in boxes if box.kind is not BoxKind.STUFF]
+    asked = [b for b in of_things if b.kind is BoxKind.INSTANCE and b.area >= MIN_INSTANCE_PIXELS]
+    others = [b for b in of_things if not (b.kind is BoxKind.INSTANCE and b.area >= MIN_INSTANCE_PIXELS)]
+    for class_id in {s.class_id for s in things}:
+        mine = [k for k, s in enumerate(things) if s.class_id == class_id]
+        iou = _overlaps(around[mine], [b for b in asked if b.class_id == class_id])[0]
+        left_out_iou, inside = _overlaps(around[mine], [b for b in others if b.class_id == class_id])
+        excuse = np.maximum(left_out_iou, inside).max(axis=1, initial=0.0)
+        for column, threshold in enumerate(IOU_THRESHOLDS):
+            free = np.ones(iou.shape[1], bool)
+            for row, place in enumerate(mine):
+                best = int(np.where(free, iou[row], -1).argmax()) if free.any() else -1
+                if best >= 0 and iou[row, best] > threshold:
+                    free[best], found[place, column] = False, True
+                else:
+                    excused[place, column] = excuse[row] > threshold
+    truths = np.bincount(np.array([b.class_id for b in asked], np.int64), minlength=catalog.num_classes)
+    class_ids = np.array([s.class_id for s in things], np.int64)
+    return BoxMatches(truths, class_ids, np.array([s.score for s in things], np.float64), found, excused)
+
+
+def _boxes_around(prediction: PanopticMap, numbers: Sequence[int]) -> Floats:
+    """(N, 4) left, top, right and bottom of segments, the last two exclusive."""
+    around = np.zeros((len(numbers), 4))
+    for row, number in enumerate(numbers):
+        inside = prediction.ids == number
+        ys, xs = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        around[row] = xs[0], ys[0], xs[-1] + 1, ys[-1] + 1
+    return around
+
+
+def _overlaps(predicted: Floats, boxes: Sequence[Box]) -> tuple[Floats, Floats]:
+    """(N, M) IoU of boxes, and the share of each predicted one that lies inside."""
+    annotated = np.array([(b.xmin, b.ymin, b.xmax + 1, b.ymax + 1) for b in boxes], np.float64).reshape(-1, 4)
+    low = np.maximum(predicted[:, None, :2], annotated[None, :, :2])
+    high = np.minimum(predicted[:, None, 2:], annotated[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    areas, others = (np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (predicted, annotated))
+    return shared / (areas[:, None] + others - shared), shared / areas[:, None]
+
+
+class _ImageStatistics(NamedTuple):
+    """All that is kept of an image: `peaks`, `tags` and `has` are (T, C), `loss` is (2,), sum and pixels."""
+
+    peaks: npt.NDArray[np.float32]
+    tags: Bools
+    has: Bools
+    loss: Floats
+    truths: npt.NDArray[np.int64]
+    class_ids: npt.NDArray[np.int64]
+    scores: Floats
+    found: Bools
+    excused: Bools
+
+
+@dataclass(frozen=True)
+class WeakScores:
+    """Scores of a set of images, each but the loss 0..1; nan where nothing can be said.
+
+    Attributes:
+        images: number of images.
+        tag_ap: mean average precision with which the greatest probability in a crop tells its tags.
+        tags_satisfied: mean over classes of the share of tags whose class was predicted in the crop.
+        tags_true: mean over classes of the share of crops with a predicted class that are tagged with it.
+        box_ap: mean average precision of boxes around predicted things over the IoU thresholds .5, .55, ... .95.
+        box_ap50: the same at .5.
+        candidate_loss: mean, over pixels that tags and boxes leave any class, of the negative logarithm of the
+            probability of all classes that they leave; 0 or larger, the smaller the better.
+        per_class: `tag_ap`, `tags_satisfied`, `tags_true`, `box_ap` and `box_ap50` by class name.
+    """
+
+    images: int
+    tag_ap: float
+    tags_satisfied: float
+    tags_true: float
+    box_ap: float
+    box_ap50: float
+    candidate_loss: float
+    per_class: Mapping[str, Mapping[str, float]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name as JSON can hold them: None for nan."""
+        means = {k: or_none(v) for k, v in vars(self).items() if k not in ("images", "per_class")}
+        of_classes = {name: {k: or_none(v) for k, v in row.items()} for name, row in self.per_class.items()}
+        return {"images": self.images, **means, "per_class": of_classes}
+
+
+class WeakScorer:
+    """Collects what boxes and tags say of predictions; the result depends on the set of images alone.
+
+    Args:
+        catalog: class table.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._images: PerImage[_ImageStatistics] = PerImage()
+
+    def add(
+        self,
+        annotation: ImageAnnotation,
+        peaks: npt.NDArray[np.float32],
+        has: Bools,
+        loss: tuple[float, int],
+        prediction: PanopticMap,
+    ) -> None:
+        """Enter one image.
+
+        Args:
+            annotation: boxes and tags.
+            peaks: (T, C) greatest probability of each class in each crop.
+            has: (T, C) whether a class was predicted in a crop.
+            loss: sum over pixels of the negative logarithm of the probability of their candidates, and their number.
+            prediction: (H, W).
+
+        Raises:
+            DataError: an image entered before.
+        """
+        tags = np.zeros(peaks.shape, bool)
+        for row, found in zip(tags, annotation.tags, strict=True):
+            row[sorted(found)] = True
+        boxes = match_boxes(prediction, annotation.boxes, self.catalog)
+        self._images.add(annotation.image_id, _ImageStatistics(peaks, tags, has, np.array(loss, np.float64), *boxes))
+
+    def merge(self, other: WeakScorer) -> None:
+        """Take over the images of another scorer; an image in both counts once."""
+        self._images.merge(other._images)
+
+    def result(self) -> WeakScores:
+        """Scores of all images entered so far; all nan without any."""
+        images, size = self._images.ordered(), self.catalog.num_classes
+        peaks, tags, has = (
+            np.concatenate([np.zeros((0, size), kind), *(getattr(i, name) for i in images)])
+            for name, kind in (("peaks", np.float32), ("tags", bool), ("has", bool))
+        )
+        tag_ap = np.array(
+            [precision_of_tags(peaks[:, c], tags[:, c]) if tags[:, c].any() else np.nan for c in range(size)]
+        )
+        both = (tags & has).sum(axis=0)
+        satisfied, true = ratio(both, tags.sum(axis=0)), ratio(both, has.sum(axis=0))
+        box_ap = self._box_ap(images)
+        loss = np.sum([i.loss for i in images], axis=0) if images else np.zeros(2)
+        columns = {
+            "tag_ap": tag_ap,
+            "tags_satisfied": satisfied,
+            "tags_true": true,
+            "box_ap": box_ap.mean(axis=1),
+            "box_ap50": box_ap[:, 0],
+        }
+        return WeakScores(
+            images=len(images),
+            **{name: mean_defined(values) for name, values in columns.items()},
+            candidate_loss=float(loss[0] / loss[1]) if loss[1] else float("nan"),
+            per_class={
+                name: {key: float(values[index]) for key, values in columns.items()}
+                for index, name in enumerate(self.catalog.names)
+            },
+        )
+
+    def _box_ap(self, images: Sequence[_ImageStatistics]) -> Floats:
+        """(C, 10) by class and threshold; nan for classes without annotated boxes."""
+        size = self.catalog.num_classes
+        result = np.full((size, len(IOU_THRESHOLDS)), np.nan)
+        if not images:
+            return result
+        truths = np.sum([i.truths for i in images], axis=0)
+        class_ids, scores = (np.concatenate([getattr(i, name) for i in images]) for name in ("class_ids", "scores"))
+        found, excused = (np.concatenate([getattr(i, name) for i in images]) for name in ("found", "excused"))
+        for class_id in np.flatnonzero(truths):
+            chosen = class_ids == class_id
+            for column in range(len(IOU_THRESHOLDS)):
+                right, free = found[chosen, column], excused[chosen, column]
+                wrong = scores[chosen][~right & ~free]
+                result[class_id, column] = area_under_curve(scores[chosen][right], wrong, int(truths[class_id]))
+        return result
