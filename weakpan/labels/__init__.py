@@ -10,6 +10,7 @@ from weakpan.labels.rule import MapContext, MapRule, ProbabilityContext, Probabi
 from weakpan.labels.satisfy_tags import SatisfyTags
 from weakpan.labels.score_threshold import ScoreThreshold
 from weakpan.labels.tag_check import TagCheck
+from weakpan.labels.trust_seeds import TrustSeeds
 
 __all__ = [
     "BoxPrior",
@@ -26,4 +27,5 @@ __all__ = [
     "SatisfyTags",
     "ScoreThreshold",
     "TagCheck",
+    "TrustSeeds",
 ]

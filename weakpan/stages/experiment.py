@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from weakpan.basics.arrays import SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError, WeakpanError, errors_below
 from weakpan.config.make_gt import MakeGtConfig
@@ -117,6 +118,10 @@ class Experiment:
     def needs_seeds(self) -> bool:
         """Whether labels of round 0 are made here."""
         return self.weakly and self.config.labels_from is None
+
+    def seed_map(self, image_id: str) -> SemanticMap:
+        """(H, W) uint8 train ids, 255 unlabelled: the seeds of a run, or the given labels that it began with."""
+        return self.stores.seeds.read(image_id) if self.needs_seeds else self.labels(0).read(image_id).semantic
 
     @property
     def needs_classifier(self) -> bool:

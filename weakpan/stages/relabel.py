@@ -44,7 +44,7 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
         scale = segmenter_crops(config.segmenter).scale
         images = WholeImages(experiment.train, todo, scale, weak if needs_candidates else None, semantic_only=True)
         stores = experiment.stores
-        callback = WriteLabels(write, rules, stores.masks.read, stores.seeds.read, weak, next_round, config.audit)
+        callback = WriteLabels(write, rules, stores.masks.read, experiment.seed_map, weak, next_round, config.audit)
         trainer = build_trainer(config, experiment.layout, f"round {next_round - 1} relabel", [callback], loggers)
         data = PanopticDataModule(None, images, 1, config.data.workers, config.seed)
         trainer.predict(module, data, return_predictions=False)
