@@ -13,6 +13,7 @@ from tests.integration.make_gt_in_process import run
 from weakpan.basics.errors import DataError, RunError
 from weakpan.labels.store import LabelStore
 from weakpan.stages.annotations import run_annotations
+from weakpan.stages.checks import check_networks
 from weakpan.stages.experiment import prepare
 from weakpan.stages.labels import run_labels
 from weakpan.stages.settings import refuse_other_inputs
@@ -69,13 +70,42 @@ def test_labels_that_a_run_has_taken_may_go(finished_run, city, tmp_path, form):
     run_annotations(experiment, experiment.train.ids)
     run_labels(experiment, experiment.weak_ids)
     shutil.rmtree(given) if form == "folder" else given.unlink()
-    again = tiny_experiment(tmp_path / "run", city, override)
+    again = tiny_experiment(tmp_path / "run", city, override, "audit=true")
     refuse_other_inputs(again)
     assert run_labels(again, again.weak_ids).kept == len(IDS)
     some = LabelStore(tmp_path / "run/round_00/labels").semantic_path(IDS[0])
     shutil.copy(LabelStore(tmp_path / "run/round_00/labels").semantic_path(IDS[1]), some)
     with pytest.raises(DataError, match="changed since it was sealed"):
         run_labels(again, again.weak_ids)
+
+
+def test_a_classifier_and_heatmaps_that_are_not_there_are_said_before_anything_is_made(city, tmp_path):
+    for key in ("classifier_from", "heatmaps_from"):
+        with pytest.raises(DataError) as caught:
+            prepare(tiny_config(tmp_path / "run", city, f"{key}={tmp_path / 'gone'}"), tmp_path / "run")
+        assert caught.value.key == key
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_that_is_no_classifier_is_said_before_anything_is_made(finished_run, city, tmp_path):
+    given = finished_run[0] / "round_00/last.ckpt"
+    experiment = tiny_experiment(tmp_path / "run", city, f"classifier_from={given}")
+    with pytest.raises(DataError, match="expected a classifier"):
+        check_networks(experiment)
+
+
+def test_the_classifier_of_finished_seeds_may_go(finished_run, city, tmp_path):
+    given, folder = tmp_path / "classifier.ckpt", tmp_path / "run"
+    shutil.copy(finished_run[0] / "classifier/last.ckpt", given)
+    override = f"classifier_from={given}"
+    run_tiny(folder, city, override, "rounds.n=1")
+    given.unlink()
+    assert len(run_tiny(folder, city, override, "rounds.n=2")["rounds"]) == 2
+    shutil.copy(finished_run[0] / "classifier/last.ckpt", given)
+    refuse_other_inputs(tiny_experiment(folder, city, override, "rounds.n=2"))
+    shutil.copy(finished_run[0] / "round_00/last.ckpt", given)
+    with pytest.raises(RunError, match="classifier_from content"):
+        refuse_other_inputs(tiny_experiment(folder, city, override, "rounds.n=2"))
 
 
 def test_labels_that_are_not_there_are_said_before_anything_is_made(finished_run, city, tmp_path):

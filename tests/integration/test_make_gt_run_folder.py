@@ -121,6 +121,30 @@ def test_labels_are_not_made_from_masks_that_were_changed(told, finished_run, tm
     assert not (tmp_path / "run/round_00/labels").exists()
 
 
+def test_labels_of_later_rounds_are_made_from_the_masks_that_are_sealed(told, finished_run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run[0], folder)
+    shutil.rmtree(folder / "round_01")
+    path = folder / f"masks/{IDS[1]}.png"
+    before = path.read_bytes()
+    write_indexed_png(path, np.full((64, 96), 254, np.uint8), np.zeros((256, 3), np.uint8))
+    with pytest.raises(DataError, match=r"changed since it was sealed.*stage=masks makes it again"):
+        run(*told, "stage=labels", "round=1")
+    path.write_bytes(before)
+    assert run(*told, "stage=labels", "round=1") == []
+    assert_same_maps(folder, finished_run[0])
+    inputs = json.loads((folder / "round_01/labels/settings.json").read_text())["inputs"]
+    assert set(inputs) == {"weights", "masks"}, "no rule of this round reads seeds"
+
+
+def test_labels_need_no_more_than_their_rules_read(told, finished_run, tmp_path):
+    copy_masks(finished_run[0], tmp_path / "run")
+    assert run(*told, "stage=masks") == []
+    shutil.copytree(finished_run[0] / "seeds", tmp_path / "run/seeds")
+    (tmp_path / f"run/masks/{IDS[1]}.png").unlink()
+    assert run(*told, "stage=labels", "labels.rules.mask_merge=null") == []
+
+
 def test_other_settings_are_refused_by_name(told, finished_run, tmp_path):
     copy_masks(finished_run[0], tmp_path / "run")
     for change in ("masks.min_box=5", "data.crop.width=61"):

@@ -253,12 +253,14 @@ def test_bad_places_are_refused(tiny_run: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     refused({**base, "out": str(photos)}, RunError, f"out={photos}", "a.png")
+    refused({**base, "out": str(tmp_path / "file/below")}, RunError, f"out={tmp_path / 'file/below'}")
     refused({**base, "out": str(tmp_path / "file")}, RunError, f"out={tmp_path / 'file'}")
     refused({**base, "input": str(tmp_path / "empty")}, DataError, f"input={tmp_path / 'empty'}", "no image")
     refused({**base, "run": str(tmp_path / "gone")}, RunError, f"run={tmp_path / 'gone'}", "no such folder")
     refused({**base, "run": str(photos)}, RunError, f"run={photos}", "no round of it is finished")
     refused({**base, "round": 7}, RunError, "round=7", "0, 1")
-    refused({"run": run, "split": "night", "out": out}, DataError, "split=night", "leftImg8bit/night")
+    assert not Path(out).exists(), "nothing is made for a command that is refused"
+    refused({"run": run, "split": "night", "out": out}, DataError, "split=night", "no image of the data set")
     refused({**base, "input": None, "split": "val", "data_root": str(tmp_path / "gone")}, DataError, "data_root=")
     by_file = {"input": str(photos), "out": out}
     refused({**by_file, "checkpoint": str(tmp_path / "gone.ckpt")}, DataError, "checkpoint=", "no such checkpoint")

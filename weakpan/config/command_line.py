@@ -21,6 +21,8 @@ _OURS = "WEAKPAN_WORDS_HYDRA_ERRORS"
 """Set beside it where users did not ask for it: ranks and launched jobs inherit both and must tell the cases apart."""
 
 _KEY = re.compile(r"(?!hydra\.)[A-Za-z_]\w*(\.[\w-]+)+=")
+_OFF = re.compile(r"(labels\.rules|(segmenter|classifier)\.losses|callbacks|logger)\.[\w-]+=null")
+_THERE = re.compile(r"An item is already at '([\w.]+)'")
 _NO_KEY = re.compile(r"[+~]*(@[^=]*)?=")
 _NO_SUCH_KEY = "no such key"
 _HELP = "--cfg job prints all keys"
@@ -57,8 +59,13 @@ def run_command(main: Callable[[], object]) -> None:
 
 
 def to_overrides(arguments: Iterable[str]) -> list[str]:
-    """Arguments as they are typed, in the form that Hydra takes: keys that no YAML file holds may be given."""
-    return [f"++{argument}" if _KEY.match(argument) else argument for argument in arguments]
+    """Arguments as they are typed, in the form that Hydra takes: keys that no YAML file holds may be given.
+
+    But for what switches something off by its name, which must be there.
+    """
+    return [
+        f"++{argument}" if _KEY.match(argument) and not _OFF.fullmatch(argument) else argument for argument in arguments
+    ]
 
 
 def typed_command() -> str:
@@ -83,6 +90,9 @@ def config_error(error: HydraException | OmegaConfBaseException) -> ConfigError:
         return ConfigError(_first_line(str(cause.msg)), key=str(cause.full_key), found=cause.value)
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         return ConfigError(_first_line(str(cause.msg)), key=str(cause.full_key))
+    there = _THERE.search(one_line(str(error)))
+    if there is not None:
+        return ConfigError("is there already", key=there[1], remedy="leave out the + in front of it")
     return ConfigError(_typed(one_line(str(error))))
 
 

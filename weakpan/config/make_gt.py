@@ -106,14 +106,21 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
     inputs = config.layout.inputs
     if inputs is not None and not Path(inputs).is_dir():
         raise ConfigError("no such folder", key="layout.inputs", found=inputs, remedy="give one of the released layout")
-    if config.shard is not None and config.stage in (Stage.mask_net, Stage.classifier, Stage.segmenter):
+    if config.shard is not None and config.stage in (Stage.mask_net, Stage.classifier, Stage.segmenter, Stage.scores):
         raise ConfigError(
-            f"stage={stage} learns from all images", key="shard", found=config.shard, remedy="leave it out"
+            f"stage={stage} is about all images at once", key="shard", found=config.shard, remedy="leave it out"
         )
     for key, stages in (("audit", _AUDITED), ("mat", (Stage.annotations,)), ("coco", (Stage.labels,))):
         if getattr(config, key) and config.stage not in stages:
             fitting = ", ".join(s.value for s in stages)
             raise ConfigError(f"belongs to stage={fitting}, not to stage={stage}", key=key, found=True)
+    if config.stage is Stage.mask_net and config.trainer.get("devices", 1) not in (1, "1"):
+        raise ConfigError(
+            "stage=mask_net learns on one device",
+            key="trainer.devices",
+            found=config.trainer["devices"],
+            remedy="give trainer.devices=1",
+        )
     asked = config.label_rules.on_probabilities(config.round) if config.stage is Stage.labels else {}
     if config.layout.released and asked:
         raise ConfigError(

@@ -9,6 +9,7 @@ from weakpan.config.compose import to_object
 from weakpan.config.data import check_data
 from weakpan.config.modules import check_modules
 from weakpan.config.train import RunConfig, Supervision, TrainConfig
+from weakpan.seeds.grad_cam_seeds import GradCamSeeds
 
 _FIGURES = {
     "val": ("miou", "pq", "sq", "rq", "pq_things", "pq_stuff", "ap", "ap50"),
@@ -17,7 +18,13 @@ _FIGURES = {
 }
 """Figures of a round that a sweep can optimise."""
 
-_OF_THE_LOOP = ("max_epochs", "logger", "callbacks", "default_root_dir")
+_OF_THE_LOOP = {
+    **dict.fromkeys(("max_epochs", "logger", "callbacks", "default_root_dir"),
+                    "use rounds.epochs and classifier.epochs, logger, callbacks or run"),
+    "limit_predict_batches": "give fewer images, with data.train_list and data.val_list",
+    "fast_dev_run": "use debug=fast",
+}  # fmt: skip
+"""Arguments of the Trainer that the stages set or that would leave images out of results, and what to use instead."""
 
 
 def to_train_config(composed: DictConfig) -> TrainConfig:
@@ -40,14 +47,9 @@ def check_run(config: RunConfig) -> None:
     check_data(config.data)
     _ = config.mask_source, config.seed_source, config.label_rules
     check_modules(config.classifier, config.segmenter)
-    for key in _OF_THE_LOOP:
+    for key, remedy in _OF_THE_LOOP.items():
         if key in config.trainer:
-            raise ConfigError(
-                "set by the loop itself",
-                key=f"trainer.{key}",
-                found=config.trainer[key],
-                remedy="use rounds.epochs and classifier.epochs, logger, callbacks or run",
-            )
+            raise ConfigError("set by the loop itself", key=f"trainer.{key}", found=config.trainer[key], remedy=remedy)
     if (config.supervision is Supervision.semi) != (config.full_list is not None):
         remedy = (
             "give full_list=FILE, the ids of fully labelled images"
@@ -57,8 +59,23 @@ def check_run(config: RunConfig) -> None:
         raise ConfigError(
             f"full_list={config.full_list}", key="supervision", found=config.supervision.value, remedy=remedy
         )
+    if config.heatmaps_from is not None:
+        _check_heatmaps(config)
     if config.heatmaps_from is not None and config.classifier_from is not None:
         raise ConfigError(
             "heatmaps are there, so that no classifier is needed", key="classifier_from", found=config.classifier_from,
             remedy="leave one of them out",
         )  # fmt: skip
+
+
+def _check_heatmaps(config: RunConfig) -> None:
+    given, source = config.heatmaps_from, config.seed_source
+    if not isinstance(source, GradCamSeeds):
+        raise ConfigError("kept heatmaps need a rule", key="heatmaps_from", found=given, remedy="give seeds=cam")
+    if source.keep_heatmaps:
+        raise ConfigError(
+            "heatmaps are either read or made, and seeds.keep_heatmaps=true makes them",
+            key="heatmaps_from",
+            found=given,
+            remedy="leave one of them out",
+        )

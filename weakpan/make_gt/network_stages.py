@@ -16,7 +16,7 @@ from weakpan.parallel.sharing import Outcome
 from weakpan.stages.build import build_loggers
 from weakpan.stages.classifier import run_classifier
 from weakpan.stages.experiment import Experiment
-from weakpan.stages.labels import label_record
+from weakpan.stages.labels import label_record, verify_sources
 from weakpan.stages.mask_net import run_mask_net
 from weakpan.stages.relabel import relabel
 from weakpan.stages.report import check_labels
@@ -55,10 +55,11 @@ def _seeds(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     return run_seeds(experiment, ids, _loggers(experiment))
 
 
-def _labels(experiment: Experiment, ids: Sequence[str]) -> Outcome:  # noqa: ARG001
+def _labels(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     """Labels of a round from the network of the round before."""
     index, loggers = _round(experiment), _loggers(experiment)
     from_rank_zero(lambda: _require(experiment, index - 1))
+    from_rank_zero(lambda: verify_sources(experiment, ids, index))
     module, _ = fit_round(experiment, index - 1, loggers)
     return relabel(experiment, module, index, loggers)
 

@@ -83,7 +83,7 @@ def _labels(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     config = experiment.config
     assert isinstance(config, MakeGtConfig)
     if not config.layout.released:
-        verify_sources(experiment, shard_of(ids, *experiment.shares.shard))
+        verify_sources(experiment, shard_of(ids, *experiment.shares.shard), config.round)
     return run_labels(experiment, ids, config.round)
 
 

@@ -13,7 +13,7 @@ from weakpan.config.predict import PredictConfig
 from weakpan.data.folder import ImageFolder
 from weakpan.data.ground_truth import GroundTruth
 from weakpan.data.image_tree import ImageTree
-from weakpan.data.tree_files import FileTemplates
+from weakpan.data.tree_files import FileTemplates, TreeFiles
 from weakpan.parallel.sharing import share
 from weakpan.predict.trained import Trained
 from weakpan.storage.layout import checked_id
@@ -89,6 +89,14 @@ def _open_split(config: PredictConfig, trained: Trained) -> ImageTree:
         )
     files = FileTemplates(**{str(key): str(value) for key, value in dict(data["files"]).items()})
     listed = dict(data["listed"]).get(name)
+    # In the words of this script, which has other keys than those that train.
+    if not any(TreeFiles(root, name).matches(files.image)):
+        raise DataError(
+            f"no image of the data set in {root} is of this split",
+            key="split",
+            found=name,
+            remedy="give another, or data_root=FOLDER if the data set has moved",
+        )
     split = ImageTree(root, name, trained.catalog, files, None if listed is None else tuple(map(str, listed)))
     try:
         split.ids  # noqa: B018  (reads the folder)

@@ -43,24 +43,27 @@ SETTINGS = "predict.settings.json"
 
 
 def check_out(out: Path, lock: Path) -> None:
-    """Make sure that results can go to a folder.
+    """Make sure that results can go to a folder, without making it.
 
     Args:
-        out: the folder.
+        out: the folder; what lies on the way to it need not be there.
         lock: file that may lie there.
 
     Raises:
         RunError: it cannot be written to, or it holds something that no earlier start of predict.py has left.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        first = next((path for path in out.iterdir() if path != lock and not is_temporary(path)), None)
-    except OSError as error:
-        raise RunError(f"out={out}: not a folder that can be written to ({error.strerror}); give another") from error
+    place = out.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise RunError("not a folder that can be written to", key="out", found=out, remedy="give another")
+    if not out.is_dir():
+        return
+    first = next((path for path in out.iterdir() if path != lock and not is_temporary(path)), None)
     if first is not None and not (out / SETTINGS).is_file():
-        raise RunError(f"out={out}: not empty, it holds {first.name}; give a new folder, or delete this one")
-    if not os.access(out, os.W_OK):
-        raise RunError(f"out={out}: not a folder that can be written to; give another")
+        raise RunError(
+            f"not empty, it holds {first.name}", key="out", found=out, remedy="give a new folder, or delete this one"
+        )
 
 
 def predict_record(out: Path, settings: Mapping[str, Any]) -> StageRecord:

@@ -229,7 +229,7 @@ def _callbacks(config: RunConfig, stage: str, fits: bool) -> list[pl.Callback]:
 
 
 def _plugins(config: RunConfig) -> list[Any]:
-    plugins: list[Any] = [WholeCheckpoints(), *config.trainer.get("plugins", [])]
+    plugins: list[Any] = [WholeCheckpoints(), *(config.trainer.get("plugins") or [])]
     if SLURMEnvironment.detect():
         # Lightning would save in the middle of an epoch, where training cannot go on as if nothing had happened, and
         # load that file in the fits of all later stages; the job asks for its place in the queue itself.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from weakpan.stages.build import build_classifier, build_segmenter, check_module_objects
 from weakpan.stages.experiment import Experiment
+from weakpan.stages.settings import SEEDS
+from weakpan.stages.trained_classifier import find_classifier
 from weakpan.tasks.stores import RunStores
 
 
@@ -17,5 +19,7 @@ def check_networks(experiment: Experiment) -> None:
     if experiment.layout.round(0).checkpoint.is_file():
         return
     build_segmenter(config.segmenter, catalog)
+    if config.classifier_from is not None and not experiment.stores.record(SEEDS, {}).is_sealed():
+        find_classifier(experiment, experiment.annotations.grid)
     if experiment.needs_classifier and not experiment.layout.classifier_weights.is_file():
         build_classifier(config.classifier, catalog)

@@ -110,6 +110,7 @@ class Experiment:
             self.config.rounds.from_classifier
             and self.weakly
             and self.config.labels_from is None
+            and self.config.heatmaps_from is None
             and segmenter.get("init") is None
             and classifier.get("encoder") == segmenter.get("encoder")
         )
@@ -186,6 +187,8 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
         _check_images(experiment)
     if config.labels_from is not None and not stores.record("labels", {}).is_sealed():
         _check_given_labels(experiment, Path(config.labels_from))
+    if not stores.record("seeds", {}).is_sealed():
+        _check_given_sources(config)
     return experiment
 
 
@@ -250,6 +253,24 @@ def _check_given_labels(experiment: Experiment, path: Path) -> None:
             f"no labels of image {absent[0]} ({len(absent)} of {len(experiment.weak_ids)} images lack theirs)",
             path=given.path(absent[0]),
             remedy="add them, or take such images out of data.train_list",
+        )
+
+
+def _check_given_sources(config: RunConfig) -> None:
+    """Refuse a classifier or heatmaps of another run that are not there, before the hours that come before them."""
+    if config.classifier_from is not None and not Path(config.classifier_from).is_file():
+        raise DataError(
+            "no such checkpoint",
+            key="classifier_from",
+            found=config.classifier_from,
+            remedy="give RUN/classifier/last.ckpt of a run",
+        )
+    if config.heatmaps_from is not None and not Path(config.heatmaps_from).is_dir():
+        raise DataError(
+            "no such folder",
+            key="heatmaps_from",
+            found=config.heatmaps_from,
+            remedy="give RUN/seeds/heatmaps, which holds ID.npz of each image",
         )
 
 

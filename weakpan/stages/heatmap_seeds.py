@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from weakpan.basics.errors import ConfigError, DataError
 from weakpan.parallel.sharing import Outcome
 from weakpan.seeds.grad_cam_seeds import GradCamSeeds
 from weakpan.seeds.heatmaps import HeatmapFolder
@@ -20,20 +19,10 @@ def run_heatmap_seeds(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     """Make the seeds of all images from the heatmaps of `heatmaps_from`, on all workers, and seal them.
 
     Raises:
-        ConfigError: seeds that are not made from heatmaps.
-        DataError: no such folder, or heatmaps of other crops or tags.
+        DataError: heatmaps of other crops or tags.
     """
     given, source, stores = str(experiment.config.heatmaps_from), experiment.seeds, experiment.stores
-    if not isinstance(source, GradCamSeeds):
-        raise ConfigError("kept heatmaps need a rule", key="heatmaps_from", found=given, remedy="give seeds=cam")
-    if source.keep_heatmaps:
-        raise ConfigError(
-            "heatmaps are either read or made, and seeds.keep_heatmaps=true makes them",
-            key="heatmaps_from",
-            found=given,
-        )
-    if not Path(given).is_dir():
-        raise DataError("no such folder; it holds ID.npz of each image", key="heatmaps_from", found=given)
+    assert isinstance(source, GradCamSeeds), "the configuration is checked"
     task = SeedsFromHeatmaps(
         experiment.annotations,
         HeatmapFolder(Path(given), experiment.catalog),

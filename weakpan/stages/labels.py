@@ -9,6 +9,7 @@ from typing import Any
 
 from weakpan.config.make_gt import MakeGtConfig
 from weakpan.data.formats.released import ReleasedTree
+from weakpan.labels import rule
 from weakpan.labels.store import LabelStore
 from weakpan.labels.trail_store import AuditStore
 from weakpan.parallel.ranks import from_rank_zero
@@ -30,7 +31,8 @@ def label_writer(experiment: Experiment, round_index: int, ids: Sequence[str]) -
     """Writes the labels of a round, with what is asked for beside them."""
     config, stores, source = experiment.config, experiment.stores, experiment.annotations
     audit = None
-    if config.audit:
+    # How labels from elsewhere came about is not known.
+    if config.audit and not (config.labels_from is not None and round_index == 0):
         folder = stores.audit(LABELS, round_index)
         audit = LabelAudit(AuditStore(folder), source.find_image, frozenset(ids[: config.pictures]))
     coco = None
@@ -65,7 +67,7 @@ def run_labels(experiment: Experiment, ids: Sequence[str], round_index: int = 0)
         if round_index > 0 and isinstance(given, ReleasedStores):
             predictions, scores = ReleasedMaps(given.tree, "prediction"), given.tree
         task = MakeLabels(writer, predictions, scores, given.masks, experiment.rules, round_index, given.seeds)
-        record = label_record(experiment, round_index, _inputs(experiment))
+        record = label_record(experiment, round_index, label_inputs(experiment, round_index))
     remedy = "add it" if isinstance(stores, ReleasedStores) else "make it with stage=masks or stage=seeds"
     outcome = run_task(task, record, ids, experiment.shares, remedy=remedy)
     join_labels(experiment, writer, record, ids)
@@ -98,21 +100,33 @@ def join_labels(experiment: Experiment, writer: WriteLabels, record: StageRecord
     from_rank_zero(join)
 
 
-def verify_sources(experiment: Experiment, ids: Sequence[str]) -> None:
+def verify_sources(experiment: Experiment, ids: Sequence[str], round_index: int) -> None:
     """Hold sealed masks and seeds of some images against their checksums, before labels are made from them.
 
     Raises:
         DataError: a file that is missing or was changed; the message names it.
     """
-    stores = experiment.stores
-    for stage, maps in ((MASKS, stores.masks), (SEEDS, stores.seeds)):
-        record = record_of(experiment, stage)
+    if label_record(experiment, round_index).is_sealed():
+        return
+    for stage in _sources(experiment, round_index):
+        record, maps = record_of(experiment, stage), getattr(experiment.stores, stage)
         if record.is_sealed():
-            record.verify(ids, lambda image_id, maps=maps: (maps.path(image_id),))  # type: ignore[misc]
+            remedy = f"delete it and {record.manifest_path}, and stage={stage} makes it again"
+            record.verify(ids, lambda image_id, maps=maps: (maps.path(image_id),), remedy)  # type: ignore[misc]
 
 
-def _inputs(experiment: Experiment) -> dict[str, str]:
-    """Checksums of masks and seeds of a run; files of the released layout are somebody else's."""
+def label_inputs(experiment: Experiment, round_index: int) -> dict[str, str]:
+    """Checksums of the masks and seeds of a run that labels are made from; released files are somebody else's."""
     if isinstance(experiment.stores, ReleasedStores):
         return {}
-    return {stage: digest for stage in (MASKS, SEEDS) if (digest := record_of(experiment, stage).results_digest())}
+    found = {stage: record_of(experiment, stage).results_digest() for stage in _sources(experiment, round_index)}
+    return {stage: digest for stage, digest in found.items() if digest is not None}
+
+
+def _sources(experiment: Experiment, round_index: int) -> list[str]:
+    """Stages whose maps the labels of a round are made from."""
+    if not experiment.needs_seeds and round_index == 0:
+        return []
+    needs = experiment.rules.needs(round_index)
+    of_seeds = experiment.needs_seeds and (round_index == 0 or rule.SEEDS in needs)
+    return [*([MASKS] if rule.MASKS in needs else []), *([SEEDS] if of_seeds else [])]

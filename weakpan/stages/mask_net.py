@@ -66,7 +66,9 @@ def run_mask_net(experiment: Experiment, ids: Sequence[str]) -> None:
     """Train a mask network for a run folder; see `make_mask_net`."""
     record = record_of(experiment, "mask_net")
     record.refuse_others()
-    make_mask_net(experiment.annotations, ids, experiment.config.mask_net, experiment.stores.folder, record.claim)
+    config = experiment.config
+    make_mask_net(experiment.annotations, ids, config.mask_net, experiment.stores.folder, record.claim, config.trainer)
+    record.seal((), lambda _: (), {})
 
 
 def make_mask_net(
@@ -75,6 +77,7 @@ def make_mask_net(
     settings: MaskNetSettings,
     out: Path,
     claim: Callable[[], object] | None = None,
+    trainer: Mapping[str, Any] | None = None,
 ) -> None:
     """Train a mask network on the boxes of all images and write it to `out`/mask_net.pt; one that is there is kept.
 
@@ -124,7 +127,7 @@ def make_mask_net(
             Poly,
             settings.optimizer.encoder_factor,
         )
-        _fit(module, BoxDataModule(data, settings.loaders), settings.steps)
+        _fit(module, BoxDataModule(data, settings.loaders), settings.steps, trainer or {})
     if not all(torch.isfinite(values).all() for values in network.state_dict().values() if values.is_floating_point()):
         raise RunError(
             "the weights grew beyond all bounds",
@@ -147,7 +150,7 @@ def _check_kept(path: Path, learned_from: str) -> None:
         raise RunError(f"{path} is there and cannot be read; delete it, and it is made again ({error})") from error
     if before != learned_from:
         raise RunError(
-            f"{path} learned from other images ({before}; {learned_from} now); give another out, or the images that it "
+            f"{path} learned from other images ({before}; {learned_from} now); give another run, or the images that it "
             "learned from"
         )
 
@@ -200,10 +203,11 @@ def _is_mask_net(path: Path) -> bool:
     return isinstance(content, dict) and content.get("format") == FORMAT
 
 
-def _fit(module: MaskModule, data: BoxDataModule, steps: int) -> None:
+def _fit(module: MaskModule, data: BoxDataModule, steps: int, settings: Mapping[str, Any]) -> None:
     quieten_lightning()
     trainer = pl.Trainer(
-        accelerator="auto",
+        accelerator=settings.get("accelerator", "auto"),
+        precision=settings.get("precision"),
         devices=1,
         max_steps=steps,
         max_epochs=-1,

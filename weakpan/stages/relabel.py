@@ -16,7 +16,7 @@ from weakpan.labels.trail import AuditTrail
 from weakpan.parallel.sharing import Outcome
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
-from weakpan.stages.labels import join_labels, label_record, label_writer
+from weakpan.stages.labels import join_labels, label_inputs, label_record, label_writer
 from weakpan.stages.run_stage import Results, run_stage
 from weakpan.storage.files import content_digest
 from weakpan.training.segmenter_module import SegmenterModule
@@ -31,7 +31,8 @@ def relabel(experiment: Experiment, module: SegmenterModule, next_round: int, lo
     checkpoint = experiment.layout.round(next_round - 1).checkpoint
     ids = experiment.weak_ids
     writer = label_writer(experiment, next_round, ids)
-    record = label_record(experiment, next_round, {"weights": content_digest([checkpoint])})
+    inputs = {"weights": content_digest([checkpoint]), **label_inputs(experiment, next_round)}
+    record = label_record(experiment, next_round, inputs)
     outcome = Outcome()
 
     def write(inp: LabelInput, labels: PseudoLabels, trail: AuditTrail | None) -> None:

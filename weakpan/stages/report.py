@@ -59,7 +59,7 @@ def check_labels(experiment: Experiment, round_index: int) -> list[str]:
             "train the classifier longer (classifier.epochs), start it from weights (classifier.init), or lower "
             "seeds.rule.threshold"
             if round_index == 0
-            else "train longer (rounds.epochs) or lower labels.score_threshold"
+            else "train longer (rounds.epochs) or lower labels.rules.score_threshold.minimum"
         )
         raise RunError(
             f"{experiment.layout.round(round_index).labels}: only {labelled:.2%} of the pixels have a label, at least "

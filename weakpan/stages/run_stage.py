@@ -91,8 +91,8 @@ def run_stage(
     record, name = results.record, results.record.stage
     enter_stage(name)
     from_rank_zero(record.refuse_others)
-    from_rank_zero(lambda: record.forget_other_inputs(ids, results.files))
     part = shard_of(ids, *shares.shard)
+    from_rank_zero(lambda: record.forget_other_inputs(ids, part, results.files))
     start = time.monotonic()
     if from_rank_zero(record.is_sealed):
         if not shares.remake:

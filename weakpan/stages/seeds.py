@@ -202,8 +202,10 @@ def run_seeds(experiment: Experiment, ids: Sequence[str], loggers: list[Logger])
     """
     config, stores, annotations = experiment.config, experiment.stores, experiment.annotations
     weak = annotations.lazily(ids)
-    classifier = find_classifier(experiment, weak.grid) if experiment.seeds.needs_classifier else None
     record = seed_record(experiment)
+    # Finished seeds outlive the weights that made them.
+    needed = experiment.seeds.needs_classifier and (experiment.shares.remake or not record.is_sealed())
+    classifier = find_classifier(experiment, weak.grid) if needed else None
     work = SeedWork(
         source=experiment.seeds,
         place=SeedPlace(stores),

@@ -37,11 +37,15 @@ _FREE = (
     "data.toy",
     "data.workers",
     "segmenter.decoder",
+    "mask_net.loaders",
     # Paths; what the files say is compared instead.
     "data.train_list",
     "data.weak_annotations",
 )
-_OF_TRAINER = ("precision", "gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches")
+_OF_TRAINER = (
+    "precision", "gradient_clip_val", "gradient_clip_algorithm", "accumulate_grad_batches", "limit_train_batches",
+    "overfit_batches", "max_steps", "max_time",
+)  # fmt: skip
 
 
 def _groups(config: RunConfig, stage: str, round_index: int) -> tuple[str, ...]:
@@ -50,6 +54,9 @@ def _groups(config: RunConfig, stage: str, round_index: int) -> tuple[str, ...]:
     of_seeds = ("seed", "data", "seeds", "heatmaps_from", *(("masks",) if seeds.needs_masks else ()))
     if seeds.needs_classifier and config.heatmaps_from is None:
         of_seeds += ("classifier", "classifier_from", "trainer")
+    if stage == LABELS and isinstance(config, MakeGtConfig) and config.layout.released:
+        # Masks, seeds and predictions are files that were given.
+        return ("data", "labels", "labels_from")
     of_labels = (*of_seeds, "masks", "labels", "labels_from")
     of_network = (*of_labels, "supervision", "full_list", "segmenter", "rounds", "classifier", "trainer")
     return {
@@ -109,9 +116,15 @@ def _content_of(path: Path, name: str, experiment: Experiment, stage: str, round
     """Checksum of a file, or what the stage has recorded of it where it is gone: what is made needs it no more."""
     if path.is_file():
         return {name: content_digest([path])}
-    recorded = experiment.stores.record(stage, {}, round_index=round_index).settings_path
-    known = read_settings(recorded) if not path.exists() and recorded.is_file() else {}
-    return {name: known[name]} if name in known else {}
+    if path.exists():
+        return {}
+    # Later stages may have begun when it was gone already.
+    for of_stage, index in ((stage, round_index), (LABELS, 0), (SEEDS, 0)):
+        recorded = experiment.stores.record(of_stage, {}, round_index=index).settings_path
+        known = read_settings(recorded) if recorded.is_file() else {}
+        if name in known:
+            return {name: known[name]}
+    return {}
 
 
 def record_of(

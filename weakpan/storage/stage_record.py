@@ -68,24 +68,28 @@ class StageRecord:
         if self.settings_path.is_file():
             refuse_changed_settings(self.settings_path, read_settings(self.settings_path), self.settings)
 
-    def forget_other_inputs(self, ids: Iterable[str], files: Files) -> None:
+    def forget_other_inputs(self, ids: Iterable[str], part: Iterable[str], files: Files) -> None:
         """Remove results that were made from other inputs, and the record of them.
+
+        Args:
+            ids: of all images.
+            part: of those that this job makes.
+            files: of an image.
 
         Where there are inputs, results without a record are removed, too. Settings do not say it all: a network that
         was removed and trained again with other ranks or on another machine has other weights.
         """
-        if not self.inputs and not self.settings_path.is_file():
+        if not self.settings_path.is_file():
+            # Of the part alone: another job may have begun with the others by now.
+            _remove(part if self.inputs else (), files)
             return
-        if self.settings_path.is_file() and read_manifest(self.settings_path).get("inputs", {}) == dict(self.inputs):
+        if read_manifest(self.settings_path).get("inputs", {}) == dict(self.inputs):
             return
-        if self.settings_path.is_file():
-            log.warning("%s: results of other weights are made anew", self.settings_path.parent)
+        log.warning("%s: results of other weights are made anew", self.settings_path.parent)
         # The record goes first and last comes what it speaks of: an end in between leaves files without a record,
         # which are made anew.
         self.manifest_path.unlink(missing_ok=True)
-        for image_id in ids:
-            for path in files(image_id):
-                path.unlink(missing_ok=True)
+        _remove(ids, files)
         self.settings_path.unlink(missing_ok=True)
 
     def claim(self) -> bool:
@@ -150,15 +154,20 @@ class StageRecord:
         text = json.dumps(read_manifest(self.manifest_path).get("crc32"), sort_keys=True)
         return f"crc32 {zlib.crc32(text.encode()):08x}"
 
-    def verify(self, ids: Iterable[str], files: Files) -> None:
+    def verify(self, ids: Iterable[str], files: Files, remedy: str | None = None) -> None:
         """Hold the files of some images against the manifest, before anything is made from them.
+
+        Args:
+            ids: of the images.
+            files: of an image.
+            remedy: what to do; None where the command at hand makes a file again.
 
         Raises:
             DataError: an image that the manifest lacks, or a file that is missing or was changed since the folder was
                 sealed; the message names it.
         """
         checksums = read_manifest(self.manifest_path).get("crc32", {})
-        remedy = f"delete it and {self.manifest_path}, and the same command makes it again"
+        remedy = remedy or f"delete it and {self.manifest_path}, and the same command makes it again"
         for image_id in ids:
             known = checksums.get(image_id)
             if known is None:
@@ -166,6 +175,12 @@ class StageRecord:
             for path, expected in zip(files(image_id), known, strict=False):
                 if _checksum(path) != expected:
                     raise DataError("missing, or changed since it was sealed", path=path, remedy=remedy)
+
+
+def _remove(ids: Iterable[str], files: Files) -> None:
+    for image_id in ids:
+        for path in files(image_id):
+            path.unlink(missing_ok=True)
 
 
 def _checksum(path: Path) -> int | None:

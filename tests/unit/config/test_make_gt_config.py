@@ -130,6 +130,17 @@ def test_released_predictions_have_no_probabilities():
     assert checked("stage=labels", "layout=released", "round=1").round == 1
 
 
+def test_stages_that_are_about_all_images_have_no_shards():
+    for stage in ("mask_net", "classifier", "segmenter", "scores"):
+        with pytest.raises(ConfigError, match="all images at once"):
+            checked(f"stage={stage}", "shard=0/2")
+
+
+def test_a_mask_network_learns_on_one_device():
+    with pytest.raises(ConfigError, match=r"trainer\.devices=2: .*one device"):
+        checked("stage=mask_net", "trainer.devices=2")
+
+
 @pytest.fixture(scope="module")
 def sound():
     return composed(*ALWAYS, "stage=annotations")

@@ -47,7 +47,7 @@ def test_a_damaged_network_is_not_kept(tmp_path):
 
 
 def test_weights_beyond_all_bounds_are_not_written(tmp_path, monkeypatch):
-    def diverge(module, _data, _steps):
+    def diverge(module, *_):
         with torch.no_grad():
             module.network.thing_head.weight.fill_(torch.nan)
 

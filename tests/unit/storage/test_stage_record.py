@@ -60,7 +60,19 @@ def test_no_seal_without_all_files(tmp_path):
 def test_results_of_other_inputs_are_removed_with_their_record(tmp_path):
     folder = tmp_path / "m"
     made(folder, gap=1)
-    record(folder, gap=1).forget_other_inputs(IDS, files(folder))
+    record(folder, gap=1).forget_other_inputs(IDS, IDS[:1], files(folder))
     assert (folder / "a.png").is_file()
-    record(folder, weights="2", gap=1).forget_other_inputs(IDS, files(folder))
+    record(folder, weights="2", gap=1).forget_other_inputs(IDS, IDS[:1], files(folder))
     assert list(folder.iterdir()) == []
+
+
+def test_results_without_a_record_are_removed_where_this_job_makes_them(tmp_path):
+    """Another job may have begun with the others."""
+    for image_id in IDS:
+        (tmp_path / f"{image_id}.png").write_text("of weights that nobody knows")
+    StageRecord("masks", tmp_path / "settings.json", tmp_path / "manifest.json", {}).forget_other_inputs(
+        IDS, IDS[:1], files(tmp_path)
+    )
+    assert len(list(tmp_path.iterdir())) == len(IDS)
+    record(tmp_path, gap=1).forget_other_inputs(IDS, IDS[:1], files(tmp_path))
+    assert {path.stem for path in tmp_path.iterdir()} == set(IDS[1:])
