@@ -106,7 +106,9 @@ def named(path):
     return [value for value in found if not value.endswith(".log")]  # a file
 
 
-OF_TENSORS = {"weakpan.refinement.bands", "weakpan.refinement.pixel_adaptive"}
+OF_TENSORS = {
+    f"weakpan.refinement.{name}" for name in ("bands", "pixel_adaptive", "seed_mixture", "tag_posterior")
+}
 """Imported by label rules when they are called with tensors: whoever has these has torch."""
 
 

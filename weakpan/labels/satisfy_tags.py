@@ -32,26 +32,12 @@ class SatisfyTags(ProbabilityRule):
     def __call__(self, probabilities: Tensor, context: ProbabilityContext) -> Tensor:
         """The same tensor; over the classes of a pixel it sums to 1, or to 0 where no class is allowed."""
         # Settings are read by processes that do without torch.
-        import torch
-
-        from weakpan.refinement.bands import row_bands, share_among
-        from weakpan.refinement.tag_posterior import cells_inside, tag_multipliers
+        from weakpan.refinement.tag_posterior import satisfy_tags
 
         assert context.allowed is not None
-        size = probabilities.shape[1:]
-        stride = max(1, round(min(size) / self.side))
-        rows, columns = (np.arange(stride // 2, length, stride) for length in size)
-        small = probabilities[:, stride // 2 :: stride, stride // 2 :: stride].flatten(1).T
-        open_to = context.allowed[:, stride // 2 :: stride, stride // 2 :: stride].flatten(1).T
-        required = torch.zeros((len(context.crops), len(small[0])), dtype=torch.bool)
-        is_thing = context.catalog.is_thing
-        for index, tags in enumerate(context.annotation.tags):
-            required[index, [class_id for class_id in tags if not is_thing[class_id]]] = True
-        inside = cells_inside([crop.slices for crop in context.crops], rows, columns).to(small.device)
-        logits = small.clamp_min(1e-8).log()
-        pull = tag_multipliers(logits, open_to, inside, required.to(small.device), self.share)
-        for crop, factors in zip(context.crops, pull.exp(), strict=True):
-            probabilities[(slice(None), *crop.slices)] *= factors[:, None, None]
-        for band in row_bands(probabilities):
-            share_among(context.allowed[:, band], probabilities[:, band])
-        return probabilities
+        is_thing, annotation = context.catalog.is_thing, context.annotation
+        required = np.zeros((len(context.crops), context.catalog.num_classes), bool)
+        for row, tags in zip(required, annotation.tags, strict=True):
+            row[[class_id for class_id in tags if not is_thing[class_id]]] = True
+        areas = [crop.slices for crop in context.crops]
+        return satisfy_tags(probabilities, context.allowed, areas, required, self.share, self.side)

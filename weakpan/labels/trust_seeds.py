@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weakpan.basics.arrays import IGNORE
 from weakpan.basics.settings import between, setting
 from weakpan.labels.rule import SEEDS, ProbabilityContext, ProbabilityRule
 
@@ -31,12 +30,7 @@ class TrustSeeds(ProbabilityRule):
     def __call__(self, probabilities: Tensor, context: ProbabilityContext) -> Tensor:
         """The same tensor, (C, H, W), whose classes sum to what they summed to for pixels of probabilities."""
         # Settings are read by processes that do without torch.
-        import torch
+        from weakpan.refinement.seed_mixture import mix_seeds
 
         assert context.seeds is not None
-        seeds = torch.from_numpy(context.seeds).to(probabilities.device)
-        seeded = seeds != IGNORE
-        weights = self.weight * seeded.to(probabilities.dtype)
-        probabilities.mul_(1 - weights)
-        places = torch.where(seeded, seeds, torch.zeros_like(seeds)).long()[None]
-        return probabilities.scatter_add_(0, places, weights[None])
+        return mix_seeds(probabilities, context.seeds, self.weight)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from weakpan.refinement.bands import row_bands, share_among
 
 IMPOSSIBLE = -1e4
 """Logarithm of a probability that is as good as 0 in any sum; not infinite, so that no gradient is."""
@@ -76,3 +78,39 @@ def tag_multipliers(
 def tilted(logits: Tensor, allowed: Tensor, inside: Tensor, pull: Tensor) -> Tensor:
     """Probabilities with the multipliers of `tag_multipliers`: (n, C), 0 where a class is not allowed."""
     return (logits.masked_fill(~allowed, IMPOSSIBLE) + inside.T @ pull).softmax(dim=1) * allowed
+
+
+def satisfy_tags(
+    probabilities: Tensor,
+    allowed: Tensor,
+    areas: Sequence[tuple[slice, slice]],
+    required: npt.NDArray[np.bool_],
+    share: float,
+    side: int,
+) -> Tensor:
+    """Change probabilities as little as it takes to give every tag its share of its crop.
+
+    Args:
+        probabilities: (C, H, W) float32, 0..1; changed in place.
+        allowed: (C, H, W) bool, candidates.
+        areas: T rectangles, row and column slices.
+        required: (T, C), classes that need their share of a rectangle.
+        share: of the allowed part of the rectangle, 0..1.
+        side: the multipliers are found on every k-th pixel, so that the shorter side has about so many at most.
+
+    Returns:
+        The same tensor; over the classes of a pixel it sums to 1, or to 0 where no class is allowed.
+    """
+    size = probabilities.shape[1:]
+    stride = max(1, round(min(size) / side))
+    some = (slice(None), slice(stride // 2, None, stride), slice(stride // 2, None, stride))
+    rows, columns = (np.arange(stride // 2, length, stride) for length in size)
+    inside = cells_inside(areas, rows, columns).to(probabilities.device)
+    logits = probabilities[some].flatten(1).T.clamp_min(1e-8).log()
+    needed = torch.from_numpy(required).to(probabilities.device)
+    pull = tag_multipliers(logits, allowed[some].flatten(1).T, inside, needed, share)
+    for area, factors in zip(areas, pull.exp(), strict=True):
+        probabilities[(slice(None), *area)] *= factors[:, None, None]
+    for band in row_bands(probabilities):
+        share_among(allowed[:, band], probabilities[:, band])
+    return probabilities

@@ -51,7 +51,7 @@ class SetSeeds(SeedSource):
     images: int = setting(600, at_least(1))
     tag_share: float = setting(0.03, Range("more than 0 and below 1", lambda v: 0 < v < 1))
     balance: float = setting(0.5, between(0, 1))
-    given_up: float = setting(0.8, between(0, 1))
+    given_up: float = setting(0.65, between(0, 1))
     threshold: float = setting(0.5, between(0, 1))
     least_possible: float = setting(0.05, between(0, 1))
     diffusion: DiffusionSettings = field(default_factory=lambda: DiffusionSettings(steps=0))
