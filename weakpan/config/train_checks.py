@@ -9,7 +9,6 @@ from weakpan.config.compose import to_object
 from weakpan.config.data import check_data
 from weakpan.config.modules import check_modules
 from weakpan.config.train import RunConfig, Supervision, TrainConfig
-from weakpan.seeds.grad_cam_seeds import GradCamSeeds
 
 _FIGURES = {
     "val": ("miou", "pq", "sq", "rq", "pq_things", "pq_stuff", "ap", "ap50"),
@@ -70,9 +69,9 @@ def check_run(config: RunConfig) -> None:
 
 def _check_heatmaps(config: RunConfig) -> None:
     given, source = config.heatmaps_from, config.seed_source
-    if not isinstance(source, GradCamSeeds):
+    if not source.reads_heatmaps:
         raise ConfigError("kept heatmaps need a rule", key="heatmaps_from", found=given, remedy="give seeds=cam")
-    if source.keep_heatmaps:
+    if getattr(source, "keep_heatmaps", False):
         raise ConfigError(
             "heatmaps are either read or made, and seeds.keep_heatmaps=true makes them",
             key="heatmaps_from",

@@ -41,6 +41,7 @@ class GradCamSeeds(SeedSource):
     keep_heatmaps: bool = False
 
     needs_classifier: ClassVar[bool] = True
+    reads_heatmaps: ClassVar[bool] = True
     without_effect: ClassVar[tuple[str, ...]] = ("keep_heatmaps",)
     without_effect_on_heatmaps: ClassVar[tuple[str, ...]] = ("keep_heatmaps", "scales", "flip")
 

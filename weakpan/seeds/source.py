@@ -100,12 +100,14 @@ class SeedSource(ABC):
 
     Attributes:
         needs_classifier: whether it asks for the heatmaps of the crop classifier, which is trained first.
+        reads_heatmaps: whether it can be made from heatmaps of a classifier that were kept, too.
         needs_masks: whether it asks for masks in boxes.
         without_effect: names of its settings that change no label map.
         without_effect_on_heatmaps: names of those that change none that is made from kept heatmaps.
     """
 
     needs_classifier: ClassVar[bool] = False
+    reads_heatmaps: ClassVar[bool] = False
     needs_masks: ClassVar[bool] = False
     without_effect: ClassVar[tuple[str, ...]] = ()
     without_effect_on_heatmaps: ClassVar[tuple[str, ...]] = ()
