@@ -106,9 +106,7 @@ def named(path):
     return [value for value in found if not value.endswith(".log")]  # a file
 
 
-OF_TENSORS = {
-    f"weakpan.refinement.{name}" for name in ("bands", "pixel_adaptive", "seed_mixture", "tag_posterior")
-}
+OF_TENSORS = {f"weakpan.refinement.{name}" for name in ("bands", "pixel_adaptive", "seed_mixture", "tag_posterior")}
 """Imported by label rules when they are called with tensors: whoever has these has torch."""
 
 
