@@ -102,6 +102,13 @@ def compare(folder, ids, catalog, kind, overrides, order=None):
     return set(values)
 
 
+def test_rules_that_released_predictions_have_no_input_for_are_named(trees, tmp_path, caplog):
+    folder, _ = trees[KINDS[0]]
+    caplog.set_level("WARNING", "weakpan")
+    assert run_with(settings("workers=1", *common(folder, tmp_path / "out"), "labels=default", "round=1")) == []
+    assert "these rules are left out: candidates, diffusion" in caplog.text
+
+
 @pytest.mark.parametrize(("kind", "name"), [(k, n) for k in KINDS for n in (WITH_MAT if k == "mat" else SETTINGS)])
 def test_cityscapes(trees, tmp_path, kind, name):
     folder, ids = trees[kind]

@@ -121,13 +121,6 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
             found=config.trainer["devices"],
             remedy="give trainer.devices=1",
         )
-    asked = config.label_rules.on_probabilities(config.round) if config.stage is Stage.labels else {}
-    if config.layout.released and asked:
-        raise ConfigError(
-            "asks for probabilities, and predictions of the released layout are label maps",
-            key=f"labels.rules.{min(asked)}",
-            remedy="set it to null, or take labels=published",
-        )
     if config.mat and (Path(config.data.mat).is_absolute() or ".." in Path(config.data.mat).parts):
         raise ConfigError(
             "with mat=true files are written there, so it must stay in the run folder",

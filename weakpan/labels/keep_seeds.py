@@ -30,7 +30,7 @@ class KeepSeeds(MapRule):
     last_round: int = setting(100, at_least(0))
 
     needs = frozenset({SEEDS, TAGS})
-    color = (204, 121, 167)
+    color = (166, 86, 40)
 
     def applies_in(self, round_index: int) -> bool:
         """Not in round 0, which begins with the seeds."""

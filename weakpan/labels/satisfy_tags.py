@@ -27,7 +27,7 @@ class SatisfyTags(ProbabilityRule):
     side: int = setting(90, at_least(8))
 
     needs = frozenset({CANDIDATES, TAGS})
-    color = (213, 94, 0)
+    color = (127, 0, 255)
 
     def __call__(self, probabilities: Tensor, context: ProbabilityContext) -> Tensor:
         """The same tensor; over the classes of a pixel it sums to 1, or to 0 where no class is allowed."""

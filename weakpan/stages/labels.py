@@ -66,6 +66,9 @@ def run_labels(experiment: Experiment, ids: Sequence[str], round_index: int = 0)
         predictions = given.seeds
         if round_index > 0 and isinstance(given, ReleasedStores):
             predictions, scores = ReleasedMaps(given.tree, "prediction"), given.tree
+            left_out = ", ".join(experiment.rules.on_probabilities(round_index))
+            if left_out:
+                log.warning("predictions of the released layout are label maps: these rules are left out: %s", left_out)
         task = MakeLabels(writer, predictions, scores, given.masks, experiment.rules, round_index, given.seeds)
         record = label_record(experiment, round_index, label_inputs(experiment, round_index))
     remedy = "add it" if isinstance(stores, ReleasedStores) else "make it with stage=masks or stage=seeds"

@@ -122,14 +122,6 @@ REFUSED = {
 }
 
 
-def test_released_predictions_have_no_probabilities():
-    given = ("stage=labels", "layout=released", "labels=default")
-    with pytest.raises(ConfigError, match=r"labels\.rules\.candidates: asks for probabilities.*labels=published"):
-        checked(*given, "round=1")
-    assert checked(*given, "round=0").round == 0
-    assert checked("stage=labels", "layout=released", "round=1").round == 1
-
-
 def test_stages_that_are_about_all_images_have_no_shards():
     for stage in ("mask_net", "classifier", "segmenter", "scores"):
         with pytest.raises(ConfigError, match="all images at once"):
