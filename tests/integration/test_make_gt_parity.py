@@ -103,7 +103,7 @@ def compare(folder, ids, catalog, kind, overrides, order=None):
 
 
 def test_rules_that_released_predictions_have_no_input_for_are_named(trees, tmp_path, caplog):
-    folder, _ = trees[KINDS[0]]
+    folder, _ = trees[next(iter(KINDS))]
     caplog.set_level("WARNING", "weakpan")
     assert run_with(settings("workers=1", *common(folder, tmp_path / "out"), "labels=default", "round=1")) == []
     assert "these rules are left out: candidates, diffusion" in caplog.text
