@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _CELLS_FOR_DIRECTIONS = 20_000
 """Cells whose features decide which directions are kept."""
 
-_IMAGES_FOR_DIRECTIONS = 64
+_IMAGES_FOR_DIRECTIONS = 200
 
 _SHARE_UPDATE = 0.05
 """How much of the running class shares a step replaces."""
