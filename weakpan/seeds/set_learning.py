@@ -136,6 +136,8 @@ def make_set_seeds(settings: SetSeeds, job: SeedJob) -> None:
 
 def _learn(settings: SetSeeds, job: SeedJob, device: torch.device) -> tuple[list[dict[str, Tensor]], list[int]]:
     """The reductions and both classifiers as state dicts on the CPU, and the classes that the second is asked for."""
+    if settings.init is None:
+        log.warning("seeds.init=None: features of random weights tell little; give weights, or take seeds=cam")
     torch.manual_seed(job.seed)
     rng = np.random.default_rng(job.seed)
     features = CellFeatures(settings.encoder, settings.init, settings.cell, settings.channels).to(device)

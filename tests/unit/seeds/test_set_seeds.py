@@ -113,10 +113,11 @@ def test_the_same_seed_gives_the_same_maps_for_any_part_of_the_images(learned):
         np.testing.assert_array_equal(labels, written[name])
 
 
-def test_a_high_threshold_labels_less():
+def test_a_high_threshold_labels_less(caplog):
     few, _, _ = made(SetSeeds(encoder="test_resnet", side=96, cell=4, steps=20, images=5, threshold=0.99), todo=["i0"])
     many, _, _ = made(SetSeeds(encoder="test_resnet", side=96, cell=4, steps=20, images=5, threshold=0.0), todo=["i0"])
     assert (few["i0"] == 255).mean() > (many["i0"] == 255).mean()
+    assert "features of random weights tell little" in caplog.text
 
 
 def test_unsatisfied_tags_are_counted_by_class():
