@@ -82,7 +82,7 @@ def run_before_rounds(experiment: Experiment, loggers: list[Logger]) -> dict[str
         `masks` and `classifier`, figures of these stages for metrics.json; None of those that the run does without.
     """
     figures: dict[str, Any] = {"masks": None, "classifier": None}
-    if not experiment.weakly:
+    if not experiment.config.weakly:
         return figures
     run_annotations(experiment, experiment.train.ids)
     if experiment.needs_masks_up_to(experiment.config.rounds.n - 1):
@@ -90,7 +90,7 @@ def run_before_rounds(experiment: Experiment, loggers: list[Logger]) -> dict[str
         figures["masks"] = masks_summary(experiment)
         audit_where_possible(experiment, MASKS, experiment.weak_ids)
     figures["classifier"] = run_classifier(experiment, loggers)
-    if experiment.needs_seeds:
+    if experiment.config.needs_seeds:
         make_seeds(experiment, experiment.train.ids, loggers)
         audit_where_possible(experiment, SEEDS, experiment.train.ids)
     run_labels(experiment, experiment.weak_ids)
@@ -111,7 +111,7 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
         The record of the round, as in metrics.json.
     """
     config = experiment.config
-    more_to_come = experiment.weakly and index + 1 < config.rounds.n
+    more_to_come = experiment.config.weakly and index + 1 < config.rounds.n
     stage = record_of(experiment, SEGMENTER, index)
     from_rank_zero(stage.refuse_others)
     quality, found = None, []
@@ -123,7 +123,7 @@ def run_round(experiment: Experiment, index: int, loggers: list[Logger], warning
             module, _ = fit_round(experiment, index, loggers)
             relabel(experiment, module, index + 1, loggers)
         return record
-    if experiment.weakly:
+    if experiment.config.weakly:
         found = check_labels(experiment, index)
         quality = score_labels(experiment, index)
     clock = [time.monotonic()]

@@ -35,6 +35,13 @@ def test_a_run_begins_with_labels_of_another_and_relabels(finished_run, city, tm
     assert any("with whatever stands behind them" in line for line in metrics["supervision_used"])
     with pytest.raises(RunError, match="labels_from"):
         refuse_other_inputs(tiny_experiment(folder, city, f"labels_from={finished_run[0] / 'round_00/labels'}"))
+    # What given labels make superfluous does not bind the run; what makes those of round 1 does.
+    refuse_other_inputs(
+        tiny_experiment(folder, city, f"labels_from={given}", "classifier.epochs=7", "seeds.flip=false")
+    )
+    other = tiny_experiment(folder, city, f"labels_from={given}", "labels.rules.low_iou_fill.threshold=0.7")
+    with pytest.raises(RunError, match=r"round_01/labels was .*labels\.rules\.low_iou_fill\.threshold"):
+        refuse_other_inputs(other)
 
 
 @pytest.mark.parametrize("form", ["released", "coco"])

@@ -178,7 +178,7 @@ def test_the_plan_speaks_of_what_is_left(copy, city, caplog):
     (copy / "seeds/manifest.json").unlink()
     caplog.clear()
     print_plan(tiny_experiment(copy, city, "rounds.n=3"))
-    for part in ("  seeds\n", "2 rounds are finished; up to 1 rounds of 1 epochs, scores on 2 images"):
+    for part in ("  seeds\n", "2 rounds finished; up to 1 round of 1 epoch, scores on 2 images"):
         assert part in caplog.text
 
 

@@ -139,7 +139,7 @@ def test_no_classifier_is_trained_where_nothing_needs_it(tmp_path, city):
     config = tiny_config(tmp_path / "run", city, "rounds.from_classifier=false")
     config.seeds = {"_target_": "tests.extension.seeds.OnlyCandidate"}
     experiment = prepare(config, tmp_path / "run")
-    assert not experiment.needs_classifier
+    assert not experiment.config.needs_classifier
     assert run_classifier(experiment, []) is None
     assert not (tmp_path / "run/classifier").exists()
 

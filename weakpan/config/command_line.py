@@ -101,7 +101,8 @@ def _no_option(error: MissingConfigException, missing: str) -> ConfigError:
     if not group:
         return ConfigError(f"--config-name={missing}: no such configuration")
     options = list(error.options or _options_on_disk(error, group))
-    listed = f"; {nearest(option, options)} (there are {', '.join(options)})" if options else ""
+    told, listed = nearest(option, options), f"there are {', '.join(options)}"
+    listed = "" if not options else f"; {told}" if told == listed else f"; {told} ({listed})"
     remedy = "`uv sync --group sweeps` installs launchers and sweepers" if group.startswith("hydra/") else None
     return ConfigError(f"no such option{listed}", key=group, found=option, remedy=remedy)
 

@@ -35,6 +35,10 @@ class OnError(Enum):
     skip = "skip"
 
 
+TOY = "toy_city"
+"""Name of the data set that is generated."""
+
+
 @dataclass
 class GridConfig:
     """Crop of the tag grid, pixels of the image."""
@@ -91,6 +95,14 @@ def check_data(data: DataConfig) -> None:
     Raises:
         ConfigError: with the full key.
     """
+    if data.toy is not None and data.name != TOY:
+        # Scenes would be drawn into a folder that is meant to hold somebody's data.
+        raise ConfigError(
+            f"scenes are generated for data={TOY} alone, not for {data.name}",
+            key="data.toy",
+            found="{...}",
+            remedy="give data.toy=null, and leave out debug=fast, which generates scenes",
+        )
     templates: dict[str, tuple[str, tuple[str, ...]]] = {"data.mat": (data.mat, ("split", "id"))}
     for name, text in vars(data.files).items():
         templates[f"data.files.{name}"] = text, ("split", "group", "id")

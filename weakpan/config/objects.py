@@ -8,8 +8,10 @@ A node is a mapping with `_target_`, the arguments of that class or function, an
 from __future__ import annotations
 
 import inspect
+import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, fields, is_dataclass, make_dataclass
+from difflib import get_close_matches
 from functools import lru_cache, partial
 from typing import Any, TypeVar, get_type_hints
 
@@ -97,7 +99,9 @@ def _check_names(
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         for name in arguments:
             if name not in named:
-                raise ConfigError(f"no such key; {nearest(name, named)}", key=f"{place}.{name}")
+                # Left from what the group has by itself, where the class is somebody's.
+                owner = "" if str(node[TARGET]).startswith("weakpan.") else f" of {node[TARGET]}"
+                raise ConfigError(f"no such key{owner}; {nearest(name, named)}", key=f"{place}.{name}")
     if given == _ANYTHING or node.get("_partial_") or "_args_" in node:
         return
     needed = [p.name for p in parameters if p.default is p.empty and p.name in named]
@@ -171,9 +175,18 @@ def _holds_nodes(value: object) -> bool:
 def locate(name: str, place: str) -> Any:
     """The class or function of a dotted name; raises ConfigError, with the place, where there is none."""
     try:
-        return hydra.utils.get_object(name)
+        # As Hydra's `get_object`, which also writes what is wrong to the log.
+        return pkgutil.resolve_name(name)
     except Exception as error:  # whatever the import of somebody's module raises
-        raise ConfigError(f"cannot be imported ({_cause_of(error)})", key=place, found=name) from error
+        remedy = _like(name, error) if isinstance(error, AttributeError) else None
+        raise ConfigError(f"cannot be imported ({_cause_of(error)})", key=place, found=name, remedy=remedy) from error
+
+
+def _like(name: str, error: AttributeError) -> str | None:
+    """`did you mean NAME?` where a class or function of a like name is there."""
+    known = [other for other in dir(error.obj) if callable(getattr(error.obj, other, None))]
+    like = get_close_matches(str(error.name), known, n=1)
+    return f"did you mean {name.removesuffix(str(error.name))}{like[0]}?" if like else None
 
 
 def build(expected: type[Object], node: Mapping[str, Any], place: str, **given: Any) -> Object:

@@ -130,6 +130,36 @@ class RunConfig:
         return build_rules(self.labels)
 
     @property
+    def weakly(self) -> bool:
+        """Whether boxes and tags are used."""
+        return self.supervision is not Supervision.full
+
+    @property
+    def needs_seeds(self) -> bool:
+        """Whether labels of round 0 are made here."""
+        return self.weakly and self.labels_from is None
+
+    @property
+    def starts_from_classifier(self) -> bool:
+        """Whether the first round begins with the encoder of the crop classifier."""
+        classifier, segmenter = self.classifier["network"], self.segmenter["network"]
+        return (
+            self.rounds.from_classifier
+            and self.weakly
+            and self.labels_from is None
+            and self.heatmaps_from is None
+            and segmenter.get("init") is None
+            and classifier.get("encoder") == segmenter.get("encoder")
+        )
+
+    @property
+    def needs_classifier(self) -> bool:
+        """Whether a crop classifier is trained here: for seeds, or for the encoder that the segmenter begins with."""
+        for_seeds = self.seed_source.needs_classifier and self.heatmaps_from is None
+        wanted = self.needs_seeds and (for_seeds or self.starts_from_classifier)
+        return wanted and self.classifier_from is None
+
+    @property
     def processes(self) -> int:
         """Number of worker processes."""
         return self.workers or available_cores()

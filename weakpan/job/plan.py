@@ -33,7 +33,7 @@ def _before_rounds(experiment: Experiment) -> Iterator[str]:
     layout, config = experiment.layout, experiment.config
     names = {
         MASKS: "masks in boxes",
-        CLASSIFIER: f"classifier, {config.classifier['epochs']} epochs",
+        CLASSIFIER: f"classifier, {_number(config.classifier['epochs'], 'epoch')}",
         SEEDS: "seeds",
         LABELS: "labels of round 0",
     }
@@ -48,9 +48,14 @@ def _rounds(experiment: Experiment) -> str:
     rounds, done = experiment.config.rounds, len(experiment.layout.rounds())
     validation = len(experiment.val.ids) if experiment.val else 0
     left = max(0, rounds.n - done)
-    finished = f"{done} rounds are finished; " if done else ""
-    new_labels = ", new labels after each but the last" if experiment.weakly else ""
-    epochs = f"{rounds.epochs_of(0)} epochs" if done == 0 else f"{rounds.epochs} epochs"
+    finished = f"{_number(done, 'round')} finished; " if done else ""
+    new_labels = ", new labels after each but the last" if experiment.config.weakly else ""
+    epochs = _number(rounds.epochs_of(done), "epoch")
     if done == 0 and left > 1 and rounds.epochs_of(0) != rounds.epochs:
         epochs += f" and then {rounds.epochs}"
-    return f"{finished}up to {left} rounds of {epochs}, scores on {validation} images{new_labels}; report"
+    scores = f"scores on {_number(validation, 'image')}"
+    return f"{finished}up to {_number(left, 'round')} of {epochs}, {scores}{new_labels}; report"
+
+
+def _number(value: int, name: str) -> str:
+    return f"{value} {name}{'' if value == 1 else 's'}"

@@ -66,7 +66,7 @@ def _labels(experiment: Experiment, ids: Sequence[str]) -> Outcome:
 
 def _segmenter(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     index, loggers = _round(experiment), _loggers(experiment)
-    if experiment.weakly and not from_rank_zero(experiment.layout.round(index).checkpoint.is_file):
+    if experiment.config.weakly and not from_rank_zero(experiment.layout.round(index).checkpoint.is_file):
         from_rank_zero(lambda: _require_labels(experiment, index))
         check_labels(experiment, index)
     fit_round(experiment, index, loggers)

@@ -107,6 +107,6 @@ def image_ids(experiment: Experiment) -> tuple[str, ...]:
             return tuple(experiment.train.only_ids)
         with_images = config.stage in (Stage.mask_net, Stage.masks, Stage.seeds)
         return experiment.train.ids if with_images else experiment.annotations.ids()
-    if not experiment.weakly and config.stage not in (Stage.segmenter, Stage.scores):
+    if not experiment.config.weakly and config.stage not in (Stage.segmenter, Stage.scores):
         raise ConfigError("full supervision has no such stage", key="stage", found=config.stage.value)
     return experiment.weak_ids if config.stage in (Stage.masks, Stage.labels) else experiment.train.ids

@@ -74,7 +74,7 @@ _ROUND_GROUPS: tuple[tuple[str, tuple[Column, ...]], ...] = (
             ("labels", "miou", "mIoU", percent),
             ("labels", "pq", "PQ", percent),
             ("labels", "boxes", "boxes", count),
-            ("labels", "boxes_without_mask", "without mask", count),
+            ("labels", "boxes_without_mask", "without a pixel", count),
         ),
     ),
     (
@@ -154,14 +154,15 @@ def headlines(rounds: Sequence[Metrics]) -> list[tuple[str, list[tuple[str, str]
     """The last and the best round, each as a title and pairs of a name and a value.
 
     The best round is the one with the highest PQ on val or, where no round has a PQ, the highest mIoU; the earliest
-    of equals. Without either there is no best round.
+    of equals. Without either, or where none is above 0, there is no best round.
     """
     if not rounds:
         return []
     found = [_headline("Last round", rounds[-1])]
     for key, name in (("pq", "PQ"), ("miou", "mIoU")):
         scored = [(value, r) for r in rounds if (value := number(_part(r, "val").get(key))) is not None]
-        if scored:
+        # Where all is 0, none is the best.
+        if scored and max(value for value, _ in scored) > 0:
             best = max(scored, key=lambda pair: pair[0])[1]
             found.append(_headline(f"Best round by {name} on val", best))
             break

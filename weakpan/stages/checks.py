@@ -21,5 +21,5 @@ def check_networks(experiment: Experiment) -> None:
     build_segmenter(config.segmenter, catalog)
     if config.classifier_from is not None and not experiment.stores.record(SEEDS, {}).is_sealed():
         find_classifier(experiment, experiment.annotations.grid)
-    if experiment.needs_classifier and not experiment.layout.classifier_weights.is_file():
+    if experiment.config.needs_classifier and not experiment.layout.classifier_weights.is_file():
         build_classifier(config.classifier, catalog)

@@ -33,7 +33,7 @@ def run_classifier(experiment: Experiment, loggers: list[Logger]) -> dict[str, A
         `epochs`, `loss` (last epoch's), `average_precision` (by class, on the crops of the validation split; None
         without one) and `seconds`, as in metrics.json; None where nothing in this run needs a classifier.
     """
-    if not experiment.needs_classifier:
+    if not experiment.config.needs_classifier:
         return None
     config, record = experiment.config, record_of(experiment, CLASSIFIER)
     from_rank_zero(record.refuse_others)

@@ -69,11 +69,6 @@ class Experiment:
         return self.stores.layout
 
     @property
-    def weakly(self) -> bool:
-        """Whether boxes and tags are used."""
-        return self.config.supervision is not Supervision.full
-
-    @property
     def annotations(self) -> AnnotationSource:
         """Boxes and tags: of the run folder's own file once it is there, else of what the configuration names."""
         data, given = self.config.data, self.config.data.weak_annotations
@@ -84,7 +79,7 @@ class Experiment:
     @cached_property
     def weak(self) -> WeakAnnotations:
         """Boxes and tags of all images of a run, once the stage `annotations` is done."""
-        if not self.weakly:
+        if not self.config.weakly:
             raise AssertionError("full supervision has no weak annotations; its stages must not ask for them")
         return self.annotations.whole
 
@@ -102,42 +97,17 @@ class Experiment:
         """Pseudo labels of a round of a run."""
         return LabelStore(self.layout.round(round_index).labels)
 
-    @property
-    def starts_from_classifier(self) -> bool:
-        """Whether the first round begins with the encoder of the crop classifier."""
-        classifier, segmenter = self.config.classifier["network"], self.config.segmenter["network"]
-        return (
-            self.config.rounds.from_classifier
-            and self.weakly
-            and self.config.labels_from is None
-            and self.config.heatmaps_from is None
-            and segmenter.get("init") is None
-            and classifier.get("encoder") == segmenter.get("encoder")
-        )
-
-    @property
-    def needs_seeds(self) -> bool:
-        """Whether labels of round 0 are made here."""
-        return self.weakly and self.config.labels_from is None
-
     def seed_map(self, image_id: str) -> SemanticMap:
         """(H, W) uint8 train ids, 255 unlabelled: the seeds of a run, or the given labels that it began with."""
-        return self.stores.seeds.read(image_id) if self.needs_seeds else self.labels(0).read(image_id).semantic
-
-    @property
-    def needs_classifier(self) -> bool:
-        """Whether a crop classifier is trained here: for seeds, or for the encoder that the segmenter begins with."""
-        for_seeds = self.seeds.needs_classifier and self.config.heatmaps_from is None
-        wanted = self.needs_seeds and (for_seeds or self.starts_from_classifier)
-        return wanted and self.config.classifier_from is None
+        return self.stores.seeds.read(image_id) if self.config.needs_seeds else self.labels(0).read(image_id).semantic
 
     def needed_before_rounds(self, last_round: int) -> dict[str, bool]:
         """Whether a run that ends with a round needs each of the stages that its labels are made from."""
         return {
             "masks": self.needs_masks_up_to(last_round),
-            "classifier": self.needs_classifier,
-            "seeds": self.needs_seeds,
-            "labels": self.weakly,
+            "classifier": self.config.needs_classifier,
+            "seeds": self.config.needs_seeds,
+            "labels": self.config.weakly,
         }
 
     @property
@@ -148,9 +118,9 @@ class Experiment:
 
     def needs_masks_up_to(self, round_index: int) -> bool:
         """Whether masks in boxes are read by a stage up to the labels of a round."""
-        rules = range(0 if self.needs_seeds else 1, round_index + 1)
+        rules = range(0 if self.config.needs_seeds else 1, round_index + 1)
         of_labels = any(MASKS in self.rules.needs(index) for index in rules)
-        return self.weakly and (of_labels or (self.needs_seeds and self.seeds.needs_masks))
+        return self.config.weakly and (of_labels or (self.config.needs_seeds and self.seeds.needs_masks))
 
 
 def prepare(config: RunConfig, run_folder: Path) -> Experiment:
@@ -223,7 +193,7 @@ def _check_images(experiment: Experiment) -> None:
     for split in (train, val) if val else (train,):
         for image_id in split.ids:
             split.image_size(image_id)
-    if experiment.weakly and experiment.annotations.file is not None:
+    if experiment.config.weakly and experiment.annotations.file is not None:
         check_annotations(experiment.annotations.whole, train)
     if not experiment.layout.round(0).checkpoint.is_file():
         _check_truth(experiment)

@@ -128,8 +128,8 @@ def label_inputs(experiment: Experiment, round_index: int) -> dict[str, str]:
 
 def _sources(experiment: Experiment, round_index: int) -> list[str]:
     """Stages whose maps the labels of a round are made from."""
-    if not experiment.needs_seeds and round_index == 0:
+    if not experiment.config.needs_seeds and round_index == 0:
         return []
     needs = experiment.rules.needs(round_index)
-    of_seeds = experiment.needs_seeds and (round_index == 0 or rule.SEEDS in needs)
+    of_seeds = experiment.config.needs_seeds and (round_index == 0 or rule.SEEDS in needs)
     return [*([MASKS] if rule.MASKS in needs else []), *([SEEDS] if of_seeds else [])]

@@ -146,7 +146,7 @@ def finished_results(experiment: Experiment) -> dict[str, Any] | None:
     made = [layout.report, layout.round(len(rounds) - 1).checkpoint, *(layout.round(r).manifest for r in rounds)]
     needed = experiment.needed_before_rounds(len(rounds) - 1)
     made += [layout.stage(stage) / "manifest.json" for stage, is_needed in needed.items() if is_needed]
-    if experiment.weakly:
+    if experiment.config.weakly:
         made += [layout.weak_annotations, *(layout.stage(LABELS, index) / "manifest.json" for index in rounds)]
     if not same or not all(path.is_file() for path in made):
         return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from weakpan.basics.errors import DataError
+from weakpan.masks.result import Fallback
 from weakpan.parallel.ranks import (
     enter_stage,
     from_rank_zero,
@@ -28,6 +29,9 @@ from weakpan.storage.stage_record import Files, StageRecord
 from weakpan.tasks.task import ImageTask, Recorded
 
 log = logging.getLogger(__name__)
+
+_UNSAID = ("images", str(Fallback.NOT_NEEDED))
+"""Counts that a summary leaves out: said already, or of no interest."""
 
 Work = Callable[[Sequence[str]], Outcome]
 """Makes the results of some images, the same ones on every rank, each on one of them; writes begin with a claim."""
@@ -171,7 +175,7 @@ def _together(outcome: Outcome) -> Outcome:
 
 
 def _say(name: str, outcome: Outcome) -> None:
-    counts = ", ".join(f"{value} {key}" for key, value in sorted(outcome.counts.items()) if key != "images")
+    counts = ", ".join(f"{value} {key}" for key, value in sorted(outcome.counts.items()) if key not in _UNSAID)
     failed = f", {len(outcome.failures)} could not be done" if outcome.failures else ""
     log.info(
         "%s: %d images made in %s s, %d were there%s%s",

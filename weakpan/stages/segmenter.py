@@ -52,7 +52,7 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
     module = build_segmenter(config.segmenter, experiment.catalog, with_init=not warm and not done)
     if done:
         return module, load_weights(module, layout.checkpoint, SEGMENTER).figures.get("loss")
-    if round_index == 0 and experiment.starts_from_classifier and shares_encoder(config):
+    if round_index == 0 and experiment.config.starts_from_classifier and shares_encoder(config):
         adopt_encoder(module, experiment.classifier_weights)
     if warm:
         load_weights(module, experiment.layout.round(round_index - 1).checkpoint, SEGMENTER)
@@ -62,7 +62,7 @@ def fit_round(experiment: Experiment, round_index: int, loggers: list[Logger]) -
     views = TrainingViews(
         experiment.train,
         RoundLabels(experiment, experiment.labels(round_index)),
-        experiment.weak if experiment.weakly else None,
+        experiment.weak if experiment.config.weakly else None,
         experiment.full_ids,
         crops,
         seed,

@@ -49,24 +49,34 @@ _OF_TRAINER = (
 
 
 def _groups(config: RunConfig, stage: str, round_index: int) -> tuple[str, ...]:
-    """Groups and keys of the configuration that the results of a stage depend on."""
-    seeds = config.seed_source
-    of_seeds = ("seed", "data", "seeds", "heatmaps_from", *(("masks",) if seeds.needs_masks else ()))
-    if seeds.needs_classifier and config.heatmaps_from is None:
-        of_seeds += ("classifier", "classifier_from", "trainer")
+    """Groups and keys of the configuration that the results of a stage depend on.
+
+    What a run does not use binds nothing: where labels were given or are ground truth, neither seeds nor the settings
+    of what makes them.
+    """
     if stage == LABELS and isinstance(config, MakeGtConfig) and config.layout.released:
         # Masks, seeds and predictions are files that were given.
         return ("data", "labels", "labels_from")
-    of_labels = (*of_seeds, "masks", "labels", "labels_from")
-    of_network = (*of_labels, "supervision", "full_list", "segmenter", "rounds", "classifier", "trainer")
+    seeds = config.seed_source
+    classifier = ("seed", "data", "classifier", "trainer")
+    of_seeds = ("seed", "data", "seeds", "heatmaps_from", *(("masks",) if seeds.needs_masks else ()))
+    if seeds.needs_classifier and config.heatmaps_from is None:
+        of_seeds += (*classifier, "classifier_from")
+    first_labels = ("data", "labels_from", *((*of_seeds, "masks", "labels") if config.needs_seeds else ()))
+    network: tuple[str, ...] = ("seed", "data", "supervision", "full_list", "segmenter", "rounds", "trainer")
+    if config.starts_from_classifier:
+        network += (*classifier, "classifier_from")
+    if config.weakly:
+        network += first_labels
+    later_labels = (*network, "masks", "labels")
     return {
         ANNOTATIONS: ("data",),
         "mask_net": ("data", "mask_net"),
         MASKS: ("data", "masks"),
-        CLASSIFIER: ("seed", "data", "classifier", "trainer"),
+        CLASSIFIER: classifier,
         SEEDS: of_seeds,
-        LABELS: of_network if round_index else of_labels,
-        SEGMENTER: of_network,
+        LABELS: later_labels if round_index else first_labels,
+        SEGMENTER: later_labels if round_index and config.weakly else network,
     }[stage]
 
 

@@ -14,7 +14,7 @@ from weakpan.stages.experiment import Experiment
 def supervision_used(experiment: Experiment) -> list[str]:
     """What the model of a run has been told about its training images, for the report and its checkpoints."""
     config = experiment.config
-    weights = "the crop classifier's" if experiment.starts_from_classifier else _init(config.segmenter)
+    weights = "the crop classifier's" if experiment.config.starts_from_classifier else _init(config.segmenter)
     init = [f"initial weights of the segmenter's encoder: {weights}"]
     if config.supervision is Supervision.full:
         return [f"pixel masks of all {len(experiment.train.ids)} training images", *init]
@@ -33,7 +33,7 @@ def supervision_used(experiment: Experiment) -> list[str]:
         used.append(experiment.seeds.supervision)
     if experiment.full_ids:
         used.append(f"pixel masks of {len(experiment.full_ids)} further training images")
-    if experiment.needs_classifier:
+    if experiment.config.needs_classifier:
         init.append(f"initial weights of the classifier: {_init(config.classifier)}")
     return [*used, *init]
 

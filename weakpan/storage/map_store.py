@@ -25,6 +25,8 @@ from weakpan.storage.layout import checked_id
 
 FORMAT = "weakpan-maps"
 VERSION = 1
+MOST_NAMED = 3
+"""Settings that a refusal names."""
 
 
 class MapStore:
@@ -99,20 +101,26 @@ def refuse_changed_settings(path: Path, sealed: Mapping[str, Any], settings: Map
     """Compare the settings of a sealed stage with those of this run.
 
     Raises:
-        RunError: they differ; the message names the keys with both values.
+        RunError: they differ; the message names the first keys with both values, `null` for none.
     """
     plain = json.loads(json.dumps(dict(settings)))
-    keys = sorted(set(sealed) | set(plain))
-    # Null is what a key stands for before somebody sets it; those that one version of weakpan lacks are told apart.
-    changed = [key for key in keys if sealed.get(key) != plain.get(key)]
+    # Null is what a key stands for before somebody sets it.
+    changed = {key for key in sealed.keys() | plain.keys() if sealed.get(key) != plain.get(key)}
     if not changed:
         return
-    named = "; ".join(f"{key}: {_value(sealed, key)} then, {_value(plain, key)} now" for key in changed[:6])
+    # Of an object that is another one, its settings tell nothing more; what both have tells most.
+    others = tuple(key.removesuffix("_target_") for key in changed if key.endswith("._target_"))
+    telling = [key for key in changed if key.endswith("._target_") or not key.startswith(others)]
+    telling.sort(key=lambda key: (key not in sealed or key not in plain, key))
+    named = [f"{key}: {_value(sealed, key)} then, {_value(plain, key)} now" for key in telling[:MOST_NAMED]]
+    more = f"; {len(telling) - MOST_NAMED} more" if len(telling) > MOST_NAMED else ""
     remedy = "use a new folder, or give the settings that it was made with"
-    if any(key not in sealed or key not in plain for key in changed):
-        remedy += "; where a setting is not known to this version, or was not to that one, only that version goes on"
-    raise RunError(f"{path.parent} was made with other settings ({named}); {remedy}")
+    if any(key not in sealed or key not in plain for key in telling[:MOST_NAMED]):
+        remedy += "; a setting that is absent is not used there, or not known to that version of weakpan"
+    raise RunError(f"{path.parent} was made with other settings ({'; '.join(named)}{more}); {remedy}")
 
 
 def _value(settings: Mapping[str, Any], key: str) -> str:
-    return repr(settings[key]) if key in settings else "not known"
+    if key not in settings:
+        return "absent"
+    return "null" if settings[key] is None else repr(settings[key])

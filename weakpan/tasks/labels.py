@@ -59,12 +59,9 @@ class WriteLabels:
         if self.coco is not None:
             self.coco.write(image_id, labels, self.annotations.catalog)
         self.labels.write(image_id, labels)
-        return Counter(
-            images=1,
-            pixels=labels.semantic.size,
-            labelled=int(cv2.countNonZero(labels.semantic ^ 255)),
-            boxes=sum(box.kind is BoxKind.INSTANCE for box in inp.annotation.boxes),
-        )
+        boxes = sum(box.kind is BoxKind.INSTANCE for box in inp.annotation.boxes)
+        labelled = int(cv2.countNonZero(labels.semantic ^ 255))
+        return Counter({"images": 1, "boxes": boxes, "pixels": labels.semantic.size, "pixels labelled": labelled})
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class SeedsFromHeatmaps:
         labels, source = made
         self.maps.write(image_id, labels)
         self.sources.write(image_id, source)
-        return Counter(images=1, pixels=labels.size, labelled=int(np.count_nonzero(labels != IGNORE)))
+        return Counter({"images": 1, "pixels": labels.size, "pixels labelled": int(np.count_nonzero(labels != IGNORE))})
 
     def _same_crops(self, image_id: str, kept: CamHeatmaps) -> None:
         grid = self.annotations.grid

@@ -12,6 +12,7 @@ number and its size. `weakpan.basics.catalog.TOY_CITY` is its class table.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -27,6 +28,8 @@ from weakpan.basics.errors import ConfigError, DataError
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
 from weakpan.toy_city.scene import draw_scene
+
+log = logging.getLogger(__name__)
 
 SEAL = "toy_city.json"
 FORMAT = "weakpan-toy-city"
@@ -118,6 +121,7 @@ def ensure_toy_city(root: Path, spec: ToyCitySpec, processes: int | None = None)
         _check_seal(seal, expected)
         return
     entries = _entries(spec)
+    log.info("drawing %d street scenes into %s", len(entries), root.resolve())
     _clear_interrupted(root, entries)
     _draw(root, spec, entries, _cores() if processes is None else processes)
     write_text_atomically(seal, json.dumps(expected, indent=2) + "\n")

@@ -43,6 +43,7 @@ OUT_OF_RANGE = {
     "labels.rules.box_prior._target_=weakpan.masks.CocoMasks": "labels.rules.box_prior._target_=weakpan",
     "labels.steps=[tag_check]": "labels.steps: no such key",
     "data.crop.height=0": "data.crop.height=0: expected 1 or more",
+    "data.toy.train=3": "data.toy={...}: scenes are generated for data=toy_city alone, not for d",
     "data.workers=-1": "data.workers=-1: expected 0 or more",
     "report.val_images=-1": "report.val_images=-1: expected 0 or more",
     "seed=-1": "seed=-1: expected 0 or more",

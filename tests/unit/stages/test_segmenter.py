@@ -75,4 +75,4 @@ def test_initial_weights_can_be_those_of_a_classifier(tmp_path):
 )
 def test_when_the_first_round_begins_with_the_classifier(tmp_path, city, overrides, expected):
     experiment = tiny_experiment(tmp_path / "run", city, *overrides)
-    assert (experiment.starts_from_classifier and shares_encoder(experiment.config)) is expected
+    assert (experiment.config.starts_from_classifier and shares_encoder(experiment.config)) is expected

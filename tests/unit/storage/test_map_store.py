@@ -54,10 +54,18 @@ def test_changed_settings_name_the_keys(tmp_path):
     with pytest.raises(RunError) as caught:
         refuse_changed_settings(path, sealed, {"a.b": 2, "c": [1, 2], "new": None, "more": 5})
     message = str(caught.value)
-    for part in ("stage", "a.b: 1 then, 2 now", "gone: 'x' then, not known now", "more: not known then, 5 now"):
+    for part in ("stage", "a.b: 1 then, 2 now", "gone: 'x' then, absent now", "more: absent then, 5 now"):
         assert part in message
-    assert "not known to this version" in message
+    assert "a setting that is absent" in message
     assert "c:" not in message
+
+
+def test_a_refusal_names_few_settings_and_of_another_object_only_its_class(tmp_path):
+    sealed = {"loss._target_": "a.B", "loss.weight": 1, "loss.of": None, "x": 1, "y": None, "z": 1, "zz": 1}
+    with pytest.raises(RunError) as caught:
+        refuse_changed_settings(tmp_path / "s.json", sealed, {"loss._target_": "a.C", "loss.share": 2, "y": 2})
+    message = str(caught.value)
+    assert "(loss._target_: 'a.B' then, 'a.C' now; y: null then, 2 now; x: 1 then, absent now; 2 more)" in message
 
 
 def test_manifests_are_plain_json(tmp_path):

@@ -151,7 +151,7 @@ class TestTask:
         assert task.missing("a") is None
         assert not task.is_done("a")
         counts = task.write("a", task.make("a"))
-        assert counts == {"images": 1, "pixels": 240, "labelled": 216, "boxes": 3}
+        assert counts == {"images": 1, "pixels": 240, "pixels labelled": 216, "boxes": 3}
         assert task.is_done("a")
         assert all(path.is_file() for path in task.files("a"))
         np.testing.assert_array_equal(LabelStore(tmp_path / "out").read("a").instances, labels.instances)
