@@ -6,10 +6,9 @@ set's own label files), a name, a colour and a kind: thing (countable, has boxes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,26 +62,6 @@ class Catalog:
             twice = sorted({str(v) for v in values if list(values).count(v) > 1})
             if twice:
                 raise DataError(f"class table {self.name!r}: {what} {', '.join(twice)} occurs twice; make it unique")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The table in plain containers, for checkpoints."""
-        return {
-            "name": self.name,
-            "classes": [
-                {"name": c.name, "dataset_id": c.dataset_id, "color": list(c.color), "thing": c.is_thing}
-                for c in self.classes
-            ],
-            "ignored_dataset_ids": sorted(self.ignored_dataset_ids),
-        }
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Catalog:
-        """The table that `to_dict` has put into plain containers; raises KeyError, TypeError or ValueError."""
-        classes = tuple(
-            ClassInfo(str(row["name"]), int(row["dataset_id"]), _color(row["color"]), row["thing"] is True)
-            for row in content["classes"]
-        )
-        return cls(str(content["name"]), classes, frozenset(map(int, content["ignored_dataset_ids"])))
 
     @property
     def num_classes(self) -> int:
@@ -223,8 +202,3 @@ TOY_CITY = CITYSCAPES.subset(
 )  # fmt: skip
 
 BUILT_IN = {table.name: table for table in (CITYSCAPES, CAMVID, TOY_CITY)}
-
-
-def _color(value: Iterable[int]) -> tuple[int, int, int]:
-    red, green, blue = map(int, value)
-    return red, green, blue

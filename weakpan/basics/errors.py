@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, Self
 
@@ -62,7 +63,8 @@ class WeakpanError(Exception):
         return f"{said}{'' if said.endswith('?') else ';'} {self.remedy}" if self.remedy else said
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _again, (type(self), self.what, self.path, self.key, self.found, self.remedy)
+        make = partial(type(self), path=self.path, key=self.key, found=self.found, remedy=self.remedy)
+        return make, (self.what,)
 
     def below(self, place: str) -> Self:
         """The same error of settings that stand at a place of the configuration, so that the key is the full one."""
@@ -81,13 +83,6 @@ def errors_below(place: str) -> Iterator[None]:
         if error.key is None:
             raise
         raise error.below(place) from error
-
-
-def _again(
-    kind: type[WeakpanError], what: str, path: Path | str | None, key: str | None, found: object, remedy: str | None
-) -> WeakpanError:
-    """Make an error anew that came from another process."""
-    return kind(what, path=path, key=key, found=found, remedy=remedy)
 
 
 class ConfigError(WeakpanError):

@@ -12,14 +12,13 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
-from typing import Protocol
 
 import cv2
 
@@ -39,20 +38,9 @@ _AHEAD = 4
 """Images handed out to each worker in advance; the rest wait here, so that memory does not grow with their number."""
 
 
-class Task(Protocol):
-    """What a stage does with one image."""
-
-    def is_done(self, image_id: str, /) -> bool:
-        """Whether the result of an image is there and whole."""
-        ...
-
-    def __call__(self, image_id: str, /) -> Counter[str]:
-        """Make and write the result of an image; counts of anything are summed up over all images.
-
-        Raises:
-            WeakpanError: input that is missing or damaged.
-        """
-        ...
+Task = Callable[[str], Counter[str] | None]
+"""Makes and writes the result of an image; returns counts of anything, to be summed up over all images, or None where
+the result was there already. Raises WeakpanError for input that is missing or damaged."""
 
 
 @dataclass
@@ -115,7 +103,7 @@ def share(task: Task, ids: Sequence[str], workers: int, name: str, skip_failures
 
 
 _Result = Counter[str] | WeakpanError | None
-"""Counts of an image that was made, the error of one that could not be, None for one that was there."""
+"""What the task returned, or the error of an image that could not be done."""
 
 
 def _results(task: Task, ids: Sequence[str], workers: int) -> Iterator[tuple[str, _Result]]:
@@ -210,7 +198,7 @@ def _attempt_adopted(image_id: str) -> _Result:
 def _attempt(task: Task, image_id: str) -> _Result:
     try:
         with naming_image(image_id):
-            return None if task.is_done(image_id) else task(image_id)
+            return task(image_id)
     except WeakpanError as error:
         return error
     except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from weakpan.basics.errors import DataError, one_line
@@ -73,7 +74,8 @@ def open_source(config: PredictConfig, trained: Trained) -> Source:
         for image_id in ids:
             photographs.image_size(image_id)
         return Source(photographs, truth, name, ids)
-    failures = share(ReadWhole(photographs, truth), ids, max(1, config.workers), "reading", skip_failures=True).failures
+    read = partial(read_whole, photographs, truth)
+    failures = share(read, ids, max(1, config.workers), "reading", skip_failures=True).failures
     if len(failures) == len(ids):
         raise DataError(f"{name}: none of {len(ids)} photographs can be read; the first: {one_line(failures[0][1])}")
     left_out = {image_id for image_id, _ in failures}
@@ -105,26 +107,10 @@ def _open_split(config: PredictConfig, trained: Trained) -> ImageTree:
     return split
 
 
-@dataclass(frozen=True)
-class ReadWhole:
-    """Reads a photograph and, where predictions are to be scored, its ground truth; worker processes share the images.
-
-    Attributes:
-        photographs: to look at.
-        truth: ground truth that is needed, too; None for none.
-    """
-
-    photographs: ImageFolder | ImageTree
-    truth: GroundTruth | None
-
-    def is_done(self, image_id: str) -> bool:  # noqa: ARG002
-        """Never: every photograph is to be looked at."""
-        return False
-
-    def __call__(self, image_id: str) -> Counter[str]:
-        """Read one; raises DataError for a file that is damaged."""
-        self.photographs.image_size(image_id)
-        self.photographs.image(image_id)
-        if self.truth is not None:
-            self.truth.panoptic(image_id)
-        return Counter(images=1)
+def read_whole(photographs: ImageFolder | ImageTree, truth: GroundTruth | None, image_id: str) -> Counter[str]:
+    """Read a photograph and, where there is any, its ground truth; raises DataError for a file that is damaged."""
+    photographs.image_size(image_id)
+    photographs.image(image_id)
+    if truth is not None:
+        truth.panoptic(image_id)
+    return Counter(images=1)

@@ -61,10 +61,7 @@ Column = tuple[str, str, str, Callable[[Any], str]]
 
 _ROUND_GROUPS: tuple[tuple[str, tuple[Column, ...]], ...] = (
     ("", (("", "round", "round", count),)),
-    (
-        "training",
-        (("", "epochs", "epochs", count), ("", "train_loss", "loss", decimal)),
-    ),
+    ("training", (("", "epochs", "epochs", count), ("", "train_loss", "loss", decimal))),
     (
         "labels trained on, against ground truth",
         (
@@ -77,14 +74,7 @@ _ROUND_GROUPS: tuple[tuple[str, tuple[Column, ...]], ...] = (
             ("labels", "boxes_without_mask", "without a pixel", count),
         ),
     ),
-    (
-        "time",
-        (
-            ("seconds", "fit", "fit", duration),
-            ("seconds", "relabel", "relabel", duration),
-            ("seconds", "score", "score", duration),
-        ),
-    ),
+    ("time", tuple(("seconds", key, key, duration) for key in ("fit", "relabel", "score"))),
 )
 
 _VAL_GROUPS: tuple[tuple[str, tuple[Column, ...]], ...] = (

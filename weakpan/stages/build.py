@@ -36,8 +36,6 @@ from weakpan.training.losses import LossTerm
 from weakpan.training.segmenter_module import SegmenterModule
 
 _PROFILERS = {"simple": SimpleProfiler, "advanced": AdvancedProfiler}
-_MOST_SAID = 300
-"""Characters that are quoted of an error of torch, which may list all tensors of a network."""
 
 
 def quieten_lightning() -> None:
@@ -57,13 +55,7 @@ def quieten_lightning() -> None:
 def build_classifier(config: Mapping[str, Any], catalog: Catalog) -> ClassifierModule:
     """The crop classifier of group `classifier`, with its initial weights."""
     network = _network("classifier", config, catalog)
-    return _module(
-        ClassifierModule,
-        "classifier",
-        config,
-        network=network,
-        scales=classifier_crops(config).scales,
-    )
+    return _module(ClassifierModule, "classifier", config, network=network, scales=classifier_crops(config).scales)
 
 
 def build_segmenter(config: Mapping[str, Any], catalog: Catalog, with_init: bool = True) -> SegmenterModule:
@@ -129,10 +121,7 @@ def shares_encoder(config: RunConfig) -> bool:
     classifier, segmenter = config.classifier["network"], config.segmenter["network"]
     ours = all(
         issubclass(locate(node["_target_"], f"{group}.network._target_"), expected)
-        for group, node, expected in (
-            ("classifier", classifier, CropClassifier),
-            ("segmenter", segmenter, PanopticNet),
-        )
+        for group, node, expected in (("classifier", classifier, CropClassifier), ("segmenter", segmenter, PanopticNet))
     )
     return ours and classifier.get("encoder") == segmenter.get("encoder")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,95 +16,65 @@ from pytorch_lightning.utilities import rank_zero_only
 from weakpan.basics.arrays import SemanticMap
 from weakpan.callbacks.prediction_callback import ForEachPrediction
 from weakpan.data.annotations import WeakAnnotations
-from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.crop_datamodule import CropDataModule
-from weakpan.data.loaders.settings import TagCropSettings
-from weakpan.models.crop_classifier import CropClassifier
 from weakpan.parallel.ranks import gather_from_all_ranks, share_of_rank
 from weakpan.parallel.sharing import Outcome, share
-from weakpan.seeds.source import SeedJob, SeedSource
+from weakpan.seeds.source import ExtraFiles, SeedJob
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
-from weakpan.stages.run_stage import Results, Shares, run_stage
+from weakpan.stages.run_stage import Results, run_stage
 from weakpan.stages.settings import SEEDS, record_of
-from weakpan.stages.trained_classifier import find_classifier
+from weakpan.stages.trained_classifier import Load, find_classifier
 from weakpan.storage.files import content_digest
 from weakpan.storage.images import is_whole
 from weakpan.storage.layout import RunLayout
 from weakpan.storage.map_store import read_manifest
 from weakpan.storage.stage_record import StageRecord
-from weakpan.tasks.seeds import CheckSeedInput, WriteSeeds
-from weakpan.tasks.stores import RunStores, Stores
+from weakpan.tasks.seeds import WriteSeeds, check_seed_input
+from weakpan.tasks.stores import RunStores
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SeedPlace:
-    """Where the seeds of each image lie; travels to worker processes."""
-
-    stores: Stores
-
-    def path(self, image_id: str) -> Path:
-        """File of an image."""
-        return self.stores.seeds.path(image_id)
-
-    def write(self, image_id: str, values: SemanticMap) -> None:
-        """Write the seeds of an image, (H, W) uint8 train ids, 255 unlabelled, atomically."""
-        self.stores.seeds.write(image_id, values)
-
-    def extra(self, name: str) -> Path:
-        """Folder of files beside the maps."""
-        return self.stores.beside_seeds(name)
-
-
-@dataclass(frozen=True)
 class SeedWork:
-    """The seeds of some images, by whatever script: what `run_stage` asks for.
+    """The seeds of some images: what `run_stage` asks for.
 
     Attributes:
-        source: of the seeds.
-        place: where they go.
-        images: of the split.
-        annotations: their boxes and tags.
+        experiment: of the run.
+        record: of the stage.
+        annotations: boxes and tags of all images.
         ids: of all images, which a source may learn from.
-        trainer: a fresh Trainer, from a name for progress lines, callbacks, and arguments that override others.
-        claim: called before a result is written.
         classifier: the trained network and how crops are shown to it; called once, if the source needs it.
-        masks: masks in boxes of an image.
-        shares: how the work is shared.
-        unchecked: whether nobody has looked yet whether the images can be read.
-        loaders: processes that prepare images for a network; 0 for none.
-        seed: of the run.
+        loggers: of its Trainers.
     """
 
-    source: SeedSource
-    place: SeedPlace
-    images: ImageTree
+    experiment: Experiment
+    record: StageRecord
     annotations: WeakAnnotations
     ids: Sequence[str]
-    trainer: Callable[..., pl.Trainer]
-    claim: Callable[[], object]
-    classifier: Callable[[], tuple[CropClassifier, TagCropSettings]] | None = None
-    masks: Callable[[str], SemanticMap] | None = None
-    shares: Shares = field(default_factory=Shares)
-    unchecked: bool = False
-    loaders: int = 0
-    seed: int = 0
+    classifier: Load | None
+    loggers: Sequence[Logger]
 
     def is_done(self, image_id: str) -> bool:
         """Whether the seeds of an image, and what the source keeps beside them, are there and whole."""
         extra = self._extra_files
-        return is_whole(self.place.path(image_id)) and (extra is None or extra.has(image_id))
+        return is_whole(self.experiment.stores.seeds.path(image_id)) and (extra is None or extra.has(image_id))
 
-    def files(self, image_id: str) -> list[Any]:
+    def files(self, image_id: str) -> list[Path]:
         """Files of an image."""
         extra = self._extra_files
-        return [self.place.path(image_id), *([] if extra is None else [extra.path(image_id)])]
+        return [self.experiment.stores.seeds.path(image_id), *([] if extra is None else [extra.path(image_id)])]
 
     @property
-    def _extra_files(self) -> Any:
-        return self.source.extra_files(self.place.extra, self.annotations.catalog)
+    def _extra_files(self) -> ExtraFiles | None:
+        return self.experiment.seeds.extra_files(self.experiment.stores.beside_seeds, self.experiment.catalog)
+
+    @property
+    def _trainer(self) -> Callable[..., pl.Trainer]:
+        """A fresh Trainer, from a name for progress lines, callbacks, and arguments that override others."""
+        layout = RunLayout(self.experiment.stores.folder)
+        return partial(build_trainer, self.experiment.config, layout, loggers=self.loggers)
 
     def __call__(self, todo: Sequence[str]) -> Outcome:
         """Make the seeds of some images, each on one rank; called by all ranks.
@@ -113,41 +83,44 @@ class SeedWork:
             Of this rank.
         """
         outcome = Outcome()
-        failed = self._unreadable(todo, outcome) if self.unchecked else set()
+        # Nobody has looked yet whether the images of the released layout can be read.
+        in_run = isinstance(self.experiment.stores, RunStores)
+        failed = set[str]() if in_run else self._unreadable(todo, outcome)
         readable = [image_id for image_id in todo if image_id not in failed]
         if not readable:
             return outcome
-        pl.seed_everything(self.seed, workers=True, verbose=False)
+        pl.seed_everything(self.experiment.config.seed, workers=True, verbose=False)
         ids = [image_id for image_id in self.ids if image_id not in failed]
-        self.source.make(self._job(ids, readable, outcome))
+        self.experiment.seeds.make(self._job(ids, readable, outcome))
         return outcome
 
     def _job(self, ids: Sequence[str], todo: Sequence[str], outcome: Outcome) -> SeedJob:
-        write = ClaimedWrite(self.claim, self.place)
+        source, stores, shares = self.experiment.seeds, self.experiment.stores, self.experiment.shares
+        write = WriteSeeds(self.record, stores.seeds)
 
         def counted(image_id: str, values: SemanticMap) -> None:
             write(image_id, values)
             outcome.made += 1
 
         def each_image(make: Callable[[str], SemanticMap]) -> None:
-            mine, skip = share_of_rank(todo), self.shares.skip_failures
-            done = share(WriteSeeds(make, write), mine, self.shares.workers, SEEDS, skip)
+            task = partial(write.made_by, make)
+            done = share(task, share_of_rank(todo), shares.workers, SEEDS, shares.skip_failures)
             outcome.made += done.made
             outcome.failures += done.failures
 
         return SeedJob(
-            images=self.images,
+            images=self.experiment.train,
             annotations=self.annotations,
             ids=ids,
             todo=todo,
             write=counted,
             each_image=each_image,
-            masks=self.masks if self.source.needs_masks else None,
-            heatmaps=partial(self._heatmaps, todo) if self.source.needs_classifier else None,
-            trainer=self.trainer,
-            extra=self.place.extra,
-            workers=self.shares.workers,
-            seed=self.seed,
+            masks=stores.masks.read if source.needs_masks else None,
+            heatmaps=partial(self._heatmaps, todo) if source.needs_classifier else None,
+            trainer=self._trainer,
+            extra=stores.beside_seeds,
+            workers=shares.workers,
+            seed=self.experiment.config.seed,
         )
 
     def _unreadable(self, todo: Sequence[str], outcome: Outcome) -> set[str]:
@@ -156,8 +129,8 @@ class SeedWork:
         Raises:
             DataError: there is such an image, and none is to be skipped.
         """
-        check, skip = CheckSeedInput(self.images, self.annotations), self.shares.skip_failures
-        found = share(check, share_of_rank(todo), self.shares.workers, f"input of {SEEDS}", skip)
+        shares, check = self.experiment.shares, partial(check_seed_input, self.experiment.train, self.annotations)
+        found = share(check, share_of_rank(todo), shares.workers, f"input of {SEEDS}", shares.skip_failures)
         outcome.failures += found.failures
         return {image_id for part in gather_from_all_ranks(found.failures) for image_id, _ in part}
 
@@ -171,24 +144,12 @@ class SeedWork:
         if self.classifier is None:
             raise AssertionError("the source needs a classifier, and whoever called the stage gave none")
         network, crops = self.classifier()
-        data = CropDataModule(self.images, self.annotations, crops, self.loaders, self.seed, todo)
+        config, images = self.experiment.config, self.experiment.train
+        data = CropDataModule(images, self.annotations, crops, config.data.workers, config.seed, todo)
         # There may be more ranks than images.
         data.allow_zero_length_dataloader_with_multiple_devices = True
-        trainer = self.trainer(SEEDS, [ForEachPrediction(take)], inference_mode=False)
+        trainer = self._trainer(SEEDS, [ForEachPrediction(take)], inference_mode=False)
         trainer.predict(GradCamModule(network, scales, flip), data, return_predictions=False)
-
-
-@dataclass(frozen=True)
-class ClaimedWrite:
-    """Claims the folder for the settings of the stage, then writes; travels to worker processes."""
-
-    claim: Callable[[], object]
-    place: SeedPlace
-
-    def __call__(self, image_id: str, values: SemanticMap) -> None:
-        """Write the seeds of an image."""
-        self.claim()
-        self.place.write(image_id, values)
 
 
 def run_seeds(experiment: Experiment, ids: Sequence[str], loggers: list[Logger]) -> Outcome:
@@ -200,29 +161,13 @@ def run_seeds(experiment: Experiment, ids: Sequence[str], loggers: list[Logger])
         DataError: a map that was changed since it was sealed, by name.
         RunError: the folder holds seeds of other settings.
     """
-    config, stores, annotations = experiment.config, experiment.stores, experiment.annotations
-    weak = annotations.lazily(ids)
-    record = seed_record(experiment)
+    weak, record = experiment.annotations.lazily(ids), seed_record(experiment)
     # Finished seeds outlive the weights that made them.
     needed = experiment.seeds.needs_classifier and (experiment.shares.remake or not record.is_sealed())
     classifier = find_classifier(experiment, weak.grid) if needed else None
-    work = SeedWork(
-        source=experiment.seeds,
-        place=SeedPlace(stores),
-        images=experiment.train,
-        annotations=weak,
-        ids=ids,
-        trainer=partial(build_trainer, config, RunLayout(stores.folder), loggers=loggers),
-        claim=record.claim,
-        classifier=classifier,
-        masks=stores.masks.read,
-        shares=experiment.shares,
-        unchecked=not isinstance(stores, RunStores),
-        loaders=config.data.workers,
-        seed=config.seed,
-    )
+    work = SeedWork(experiment, record, weak, ids, classifier, loggers)
     results = Results(record, work.is_done, work.files)
-    outcome = run_stage(results, ids, work, work.shares, lambda _, made: {"seconds": made.seconds})
+    outcome = run_stage(results, ids, work, experiment.shares, lambda _, made: {"seconds": made.seconds})
     if record.is_sealed():
         _say_what_is_not_kept(work, record)
     return outcome

@@ -25,31 +25,33 @@ def checked_id(image_id: str, where: object = "", remedy: str = "rename the imag
     return image_id
 
 
+class _Below:
+    """A path below the folder of a layout."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __get__(self, layout: RoundLayout | RunLayout, _: type) -> Path:
+        return layout.folder / self._path
+
+
 @dataclass(frozen=True)
 class RoundLayout:
     """Files of one round: the labels that it is trained on, its weights, its record."""
 
     folder: Path
 
-    @property
-    def labels(self) -> Path:
-        """Folder of the pseudo labels that this round's segmenter is trained on."""
-        return self.folder / "labels"
+    labels = _Below("labels")
+    """Folder of the pseudo labels that this round's segmenter is trained on."""
 
-    @property
-    def resume(self) -> Path:
-        """Checkpoint of a training under way; kept until the round is finished."""
-        return self.folder / "resume.ckpt"
+    resume = _Below("resume.ckpt")
+    """Checkpoint of a training under way; kept until the round is finished."""
 
-    @property
-    def checkpoint(self) -> Path:
-        """Weights after training, and what is needed to build the network again."""
-        return self.folder / "last.ckpt"
+    checkpoint = _Below("last.ckpt")
+    """Weights after training, and what is needed to build the network again."""
 
-    @property
-    def manifest(self) -> Path:
-        """Record of the finished round, written last."""
-        return self.folder / "manifest.json"
+    manifest = _Below("manifest.json")
+    """Record of the finished round, written last."""
 
 
 @dataclass(frozen=True)
@@ -58,60 +60,55 @@ class RunLayout:
 
     folder: Path
 
-    @property
-    def config(self) -> Path:
-        """The configuration that the run was last started with and that was accepted."""
-        return self.folder / "config.yaml"
+    config = _Below("config.yaml")
+    """The configuration that the run was last started with and that was accepted."""
 
-    @property
-    def hydra(self) -> Path:
-        """Hydra's own record, which tells where the command was started."""
-        return self.folder / ".hydra" / "hydra.yaml"
+    hydra = _Below(".hydra/hydra.yaml")
+    """Hydra's own record, which tells where the command was started."""
 
-    @property
-    def weak_annotations(self) -> Path:
-        """Boxes and tags of the training split."""
-        return self.folder / "weak_annotations.json"
+    weak_annotations = _Below("weak_annotations.json")
+    """Boxes and tags of the training split."""
 
-    @property
-    def masks(self) -> Path:
-        """Masks in boxes, one map an image."""
-        return self.folder / "masks"
+    masks = _Below("masks")
+    """Masks in boxes, one map an image."""
 
-    @property
-    def mask_records(self) -> Path:
-        """What became of each box, a file an image."""
-        return self.masks / "records"
+    mask_records = _Below("masks/records")
+    """What became of each box, a file an image."""
 
-    @property
-    def annotations(self) -> Path:
-        """Boxes and tags, a file an image, until all are there."""
-        return self.folder / "annotations"
+    audit = _Below("audit")
+    """Audits of masks and seeds; those of labels lie in their round."""
 
-    @property
-    def audit(self) -> Path:
-        """Audits of masks and seeds; those of labels lie in their round."""
-        return self.folder / "audit"
+    classifier = _Below("classifier")
+    """Folder of the crop classifier's checkpoints."""
+
+    classifier_weights = _Below("classifier/last.ckpt")
+    """Weights of the trained crop classifier."""
+
+    seeds = _Below("seeds")
+    """Seeds, one label map an image, and below it what their source keeps beside them."""
+
+    logs = _Below("logs")
+    """CSV logs of every stage."""
+
+    log = _Below("logs/weakpan.log")
+    """What all starts of the job have said, with times and levels."""
+
+    wandb_id = _Below("wandb_id.txt")
+    """Id of the run at Weights & Biases, the same for every start of the job."""
+
+    metrics = _Below("metrics.json")
+    """All numbers of the run."""
+
+    gallery = _Below("gallery")
+    """The pictures of the report, one file an image."""
+
+    report = _Below("report.html")
+    """All numbers and pictures of the run on one page."""
 
     def stage(self, name: str, round_index: int = 0) -> Path:
         """Folder with the record of a stage."""
         of_round = {"labels": self.round(round_index).labels, "segmenter": self.round(round_index).folder}
         return of_round.get(name, self.folder / name)
-
-    @property
-    def classifier(self) -> Path:
-        """Folder of the crop classifier's checkpoints."""
-        return self.folder / "classifier"
-
-    @property
-    def classifier_weights(self) -> Path:
-        """Weights of the trained crop classifier."""
-        return self.classifier / "last.ckpt"
-
-    @property
-    def seeds(self) -> Path:
-        """Seeds, one label map an image, and below it what their source keeps beside them."""
-        return self.folder / "seeds"
 
     def round(self, index: int) -> RoundLayout:
         """Folder of a round, counted from 0."""
@@ -123,33 +120,3 @@ class RunLayout:
         while self.round(len(finished)).manifest.is_file():
             finished.append(len(finished))
         return finished
-
-    @property
-    def logs(self) -> Path:
-        """CSV logs of every stage."""
-        return self.folder / "logs"
-
-    @property
-    def log(self) -> Path:
-        """What all starts of the job have said, with times and levels."""
-        return self.logs / "weakpan.log"
-
-    @property
-    def wandb_id(self) -> Path:
-        """Id of the run at Weights & Biases, the same for every start of the job."""
-        return self.folder / "wandb_id.txt"
-
-    @property
-    def metrics(self) -> Path:
-        """All numbers of the run."""
-        return self.folder / "metrics.json"
-
-    @property
-    def gallery(self) -> Path:
-        """The pictures of the report, one file an image."""
-        return self.folder / "gallery"
-
-    @property
-    def report(self) -> Path:
-        """All numbers and pictures of the run on one page."""
-        return self.folder / "report.html"

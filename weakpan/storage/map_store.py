@@ -1,9 +1,4 @@
-"""A folder of 8-bit maps, one an image, sealed by a manifest that is written last.
-
-`ID.png` for each image, and `manifest.json`: {"format": "weakpan-maps", "version": 1, "ids": [...], "crc32": {ID: of
-the file's bytes, ...}, "settings": {...}, ...}. The settings are what the maps were made with; a folder made with
-others is refused rather than mixed.
-"""
+"""A folder of 8-bit maps, `ID.png` of each image; and the manifests of stages, whose settings are compared."""
 
 from __future__ import annotations
 
@@ -23,14 +18,13 @@ from weakpan.storage.images import read_map, write_png
 from weakpan.storage.json_files import STRICT, read_json
 from weakpan.storage.layout import checked_id
 
-FORMAT = "weakpan-maps"
 VERSION = 1
 MOST_NAMED = 3
 """Settings that a refusal names."""
 
 
 class MapStore:
-    """Reads and writes the folder described at the top of this module."""
+    """Reads and writes the maps of a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,10 +32,6 @@ class MapStore:
     def path(self, image_id: str) -> Path:
         """File of one image; raises DataError for an id that is no plain file name."""
         return self.folder / f"{checked_id(image_id)}.png"
-
-    def has(self, image_id: str) -> bool:
-        """Whether the map of an image is there."""
-        return self.path(image_id).is_file()
 
     def read(self, image_id: str) -> SemanticMap:
         """(H, W) uint8; raises DataError if the file is missing, damaged or of another depth."""

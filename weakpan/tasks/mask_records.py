@@ -54,9 +54,9 @@ class MaskRecord(Record):
     boxes: list[BoxEntry]
 
 
-def mask_records(out: Path, split: str) -> JsonRecords:
-    """The records below a folder of results."""
-    return JsonRecords(out / "mcg_and_grabcut_records" / split, FORMAT, "masks")
+def mask_records(folder: Path) -> JsonRecords:
+    """The records in a folder."""
+    return JsonRecords(folder, FORMAT, "masks")
 
 
 def write_box_records(

@@ -10,56 +10,47 @@ from weakpan.basics.arrays import SemanticMap
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.seeds.source import Images
+from weakpan.storage.stage_record import StageRecord
+from weakpan.tasks.stores import Maps
 
 
-@dataclass(frozen=True)
-class CheckSeedInput:
-    """Reads all that the seeds of one image are made from, so that what is damaged is known before a network starts.
+def check_seed_input(images: Images, annotations: WeakAnnotations, image_id: str) -> Counter[str]:
+    """Read all that the seeds of an image are made from, so that what is damaged is known before a network starts.
 
-    Attributes:
-        images: of the split.
-        annotations: their boxes and tags.
+    Raises:
+        DataError: image, boxes or tags are missing, damaged or of different sizes.
     """
-
-    images: Images
-    annotations: WeakAnnotations
-
-    def is_done(self, image_id: str) -> bool:  # noqa: ARG002
-        """False: an input may change at any time."""
-        return False
-
-    def __call__(self, image_id: str) -> Counter[str]:
-        """Read image, boxes and tags; raises DataError if they are missing, damaged or of different sizes."""
-        try:
-            height, width = self.images.image(image_id).shape[:2]
-        except KeyError:
-            raise DataError(f"image {image_id}: not in the split; add it, or take the id out of the list") from None
-        annotation = self.annotations.images[image_id]
-        if (annotation.height, annotation.width) != (height, width):
-            raise DataError(
-                f"image {image_id}: {height} x {width} pixels (height x width), its boxes and tags are of "
-                f"{annotation.height} x {annotation.width}; give the image that they belong to"
-            )
-        return Counter(images=1)
+    try:
+        height, width = images.image(image_id).shape[:2]
+    except KeyError:
+        raise DataError(f"image {image_id}: not in the split; add it, or take the id out of the list") from None
+    annotation = annotations.images[image_id]
+    if (annotation.height, annotation.width) != (height, width):
+        raise DataError(
+            f"image {image_id}: {height} x {width} pixels (height x width), its boxes and tags are of "
+            f"{annotation.height} x {annotation.width}; give the image that they belong to"
+        )
+    return Counter(images=1)
 
 
 @dataclass(frozen=True)
 class WriteSeeds:
-    """Makes and writes the seeds of one image.
+    """Claims the folder for the settings of the stage, then writes the seeds of an image; travels to worker processes.
 
     Attributes:
-        make: from an image id to its label map, (H, W) uint8 train ids, 255 unlabelled.
-        write: takes an image id and its map.
+        record: of the stage.
+        maps: where seeds go.
     """
 
-    make: Callable[[str], SemanticMap]
-    write: Callable[[str, SemanticMap], None]
+    record: StageRecord
+    maps: Maps
 
-    def is_done(self, image_id: str) -> bool:  # noqa: ARG002
-        """False: only images without seeds are shared."""
-        return False
+    def __call__(self, image_id: str, values: SemanticMap) -> None:
+        """Write the seeds of an image, (H, W) uint8 train ids, 255 unlabelled, atomically."""
+        self.record.claim()
+        self.maps.write(image_id, values)
 
-    def __call__(self, image_id: str) -> Counter[str]:
-        """Make and write."""
-        self.write(image_id, self.make(image_id))
+    def made_by(self, make: Callable[[str], SemanticMap], image_id: str) -> Counter[str]:
+        """Make the seeds of an image and write them."""
+        self(image_id, make(image_id))
         return Counter(images=1)

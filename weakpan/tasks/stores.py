@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from weakpan.basics.arrays import SemanticMap
 from weakpan.data.formats.released import ReleasedTree
@@ -17,142 +17,10 @@ from weakpan.storage.layout import RunLayout
 from weakpan.storage.map_store import MapStore
 from weakpan.storage.records import JsonRecords
 from weakpan.storage.stage_record import StageRecord
-from weakpan.tasks.mask_records import FORMAT as MASK_RECORDS
+from weakpan.tasks.mask_records import mask_records
 
 LARGEST_8BIT = 254
 """Instance ids up to this one fit the 8 bits of the released format."""
-
-
-class Maps(Protocol):
-    """A label map an image: (H, W) uint8."""
-
-    def path(self, image_id: str, /) -> Path:
-        """File of an image."""
-        ...
-
-    def read(self, image_id: str, /) -> SemanticMap:
-        """The map of an image; raises DataError for a file that is missing or damaged."""
-        ...
-
-    def write(self, image_id: str, values: SemanticMap, /) -> None:
-        """Write the map of an image, atomically."""
-        ...
-
-
-class Labels(Protocol):
-    """Pseudo labels of an image."""
-
-    def files(self, image_id: str, /) -> tuple[Path, ...]:
-        """Files of an image."""
-        ...
-
-    def is_whole(self, image_id: str, /) -> bool:
-        """Whether all files of an image are there and whole."""
-        ...
-
-    def write(self, image_id: str, labels: PseudoLabels, /) -> None:
-        """Write the labels of an image, atomically."""
-        ...
-
-
-class Stores(Protocol):
-    """Where results lie."""
-
-    @property
-    def folder(self) -> Path:
-        """Folder of everything."""
-        ...
-
-    @property
-    def masks(self) -> Maps:
-        """Masks in boxes: train ids of things, 254 no thing here, 255 undecided."""
-        ...
-
-    @property
-    def mask_records(self) -> JsonRecords:
-        """Outcome of each box."""
-        ...
-
-    @property
-    def seeds(self) -> Maps:
-        """Label maps that tags give: train ids, 255 undecided."""
-        ...
-
-    def beside_seeds(self, name: str, /) -> Path:
-        """Folder of files that are kept beside the seeds, `heatmaps` for instance."""
-        ...
-
-    def labels(self, round_index: int, /) -> Labels:
-        """Pseudo labels of a round."""
-        ...
-
-    def labels_export(self, round_index: int, /) -> Path:
-        """Folder of pseudo labels as COCO panoptic; the JSON lies beside it."""
-        ...
-
-    def audit(self, stage: str, round_index: int = 0) -> Path:
-        """Folder of the audit of a stage."""
-        ...
-
-    def record(
-        self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str] | None = None, round_index: int = 0
-    ) -> StageRecord:
-        """Settings and seal of a stage."""
-        ...
-
-
-@dataclass(frozen=True)
-class RunStores:
-    """Stores of a run folder of train.py.
-
-    Attributes:
-        layout: of the folder.
-    """
-
-    layout: RunLayout
-
-    @property
-    def folder(self) -> Path:
-        """The run folder."""
-        return self.layout.folder
-
-    @property
-    def masks(self) -> MapStore:
-        """Masks in boxes."""
-        return MapStore(self.layout.masks)
-
-    @property
-    def mask_records(self) -> JsonRecords:
-        """Outcome of each box."""
-        return JsonRecords(self.layout.mask_records, MASK_RECORDS, "masks")
-
-    @property
-    def seeds(self) -> MapStore:
-        """Label maps that tags give."""
-        return MapStore(self.layout.seeds)
-
-    def beside_seeds(self, name: str) -> Path:
-        """Folder of files that are kept beside the seeds."""
-        return self.layout.seeds / name
-
-    def labels(self, round_index: int) -> LabelStore:
-        """Pseudo labels of a round."""
-        return LabelStore(self.layout.round(round_index).labels)
-
-    def labels_export(self, round_index: int) -> Path:
-        """Folder of pseudo labels as COCO panoptic."""
-        return self.layout.round(round_index).folder / "panoptic"
-
-    def audit(self, stage: str, round_index: int = 0) -> Path:
-        """Folder of the audit of a stage."""
-        return self.layout.round(round_index).folder / "audit" if stage == "labels" else self.layout.audit / stage
-
-    def record(
-        self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str] | None = None, round_index: int = 0
-    ) -> StageRecord:
-        """Settings and seal of a stage, in the folder of its results."""
-        folder = self.layout.stage(stage, round_index)
-        return StageRecord(stage, folder / "settings.json", folder / "manifest.json", settings, inputs or {})
 
 
 @dataclass(frozen=True)
@@ -173,12 +41,12 @@ class ReleasedMaps:
         return path
 
     def read(self, image_id: str) -> SemanticMap:
-        """The map of an image: (H, W) uint8."""
+        """The map of an image: (H, W) uint8; raises DataError for a file that is missing or damaged."""
         values: SemanticMap = getattr(self.tree, self.kind)(image_id)
         return values
 
     def write(self, image_id: str, values: SemanticMap) -> None:
-        """Write the map of an image."""
+        """Write the map of an image, atomically."""
         getattr(self.tree, f"write_{self.kind}")(image_id, values)
 
 
@@ -212,6 +80,67 @@ class ReleasedLabels:
         self.tree.write_semantic(image_id, labels.semantic)
 
 
+Maps = MapStore | ReleasedMaps
+"""A label map an image: (H, W) uint8."""
+
+Labels = LabelStore | ReleasedLabels
+"""Pseudo labels of an image."""
+
+
+@dataclass(frozen=True)
+class RunStores:
+    """Stores of a run folder of train.py.
+
+    Attributes:
+        layout: of the folder.
+    """
+
+    layout: RunLayout
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.layout.folder
+
+    @property
+    def masks(self) -> MapStore:
+        """Masks in boxes: train ids of things, 254 no thing here, 255 undecided."""
+        return MapStore(self.layout.masks)
+
+    @property
+    def mask_records(self) -> JsonRecords:
+        """Outcome of each box."""
+        return mask_records(self.layout.mask_records)
+
+    @property
+    def seeds(self) -> MapStore:
+        """Label maps that tags give: train ids, 255 undecided."""
+        return MapStore(self.layout.seeds)
+
+    def beside_seeds(self, name: str) -> Path:
+        """Folder of files that are kept beside the seeds, `heatmaps` for instance."""
+        return self.layout.seeds / name
+
+    def labels(self, round_index: int) -> LabelStore:
+        """Pseudo labels of a round."""
+        return LabelStore(self.layout.round(round_index).labels)
+
+    def labels_export(self, round_index: int) -> Path:
+        """Folder of pseudo labels as COCO panoptic; the JSON lies beside it."""
+        return self.layout.round(round_index).folder / "panoptic"
+
+    def audit(self, stage: str, round_index: int = 0) -> Path:
+        """Folder of the audit of a stage."""
+        return self.layout.round(round_index).folder / "audit" if stage == "labels" else self.layout.audit / stage
+
+    def record(
+        self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, str] | None = None, round_index: int = 0
+    ) -> StageRecord:
+        """Settings and seal of a stage, in the folder of its results."""
+        folder = self.layout.stage(stage, round_index)
+        return StageRecord(stage, folder / "settings.json", folder / "manifest.json", settings, inputs or {})
+
+
 @dataclass(frozen=True)
 class ReleasedStores:
     """Stores in the layout that the authors released theirs in.
@@ -237,8 +166,7 @@ class ReleasedStores:
     @property
     def mask_records(self) -> JsonRecords:
         """Outcome of each box."""
-        folder = self.folder / "mcg_and_grabcut_records" / self.tree.split
-        return JsonRecords(folder, MASK_RECORDS, "masks")
+        return mask_records(self.folder / "mcg_and_grabcut_records" / self.tree.split)
 
     @property
     def seeds(self) -> ReleasedMaps:
@@ -271,3 +199,7 @@ class ReleasedStores:
         """Settings and seal of a stage, in the root of the tree: its folders hold nothing but images."""
         root = self.folder
         return StageRecord(stage, root / f"{stage}.settings.json", root / f"{stage}.json", settings, inputs or {})
+
+
+Stores = RunStores | ReleasedStores
+"""Where the results of all stages lie."""

@@ -50,12 +50,10 @@ class Recorded:
     task: ImageTask
     record: StageRecord
 
-    def is_done(self, image_id: str) -> bool:
-        """Whether the results of an image are there and whole."""
-        return self.task.is_done(image_id)
-
-    def __call__(self, image_id: str) -> Counter[str]:
-        """Make the results of an image, keep the settings, write."""
+    def __call__(self, image_id: str) -> Counter[str] | None:
+        """Make the results of an image, unless they are there, keep the settings, write."""
+        if self.task.is_done(image_id):
+            return None
         result = self.task.make(image_id)
         self.record.claim()
         return self.task.write(image_id, result)

@@ -24,10 +24,9 @@ class Touch:
     folder: Path
     seconds: float = 0.0
 
-    def is_done(self, image_id: str) -> bool:
-        return (self.folder / image_id).is_file()
-
-    def __call__(self, image_id: str) -> Counter[str]:
+    def __call__(self, image_id: str) -> Counter[str] | None:
+        if (self.folder / image_id).is_file():
+            return None
         time.sleep(self.seconds)
         if image_id.startswith("bad"):
             raise DataError(f"image {image_id}: damaged")
@@ -49,7 +48,7 @@ class FullDisk(Touch):
     code: int = errno.ENOSPC
     wrapped: bool = False
 
-    def __call__(self, image_id: str) -> Counter[str]:
+    def __call__(self, image_id: str) -> Counter[str] | None:
         if image_id == "a5":
             fault = OSError(self.code, os.strerror(self.code), None if self.wrapped else str(self.folder / image_id))
             if self.wrapped:
@@ -70,7 +69,7 @@ class Claimed(Touch):
 class Dies(Touch):
     """Takes its process down with one image."""
 
-    def __call__(self, image_id: str) -> Counter[str]:
+    def __call__(self, image_id: str) -> Counter[str] | None:
         if image_id == "a5":
             os._exit(9)
         return super().__call__(image_id)

@@ -9,9 +9,11 @@ import pytest
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import DataError
 from weakpan.data.annotations import Box, BoxKind
+from weakpan.data.formats.released import ReleasedTree
 from weakpan.masks.result import BoxRecord, Fallback
 from weakpan.storage.records import JsonRecords, checksum
-from weakpan.tasks.mask_records import mask_records, read_box_records, write_box_records
+from weakpan.tasks.mask_records import read_box_records, write_box_records
+from weakpan.tasks.stores import ReleasedStores
 
 CAR, PERSON = TOY_CITY.train_id_named("car"), TOY_CITY.train_id_named("person")
 BOXES = (Box(0, 0, 0, 9, 9, BoxKind.STUFF), Box(CAR, 1, 2, 8, 9), Box(PERSON, 3, 3, 4, 4))
@@ -23,7 +25,7 @@ FOUND = (
 
 @pytest.fixture
 def records(tmp_path):
-    records = mask_records(tmp_path, "train")
+    records = ReleasedStores(ReleasedTree(tmp_path, "train", TOY_CITY)).mask_records
     write_box_records(records, "a", BOXES, FOUND, TOY_CITY)
     return records
 
