@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -20,11 +21,34 @@ from weakpan.evaluation.weak_scores import WeakScorer
 from weakpan.parallel.ranks import gather_from_all_ranks
 from weakpan.training.prediction import Prediction
 
+Scorer = TypeVar("Scorer", PanopticScorer, WeakScorer, TagScores)
 
-class ScorePredictions(EachPrediction):
+
+class EachScored(EachPrediction, Generic[Scorer]):
+    """Scores every prediction.
+
+    Attributes:
+        scorer: of the predictions of this rank; after `merge_ranks`, of all ranks.
+
+    Args:
+        empty: makes a scorer that has seen nothing.
+    """
+
+    def __init__(self, empty: Callable[[], Scorer]) -> None:
+        super().__init__()
+        self._empty: Callable[[], Scorer] = empty
+        self.scorer: Scorer = empty()
+
+    def merge_ranks(self) -> None:
+        """Bring the scores of all ranks together; every rank calls this after the prediction."""
+        merged = self._empty()
+        for scorer in gather_from_all_ranks(self.scorer):
+            merged.merge(scorer)
+        self.scorer = merged
+
+
+class ScorePredictions(EachScored[PanopticScorer]):
     """Collects scores while `SegmenterModule` predicts a split with ground truth.
-
-    `scorer` holds those of all ranks after `merge_ranks`.
 
     The loop adds it to the scoring stage of every round when there is ground truth of `data.val_split`; set
     `data.val_split: null` to train without.
@@ -34,9 +58,8 @@ class ScorePredictions(EachPrediction):
     """
 
     def __init__(self, truth: GroundTruth) -> None:
-        super().__init__()
+        super().__init__(partial(PanopticScorer, truth.catalog))
         self.truth = truth
-        self.scorer = PanopticScorer(truth.catalog)
 
     def take(self, prediction: Prediction) -> None:
         """Score one image."""
@@ -44,32 +67,22 @@ class ScorePredictions(EachPrediction):
         truth = self.truth.panoptic(prediction.image_id)
         self.scorer.add(prediction.image_id, prediction.panoptic, truth, prediction.semantic)
 
-    def merge_ranks(self) -> None:
-        """Bring the scores of all ranks together; every rank calls this after the prediction."""
-        merged = PanopticScorer(self.truth.catalog)
-        for scorer in gather_from_all_ranks(self.scorer):
-            merged.merge(scorer)
-        self.scorer = merged
-
 
 _POOL = 4
 """Pixels of a side over which probabilities are averaged before the greatest one of a crop is taken: one pixel alone
 says little."""
 
 
-class ScoreWithoutMasks(EachPrediction):
+class ScoreWithoutMasks(EachScored[WeakScorer]):
     """Collects what boxes and tags say of predictions, see `weakpan.evaluation.weak_scores`.
-
-    `scorer` holds the scores of all ranks after `merge_ranks`.
 
     Args:
         annotations: boxes and tags of the images that are predicted.
     """
 
     def __init__(self, annotations: WeakAnnotations) -> None:
-        super().__init__()
+        super().__init__(partial(WeakScorer, annotations.catalog))
         self.annotations = annotations
-        self.scorer = WeakScorer(annotations.catalog)
 
     @torch.inference_mode()
     def take(self, prediction: Prediction) -> None:
@@ -99,36 +112,19 @@ class ScoreWithoutMasks(EachPrediction):
         known = rows > 0
         return float(-kept[known].clamp_min(1e-6).log().sum()), int(known.sum())
 
-    def merge_ranks(self) -> None:
-        """Bring the scores of all ranks together; every rank calls this after the prediction."""
-        merged = WeakScorer(self.annotations.catalog)
-        for scorer in gather_from_all_ranks(self.scorer):
-            merged.merge(scorer)
-        self.scorer = merged
 
-
-class ScoreTags(EachPrediction):
+class ScoreTags(EachScored[TagScores]):
     """Collects logits and tags while `ClassifierModule` predicts a split with ground truth.
 
-    `scores` holds those of all ranks after `merge_ranks`. The loop adds it after the training of the classifier when
-    there are ground truth of `data.val_split`.
+    The loop adds it after the training of the classifier when there is ground truth of `data.val_split`.
 
     Args:
         catalog: class table.
     """
 
     def __init__(self, catalog: Catalog) -> None:
-        super().__init__()
-        self.catalog = catalog
-        self.scores = TagScores(catalog)
+        super().__init__(partial(TagScores, catalog))
 
     def take(self, prediction: Mapping[str, Any]) -> None:
         """Keep the logits and tags of one image's crops."""
-        self.scores.add(prediction["logits"].float().cpu().numpy(), prediction["tags"].cpu().numpy())
-
-    def merge_ranks(self) -> None:
-        """Bring the scores of all ranks together; every rank calls this after the prediction."""
-        merged = TagScores(self.catalog)
-        for scores in gather_from_all_ranks(self.scores):
-            merged.merge(scores)
-        self.scores = merged
+        self.scorer.add(prediction["logits"].float().cpu().numpy(), prediction["tags"].cpu().numpy())

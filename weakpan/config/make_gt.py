@@ -73,6 +73,11 @@ class MakeGtConfig(RunConfig):
     coco: bool = False
 
     @property
+    def released(self) -> bool:
+        """Whether results lie as the authors released theirs, instead of in a run folder."""
+        return self.layout.released
+
+    @property
     def skips(self) -> bool:
         """Whether images that cannot be done are left out."""
         return self.on_error is OnError.skip
@@ -98,7 +103,7 @@ def to_make_gt_config(composed: DictConfig) -> MakeGtConfig:
             f"parts count from 0, so the last one is {count - 1}/{count}", key="shard", found=config.shard
         )
     stage = config.stage.value
-    if config.layout.released and config.stage not in RELEASED:
+    if config.released and config.stage not in RELEASED:
         known = ", ".join(s.value for s in RELEASED)
         raise ConfigError(
             f"layout=released has no place for it; it has {known}", key="stage", found=stage, remedy="take layout=run"

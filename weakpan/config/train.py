@@ -130,6 +130,11 @@ class RunConfig:
         return build_rules(self.labels)
 
     @property
+    def released(self) -> bool:
+        """Whether results lie as the authors released theirs, instead of in a run folder."""
+        return False
+
+    @property
     def weakly(self) -> bool:
         """Whether boxes and tags are used."""
         return self.supervision is not Supervision.full

@@ -40,7 +40,7 @@ def make_gt(config: MakeGtConfig, command: str) -> Failures:
         failures: Failures = run_job(Work.stage, config, folder, command)
         return failures
     with naming_faults(folder):
-        if not config.layout.released:
+        if not config.released:
             refuse_other_settings(config, RunLayout(folder))
         experiment = prepare(config, folder)
         with holding(RunLock(folder), config.part):

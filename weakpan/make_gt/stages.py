@@ -32,7 +32,7 @@ def needs_networks(config: MakeGtConfig) -> bool:
         case Stage.seeds:
             return config.heatmaps_from is None
         case Stage.labels:
-            return config.round > 0 and not config.layout.released
+            return config.round > 0 and not config.released
     return True
 
 
@@ -51,9 +51,9 @@ def make_stage(experiment: Experiment) -> Failures:
     audited = config.audit and stage in (Stage.masks, Stage.seeds)
     if audited and not config.skips:
         refuse_missing_labels(audit_of(experiment, stage.value), ids)
-    if not config.layout.released:
+    if not config.released:
         from_rank_zero(lambda: refuse_other_inputs(experiment))
-    if stage is not Stage.annotations and not config.layout.released:
+    if stage is not Stage.annotations and not config.released:
         lacking = run_annotations(experiment, experiment.train.ids).failures
         if lacking:
             log.info("%s waits until boxes and tags of all images are there", stage.value)
@@ -72,7 +72,7 @@ Make = Callable[[Experiment, Sequence[str]], Outcome]
 
 def _worker_stages(config: MakeGtConfig) -> dict[Stage, Make]:
     stages: dict[Stage, Make] = {Stage.annotations: run_annotations, Stage.masks: run_masks}
-    if config.layout.released or config.round == 0:
+    if config.released or config.round == 0:
         stages[Stage.labels] = _labels
     if config.heatmaps_from is not None:
         stages[Stage.seeds] = run_heatmap_seeds
@@ -82,7 +82,7 @@ def _worker_stages(config: MakeGtConfig) -> dict[Stage, Make]:
 def _labels(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     config = experiment.config
     assert isinstance(config, MakeGtConfig)
-    if not config.layout.released:
+    if not config.released:
         verify_sources(experiment, shard_of(ids, *experiment.shares.shard), config.round)
     return run_labels(experiment, ids, config.round)
 
@@ -101,7 +101,7 @@ def image_ids(experiment: Experiment) -> tuple[str, ...]:
     """
     config = experiment.config
     assert isinstance(config, MakeGtConfig)
-    if config.layout.released:
+    if config.released:
         if experiment.train.only_ids is not None:
             # Whatever lacks a file is left out one by one, where that is asked for.
             return tuple(experiment.train.only_ids)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from weakpan.audit.cue_audit import CueAudit, mask_audit, seed_audit
+from weakpan.audit.audit_masks import MaskAudit
+from weakpan.audit.audit_seeds import SeedAudit
+from weakpan.audit.cue_audit import CueAudit
+from weakpan.audit.scored_images import ScoredImages
 from weakpan.parallel.ranks import from_rank_zero, gather_from_all_ranks, share_of_rank, wait_for_all_ranks
 from weakpan.parallel.sharing import shard_of, share
+from weakpan.seeds.heatmaps import HeatmapFolder
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import MASKS
 
 
 def audit_of(experiment: Experiment, stage: str) -> CueAudit:
     """The audit of a stage, `masks` or `seeds`."""
+    config, stores = experiment.config, experiment.stores
+    real, folder = ScoredImages(config.data, experiment.catalog), stores.audit(stage).parent
     if stage == MASKS:
-        return mask_audit(experiment.config, experiment.annotations, experiment.stores)
-    return seed_audit(experiment.config, experiment.catalog, experiment.stores)
+        weak, records = experiment.annotations, stores.mask_records
+        return MaskAudit(real, stores.masks, folder, config.pictures, weak, records)
+    kept = stores.beside_seeds("heatmaps") if config.heatmaps_from is None else Path(config.heatmaps_from)
+    return SeedAudit(real, stores.seeds, folder, config.pictures, HeatmapFolder(kept, experiment.catalog))
 
 
 def run_audit(

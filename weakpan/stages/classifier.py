@@ -119,4 +119,4 @@ def _score(experiment: Experiment, module: ClassifierModule, loggers: list[Logge
     trainer = build_trainer(config, experiment.layout, "classifier score", [scorer], loggers)
     trainer.predict(module, data, return_predictions=False)
     scorer.merge_ranks()
-    return scorer.scores.average_precision()
+    return scorer.scorer.average_precision()

@@ -138,11 +138,10 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
     if not root.is_dir():
         raise DataError("no such folder", key="data.root", found=data.root, remedy="give the folder of the data set")
     train = ImageTree(root, data.train_split, catalog, data.files, _ids(data.train_list))
-    released = isinstance(config, MakeGtConfig) and config.layout.released
     rules = config.label_rules
     stores: Stores = RunStores(RunLayout(run_folder))
     val, full_ids = None, frozenset[str]()
-    if isinstance(config, MakeGtConfig) and config.layout.released:
+    if config.released:
         stores = ReleasedStores(ReleasedTree(run_folder, data.train_split, catalog), rules.instances)
     else:
         if data.val_split is not None:
@@ -153,7 +152,7 @@ def prepare(config: RunConfig, run_folder: Path) -> Experiment:
         config, stores, catalog, train, val, full_ids, masks, config.seed_source, rules, _shares(config)
     )
     experiment.annotations.check_files()
-    if not released:
+    if not config.released:
         _check_images(experiment)
     if config.labels_from is not None and not stores.record("labels", {}).is_sealed():
         _check_given_labels(experiment, Path(config.labels_from))
@@ -180,7 +179,7 @@ def _masks(source: MaskSource, stores: Stores) -> MaskSource:
 
 def _shares(config: RunConfig) -> Shares:
     if isinstance(config, MakeGtConfig):
-        return Shares(config.processes, config.part, config.skips, remake=config.layout.released)
+        return Shares(config.processes, config.part, config.skips, remake=config.released)
     return Shares(config.processes)
 
 

@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import Logger
 
 from weakpan.basics.arrays import RGBImage
 from weakpan.basics.panoptic import PanopticMap, PanopticTruth
-from weakpan.callbacks.prediction_callback import EachPrediction
+from weakpan.callbacks.prediction_callback import ForEachPrediction
 from weakpan.config.modules import segmenter_crops
 from weakpan.data.ground_truth import GroundTruth
 from weakpan.data.image_tree import ImageTree
@@ -85,26 +85,18 @@ def _spread(ids: Sequence[str], count: int) -> list[str]:
     return [ids[round(float(p))] for p in positions]
 
 
-class _Collect(EachPrediction):
-    """Keeps the panoptic maps of a few images."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maps: dict[str, PanopticMap] = {}
-
-    def take(self, prediction: Prediction) -> None:
-        """Keep one."""
-        assert prediction.panoptic is not None
-        self.maps[prediction.image_id] = prediction.panoptic
-
-
 def _predict(
     experiment: Experiment, module: SegmenterModule, split: ImageTree, ids: list[str], loggers: list[Logger]
 ) -> dict[str, PanopticMap]:
     if not ids:
         return {}
-    config, collect = experiment.config, _Collect()
+    config, made = experiment.config, dict[str, PanopticMap]()
+
+    def keep(prediction: Prediction) -> None:
+        assert prediction.panoptic is not None
+        made[prediction.image_id] = prediction.panoptic
+
     images = WholeImages(split, ids, segmenter_crops(config.segmenter).scale, annotations=None)
-    trainer = build_trainer(config, experiment.layout, "gallery", [collect], loggers)
+    trainer = build_trainer(config, experiment.layout, "gallery", [ForEachPrediction(keep)], loggers)
     trainer.predict(module, PanopticDataModule(None, images, 1, 0, config.seed), return_predictions=False)
-    return {image_id: panoptic for maps in gather_from_all_ranks(collect.maps) for image_id, panoptic in maps.items()}
+    return {image_id: panoptic for maps in gather_from_all_ranks(made) for image_id, panoptic in maps.items()}

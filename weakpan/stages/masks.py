@@ -17,12 +17,6 @@ from weakpan.stages.settings import MASKS, record_of
 from weakpan.tasks.masks import BOXES, WITHOUT_MASK, MakeMasks
 
 
-def mask_task(experiment: Experiment) -> MakeMasks:
-    """The work on one image."""
-    stores = experiment.stores
-    return MakeMasks(experiment.annotations, experiment.masks, stores.masks, stores.mask_records)
-
-
 def run_masks(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     """Make the masks in boxes of all images and seal them; what is there is not made again.
 
@@ -30,7 +24,8 @@ def run_masks(experiment: Experiment, ids: Sequence[str]) -> Outcome:
         DataError: a map that was changed since it was sealed, by name.
         RunError: files that masks are made with have changed since the stage began.
     """
-    task, record = mask_task(experiment), record_of(experiment, MASKS)
+    stores, record = experiment.stores, record_of(experiment, MASKS)
+    task = MakeMasks(experiment.annotations, experiment.masks, stores.masks, stores.mask_records)
 
     def summarise(ids: Sequence[str], outcome: Outcome) -> dict[str, Any]:
         _refuse_changed_files(experiment, record.manifest_path.parent)

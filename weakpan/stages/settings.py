@@ -54,7 +54,7 @@ def _groups(config: RunConfig, stage: str, round_index: int) -> tuple[str, ...]:
     What a run does not use binds nothing: where labels were given or are ground truth, neither seeds nor the settings
     of what makes them.
     """
-    if stage == LABELS and isinstance(config, MakeGtConfig) and config.layout.released:
+    if stage == LABELS and config.released:
         # Masks, seeds and predictions are files that were given.
         return ("data", "labels", "labels_from")
     seeds = config.seed_source
@@ -91,7 +91,7 @@ def settings_of(config: RunConfig, stage: str, round_index: int = 0) -> dict[str
             flat |= {f"trainer.{key}": config.trainer.get(key) for key in _OF_TRAINER}
         else:
             flat |= flatten(group, getattr(config, group))
-    if isinstance(config, MakeGtConfig) and config.layout.released:
+    if isinstance(config, MakeGtConfig) and config.released:
         flat |= {"layout.inputs": config.layout.inputs, "round": config.round if stage == LABELS else None}
         flat["data.root"] = _in_full(config.data.root)
         return {k: v for k, v in flat.items() if k == "data.root" or not k.startswith(free)}
@@ -117,7 +117,7 @@ def stage_settings(experiment: Experiment, stage: str, round_index: int = 0) -> 
     file = _weak_annotations(experiment, stage)
     if file is not None:
         settings["weak annotations"] = content_digest([file])
-    if not (isinstance(config, MakeGtConfig) and config.layout.released):
+    if not config.released:
         settings["training images"] = digest_of_ids(experiment.train.ids)
     return settings
 

@@ -18,7 +18,7 @@ from weakpan.storage.files import write_bytes_atomically
 
 def read_rgb(path: Path) -> RGBImage:
     """Read a colour image as (H, W, 3) uint8, RGB; raises DataError if it is missing, truncated or no image."""
-    return np.ascontiguousarray(_decode(path, cv2.IMREAD_COLOR)[..., ::-1]).astype(np.uint8, copy=False)
+    return np.ascontiguousarray(_decode(path)[..., ::-1]).astype(np.uint8, copy=False)
 
 
 def read_map(path: Path) -> npt.NDArray[np.integer]:
@@ -119,7 +119,7 @@ def _check_end(path: Path, kind: str, tail: bytes) -> None:
         raise DataError(f"{path}: the {kind} ends early; it is truncated: write it again")
 
 
-def _decode(path: Path, flags: int) -> npt.NDArray[np.generic]:
+def _decode(path: Path) -> npt.NDArray[np.generic]:
     try:
         content = np.frombuffer(path.read_bytes(), np.uint8)
     except FileNotFoundError:
@@ -132,7 +132,7 @@ def _decode(path: Path, flags: int) -> npt.NDArray[np.generic]:
         _check_end(path, "PNG", tail)
     elif content[:2].tobytes() == b"\xff\xd8":
         _check_end(path, "JPEG", tail)
-    image = cv2.imdecode(content, flags) if content.size else None
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     if image is None:
         raise DataError(f"{path}: not a readable image; it may be truncated: write it again")
     return image

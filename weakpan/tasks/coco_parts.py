@@ -14,11 +14,12 @@ from typing import Any
 
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
-from weakpan.data.formats.coco import category_records, write_panoptic_png
+from weakpan.data.formats.coco import CocoImage, category_records, write_panoptic_png
 from weakpan.data.formats.coco_weak import labels_to_coco
 from weakpan.labels.pipeline import PseudoLabels
 from weakpan.storage.files import replacing, write_text_atomically
 from weakpan.storage.images import is_whole
+from weakpan.storage.json_files import read_json
 
 log = logging.getLogger(__name__)
 
@@ -61,31 +62,24 @@ class CocoParts:
         path = self.folder.with_suffix(".json")
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write(json.dumps(head)[:-1])
-            for key, keep in (("images", ("id", "file_name", "height", "width")),
-                              ("annotations", ("image_id", "file_name", "segments_info"))):  # fmt: skip
+            for key, entry in (("images", _image), ("annotations", _annotation)):
                 file.write(f',\n"{key}": [')
                 for position, image_id in enumerate(ids):
-                    record = self._record(image_id)
-                    if key == "annotations":
-                        record["file_name"] = f"{image_id}.png"
-                    file.write(("," if position else "") + "\n" + json.dumps({k: record[k] for k in keep}))
+                    file.write(("," if position else "") + "\n" + json.dumps(entry(self._record(image_id))))
                 file.write("]")
             file.write("}\n")
         log.info("make_gt: %s holds the segments of %d images", path, len(ids))
 
-    def _record(self, image_id: str) -> dict[str, Any]:
-        """What the file says of an image, under the names of both lists; raises DataError."""
-        try:
-            part = json.loads(self._path(image_id).read_text(encoding="utf-8"))
-            return {
-                "id": part["image_id"],
-                "segments_info": part["segments"],
-                **{key: part[key] for key in ("image_id", "file_name", "height", "width")},
-            }
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{self._path(image_id)}: not readable ({error}); delete it and run stage=labels again"
-            ) from error
+    def _record(self, image_id: str) -> CocoImage:
+        return read_json(self._path(image_id), CocoImage, "delete it and run stage=labels again")
 
     def _path(self, image_id: str) -> Path:
         return self.folder / f"{image_id}.json"
+
+
+def _image(record: CocoImage) -> dict[str, Any]:
+    return {"id": record.image_id, "file_name": record.file_name, "height": record.height, "width": record.width}
+
+
+def _annotation(record: CocoImage) -> dict[str, Any]:
+    return {"image_id": record.image_id, "file_name": f"{record.image_id}.png", "segments_info": record.segments}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -23,19 +21,7 @@ from weakpan.labels.instances import UNLABELLED
 from weakpan.labels.pipeline import PseudoLabels
 from weakpan.labels.store import LabelStore
 from weakpan.storage.images import read_map
-from weakpan.tasks.labels import Made, WriteLabels
-
-
-class GivenLabels(Protocol):
-    """Labels of an image, from wherever they lie."""
-
-    def path(self, image_id: str, /) -> Path:
-        """A file that must be there."""
-        ...
-
-    def read(self, annotation: ImageAnnotation, /) -> PseudoLabels:
-        """The labels of an image; raises DataError."""
-        ...
+from weakpan.tasks.labels import LabelTask, Made
 
 
 def open_labels(path: Path, catalog: Catalog) -> GivenLabels:
@@ -142,6 +128,10 @@ class CocoLabels:
         return PseudoLabels(truth.semantic, by_boxes(truth.semantic, truth.instances, annotation))
 
 
+GivenLabels = StoredLabels | ReleasedLabelFiles | CocoLabels
+"""Labels of an image, from wherever they lie: `path`, a file that must be there, and `read`."""
+
+
 def by_boxes(semantic: SemanticMap, segments: InstanceMap, annotation: ImageAnnotation) -> InstanceMap:
     """Number the segments of things by the boxes that they belong to.
 
@@ -179,29 +169,19 @@ def _box_iou(a: tuple[int, ...], b: tuple[int, ...]) -> float:
 
 
 @dataclass(frozen=True)
-class ImportLabels:
+class ImportLabels(LabelTask):
     """The labels of one image, taken over.
 
     Attributes:
-        results: where labels go.
         given: where they come from.
     """
 
-    results: WriteLabels
     given: GivenLabels
 
     def missing(self, image_id: str) -> Path | None:
         """A file that is needed and not there."""
         path = self.given.path(image_id)
         return None if path.is_file() else path
-
-    def files(self, image_id: str) -> tuple[Path, ...]:
-        """Files of the labels."""
-        return self.results.files(image_id)
-
-    def is_done(self, image_id: str) -> bool:
-        """Whether the labels are there and whole."""
-        return self.results.is_done(image_id)
 
     def make(self, image_id: str) -> Made:
         """Read the labels of an image; raises DataError for those of another size."""
@@ -214,7 +194,3 @@ class ImportLabels:
                 path=self.given.path(image_id),
             )
         return LabelInput(labels.semantic, None, None, annotation), labels, None
-
-    def write(self, image_id: str, made: Made) -> Counter[str]:
-        """Write them."""
-        return self.results.write(image_id, made)

@@ -65,11 +65,33 @@ class WriteLabels:
 
 
 @dataclass(frozen=True)
-class MakeLabels:
-    """The labels of one image, from file to file.
+class LabelTask:
+    """What tasks have that make or take over the labels of one image.
 
     Attributes:
         results: where labels go.
+    """
+
+    results: WriteLabels
+
+    def files(self, image_id: str) -> tuple[Path, ...]:
+        """Files of the labels."""
+        return self.results.files(image_id)
+
+    def is_done(self, image_id: str) -> bool:
+        """Whether everything of an image is there and whole."""
+        return self.results.is_done(image_id)
+
+    def write(self, image_id: str, made: Made) -> Counter[str]:
+        """Write the labels of an image; counts pixels, labelled pixels and instance boxes."""
+        return self.results.write(image_id, made)
+
+
+@dataclass(frozen=True)
+class MakeLabels(LabelTask):
+    """The labels of one image, from file to file.
+
+    Attributes:
         predictions: seeds of round 0, or predictions of a network.
         scores: tree with the scores of the predictions; None in round 0.
         masks: masks in boxes.
@@ -78,7 +100,6 @@ class MakeLabels:
         seeds: what round 0 starts from, for rules that need them later.
     """
 
-    results: WriteLabels
     predictions: Maps
     scores: ReleasedTree | None
     masks: Maps
@@ -103,14 +124,6 @@ class MakeLabels:
     def _needs(self) -> frozenset[str]:
         return self.rules.needs(self.round_index, on_maps_only=True)
 
-    def files(self, image_id: str) -> tuple[Path, ...]:
-        """Files of the labels."""
-        return self.results.files(image_id)
-
-    def is_done(self, image_id: str) -> bool:
-        """Whether everything of an image is there and whole."""
-        return self.results.is_done(image_id)
-
     def read(self, image_id: str) -> LabelInput:
         """Everything that the labels of an image are made from; raises DataError."""
         needs, prediction = self._needs, self.predictions.read(image_id)
@@ -130,7 +143,3 @@ class MakeLabels:
         if self.results.audit is None:
             return inp, make_labels(*case), None
         return inp, *make_audited_labels(*case)
-
-    def write(self, image_id: str, made: Made) -> Counter[str]:
-        """Write them; counts pixels, labelled pixels and instance boxes."""
-        return self.results.write(image_id, made)

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from tests.unit.evaluation.street_6x6 import CAR, STREET, TRUTH
-from weakpan.audit.cue_tables import cam_table, mask_table
+from weakpan.audit.cue_tables import cam_table, mask_table, text_table
 from weakpan.data.annotations import Box
 from weakpan.evaluation.box_scores import READINGS, BoxScore, PixelCounts
 from weakpan.evaluation.box_summary import AuditedBox, summarise_boxes
 from weakpan.evaluation.cam_scores import count_cam, summarise_cams
 from weakpan.report.pictures import NO_THING_COLOR
-from weakpan.report.text_table import text_table
 from weakpan.report.worst_cases import (
     BOX_COLOR,
     MASK_COLOR,
