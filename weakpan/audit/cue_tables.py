@@ -17,10 +17,6 @@ _CAM_HEAD = ("", "labelled", "precision", "recall", "labelled/image", "precision
 def text_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Set a table: the first column to the left, the others to the right, two blanks between them.
 
-    Args:
-        head: of the columns.
-        rows: cells, as many as `head`.
-
     Returns:
         Lines without a line break at the end.
 

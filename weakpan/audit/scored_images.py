@@ -19,12 +19,7 @@ from weakpan.storage.records import checksum
 
 @dataclass(frozen=True)
 class ScoredImages:
-    """Finds and reads images and their ground truth; its readers raise DataError for damaged files.
-
-    Attributes:
-        data: of the data set.
-        catalog: class table.
-    """
+    """Finds and reads images and their ground truth; its readers raise DataError for damaged files."""
 
     data: DataConfig
     catalog: Catalog

@@ -25,14 +25,7 @@ HEATMAPS = 3
 
 
 def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: AnnotationSource, real: ScoredImages, maps: Maps) -> RGBImage:
-    """The image around each box, and the outlines of its mask and its real instance.
-
-    Args:
-        boxes: with a real instance each.
-        weak: all boxes of their images, which instances are divided among.
-        real: labels and images.
-        maps: maps of masks.
-    """
+    """The image around each box, which has a real instance, and the outlines of its mask and its real instance."""
     cases = []
     for found in boxes:
         box, image_id = found.score.box, found.image_id
@@ -58,14 +51,7 @@ def draw_worst_boxes(boxes: Sequence[AuditedBox], weak: AnnotationSource, real: 
 def draw_worst_masks(
     images: Sequence[tuple[str, float]], weak: AnnotationSource, real: ScoredImages, maps: Maps
 ) -> RGBImage:
-    """Image with boxes, masks in boxes and real things of each image.
-
-    Args:
-        images: ids and mean IoU of their boxes.
-        weak: boxes.
-        real: labels and images.
-        maps: maps of masks.
-    """
+    """Image with boxes, masks in boxes and real things of each image, above which the mean IoU of its boxes is told."""
     rows, seen = [], set[int]()
     for image_id, iou in images:
         image, truth = real.image(image_id), real.panoptic(image_id)

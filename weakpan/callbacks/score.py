@@ -52,9 +52,6 @@ class ScorePredictions(EachScored[PanopticScorer]):
 
     The loop adds it to the scoring stage of every round when there is ground truth of `data.val_split`; set
     `data.val_split: null` to train without.
-
-    Args:
-        truth: of the images that are predicted.
     """
 
     def __init__(self, truth: GroundTruth) -> None:
@@ -117,9 +114,6 @@ class ScoreTags(EachScored[TagScores]):
     """Collects logits and tags while `ClassifierModule` predicts a split with ground truth.
 
     The loop adds it after the training of the classifier when there is ground truth of `data.val_split`.
-
-    Args:
-        catalog: class table.
     """
 
     def __init__(self, catalog: Catalog) -> None:

@@ -13,7 +13,7 @@ from hydra.errors import CompactHydraException, HydraException, MissingConfigExc
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
-from weakpan.basics.errors import ConfigError, exit_with, one_line
+from weakpan.basics.errors import ConfigError, WeakpanError, exit_with, one_line
 from weakpan.basics.settings import nearest
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -79,7 +79,7 @@ def config_error(error: HydraException | OmegaConfBaseException) -> ConfigError:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file is not None:
         return _no_option(error, error.missing_cfg_file)
     if isinstance(error, OverrideParseException):
-        what = _first_line(str(error.message).removeprefix(f"Error parsing override '{error.override}'"))
+        what = first_line(str(error.message).removeprefix(f"Error parsing override '{error.override}'"))
         remedy = "put values with blanks, commas, brackets or equals signs in quotes, as in \"KEY='a b'\""
         return ConfigError(f"'{_typed(error.override)}': not readable as KEY=VALUE ({what})", remedy=remedy)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
@@ -87,9 +87,9 @@ def config_error(error: HydraException | OmegaConfBaseException) -> ConfigError:
         known = [str(k) for k in parent if k != "hydra"] if isinstance(parent, DictConfig) else []
         return ConfigError(f"{_NO_SUCH_KEY}; {nearest(str(cause.key), known)}", key=str(cause.full_key), remedy=_HELP)
     if isinstance(cause, ValidationError) and cause.full_key:
-        return ConfigError(_first_line(str(cause.msg)), key=str(cause.full_key), found=cause.value)
+        return ConfigError(first_line(str(cause.msg)), key=str(cause.full_key), found=cause.value)
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
-        return ConfigError(_first_line(str(cause.msg)), key=str(cause.full_key))
+        return ConfigError(first_line(str(cause.msg)), key=str(cause.full_key))
     there = _THERE.search(one_line(str(error)))
     if there is not None:
         return ConfigError("is there already", key=there[1], remedy="leave out the + in front of it")
@@ -113,10 +113,19 @@ def _options_on_disk(error: MissingConfigException, group: str) -> list[str]:
     return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
 
 
+def own_cause(error: BaseException) -> WeakpanError | None:
+    """What settings said that check themselves: they raise inside OmegaConf, which may wrap it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, WeakpanError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
 def _typed(message: str) -> str:
     """A message that quotes the command line, as it was typed."""
     return message.replace("++", "")
 
 
-def _first_line(message: str) -> str:
+def first_line(message: str) -> str:
+    """What a library says, without what it adds."""
     return message.strip().partition("\n")[0]

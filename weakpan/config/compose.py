@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from weakpan.basics.errors import ConfigError, WeakpanError
 from weakpan.basics.settings import check_settings
-from weakpan.config.command_line import config_error
+from weakpan.config.command_line import config_error, own_cause
 from weakpan.config.sweeps import register_resolvers
 
 Schema = TypeVar("Schema")
@@ -46,10 +46,7 @@ def to_object(schema: type[Schema], given: DictConfig) -> Schema:
     try:
         config = OmegaConf.to_object(composed)
     except (OmegaConfBaseException, WeakpanError) as error:
-        # Settings that check themselves raise inside OmegaConf, which may wrap what they said.
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, WeakpanError):
-            cause = cause.__cause__ or cause.__context__
+        cause = own_cause(error)
         if cause is None:
             raise (config_error(error) if isinstance(error, OmegaConfBaseException) else error) from error
         raise (cause if cause.key is None else cause.below(_refusing(composed))) from error

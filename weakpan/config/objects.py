@@ -22,6 +22,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from weakpan.basics.errors import ConfigError, WeakpanError, one_line
 from weakpan.basics.settings import check_field, nearest
+from weakpan.config.command_line import first_line, own_cause
 
 TARGET = "_target_"
 _HYDRAS = (TARGET, "_partial_", "_args_", "_recursive_", "_convert_")
@@ -138,17 +139,15 @@ def _typed(name: str, hint: Any, value: Any, place: str) -> Any:
     try:
         return getattr(OmegaConf.to_object(OmegaConf.merge(schema, {name: value})), name)
     except OmegaConfBaseException as error:
-        # Settings that check themselves raise inside OmegaConf, which may wrap what they said.
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, WeakpanError):
-            cause = cause.__cause__ or cause.__context__
+        cause = own_cause(error)
         if cause is not None:
             raise cause.below(f"{place}.{name}") from error
-        key = f"{place}.{error.full_key or name}"
+        key, found = f"{place}.{error.full_key or name}", getattr(error, "value", None)
+        found = value if found is None else found
         if isinstance(error, ConfigKeyError | ConfigAttributeError) and is_dataclass(error.object_type):
             known = [f.name for f in fields(error.object_type)]
             raise ConfigError(f"no such key; {nearest(str(error.key), known)}", key=key) from error
-        raise ConfigError(_first_line(str(error.msg or error)), key=key, found=_found(error, value)) from error
+        raise ConfigError(first_line(str(error.msg or error)), key=key, found=found) from error
 
 
 @lru_cache(maxsize=1024)
@@ -159,11 +158,6 @@ def _field_schema(name: str, hint: Any) -> DictConfig | None:
     except (OmegaConfBaseException, ValueError):
         return None
     return schema
-
-
-def _found(error: OmegaConfBaseException, value: Any) -> Any:
-    found = getattr(error, "value", None)
-    return value if found is None else found
 
 
 def _holds_nodes(value: object) -> bool:
@@ -245,7 +239,3 @@ def _cause_of(error: BaseException) -> str:
     while deepest.__cause__ is not None:
         deepest = deepest.__cause__
     return one_line(f"{type(deepest).__name__}: {deepest}")[:_MOST_SAID]
-
-
-def _first_line(message: str) -> str:
-    return message.strip().partition("\n")[0]

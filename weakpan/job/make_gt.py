@@ -17,10 +17,6 @@ from weakpan.storage.layout import RunLayout
 def make_gt(config: MakeGtConfig, command: str) -> Failures:
     """Run the configured stage.
 
-    Args:
-        config: checked.
-        command: that was given.
-
     Returns:
         Image id and message of the images that could not be done; empty unless they are to be skipped.
 

@@ -26,9 +26,6 @@ def share_cores(environment: MutableMapping[str, str] = os.environ) -> None:
     """Make threads of this process, and of those that it starts, wait asleep; what the user has set stays.
 
     Scripts call this before anything else, and `limit_threads` when they know how many ranks there will be.
-
-    Args:
-        environment: is changed.
     """
     if not any(name in environment for name in _WAITING):
         environment.update(_WAITING)

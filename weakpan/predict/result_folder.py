@@ -117,10 +117,7 @@ class ResultFolder:
         return True
 
     def kept(self, stamps: Mapping[str, Stamp]) -> list[str] | None:
-        """Look what an earlier command has done.
-
-        Args:
-            stamps: of all photographs, by image id.
+        """Look what an earlier command has done; stamps are of all photographs, by image id.
 
         Returns:
             Ids of the images whose results need not be made again, sorted; None if everything is finished.
@@ -208,10 +205,7 @@ class ResultFolder:
         return PanopticMap(ids, segments), self._classes.read(image_id)
 
     def is_finished(self, file_names: Mapping[str, str]) -> bool:
-        """Whether an earlier command has finished these photographs.
-
-        Args:
-            file_names: of all photographs, by image id.
+        """Whether an earlier command has finished these photographs, whose file names are told by image id.
 
         Raises:
             RunError: it has finished others, since photographs that could not be read then can be read now, or the

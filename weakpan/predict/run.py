@@ -42,9 +42,6 @@ def predict(config: PredictConfig) -> list[tuple[str, str]]:
     `panoptic.json` last: a folder that has it is complete. The same command on a folder that is not goes on. Every rank
     calls this.
 
-    Args:
-        config: checked.
-
     Returns:
         Image id and message of the images that were left out; empty unless they are to be skipped.
 

@@ -24,12 +24,7 @@ _OTHER_WEIGHTS = (
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained segmenter, ready to be loaded.
-
-    Attributes:
-        path: of the checkpoint.
-        content: of the checkpoint.
-    """
+    """A trained segmenter, ready to be loaded."""
 
     path: Path
     content: Checkpoint

@@ -18,13 +18,7 @@ _SIZES = ((960, 88), (800, 85), (640, 82), (480, 78), (320, 72), (200, 65))
 
 @dataclass(frozen=True)
 class Embedded:
-    """A picture in a page.
-
-    Attributes:
-        uri: the whole picture, `data:image/...;base64,...`.
-        height: pixels.
-        width: pixels.
-    """
+    """A picture in a page, `data:image/...;base64,...`; sizes in pixels."""
 
     uri: str
     height: int

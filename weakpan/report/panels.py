@@ -17,7 +17,9 @@ from weakpan.report.pictures import hatch
 _WIDEST = 4.0
 """A picture in a panel is at most this many times as wide as the panel is high; a longer one is made less high."""
 
-_PAPER = 255
+PAPER = 255
+"""Brightness of what is around pictures."""
+
 _INK = (30, 30, 30)
 _GAP = 6
 
@@ -44,11 +46,9 @@ def panel(columns: Sequence[tuple[str, RGBImage]], height: int) -> RGBImage:
     blocks = []
     for caption, picture in zip(captions, fitted, strict=True):
         width = max(caption.shape[1], picture.shape[1])
-        block = np.full((strip + height, width, 3), _PAPER, np.uint8)
-        block[: caption.shape[0], : caption.shape[1]] = caption
-        block[strip : strip + picture.shape[0], : picture.shape[1]] = picture
-        blocks += [block, np.full((strip + height, _GAP, 3), _PAPER, np.uint8)]
-    return np.concatenate(blocks[:-1], axis=1)
+        block = np.concatenate([padded(caption, strip, width), padded(picture, height, width)])
+        blocks.append(padded(block, strip + height, width + _GAP))
+    return np.concatenate(blocks, axis=1)[:, :-_GAP]
 
 
 def fit(picture: RGBImage, height: int, width: int) -> RGBImage:
@@ -78,6 +78,12 @@ def fit(picture: RGBImage, height: int, width: int) -> RGBImage:
     return resized.astype(np.uint8, copy=False)
 
 
+def padded(picture: RGBImage, height: int, width: int) -> RGBImage:
+    """A (h, w, 3) uint8 picture in the upper left of a white one of `height` x `width` pixels."""
+    rows, columns = picture.shape[:2]
+    return np.pad(picture, ((0, height - rows), (0, width - columns), (0, 0)), constant_values=PAPER)
+
+
 def legend(catalog: Catalog, columns: int = 1, size: int = 14) -> RGBImage:
     """Draw the class table: a field of colour and a name a class, things marked, and the pattern for "no label".
 
@@ -96,7 +102,7 @@ def legend(catalog: Catalog, columns: int = 1, size: int = 14) -> RGBImage:
     texts = [text_picture(name, size) for name in names]
     entry_height, entry_width = max(t.shape[0] for t in texts), field[1] + 4 + max(t.shape[1] for t in texts)
     rows = -(-len(names) // columns)
-    picture = np.full((rows * entry_height, columns * entry_width, 3), _PAPER, np.uint8)
+    picture = np.full((rows * entry_height, columns * entry_width, 3), PAPER, np.uint8)
     for position, (color, text) in enumerate(zip(fields, texts, strict=True)):
         column, row = divmod(position, rows)
         top, left = row * entry_height, column * entry_width
@@ -112,7 +118,7 @@ def text_picture(text: str, size: int) -> RGBImage:
     font = _font(size)
     ascent, descent = font.getmetrics()
     width = max(1, round(font.getlength(text)) + size // 2)
-    image = Image.new("RGB", (width, ascent + descent + 4), (_PAPER,) * 3)
+    image = Image.new("RGB", (width, ascent + descent + 4), (PAPER,) * 3)
     ImageDraw.Draw(image).text((size // 4, 2), text, fill=_INK, font=font)
     return np.array(image)
 

@@ -13,15 +13,8 @@ from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import BoxKind, ImageAnnotation
 from weakpan.labels.pipeline import INPUT, PseudoLabels
 from weakpan.labels.trail import AuditTrail
-from weakpan.report.panels import legend, panel, text_picture
-from weakpan.report.pictures import (
-    HATCH_COLORS,
-    color_instances,
-    color_semantic,
-    draw_boundaries,
-    draw_boxes,
-    hatch,
-)
+from weakpan.report.panels import PAPER, legend, padded, panel, text_picture
+from weakpan.report.pictures import HATCH_COLORS, color_instances, color_semantic, draw_boundaries, draw_boxes, hatch
 
 DIMMED = 0.22
 """Weight of the colours of what a rule left as it was; the rest is white."""
@@ -35,7 +28,6 @@ _RIM_BELOW = 0.05
 _RIM_COLOR = (0, 0, 0)
 _RIMS_A_SIDE = 300
 
-_PAPER = 255
 _GAP = 10
 
 
@@ -65,7 +57,7 @@ def rule_pictures(
     for what, found in (("image", image), ("labels", labels.semantic)):
         if found is not None and found.shape[:2] != shape:
             raise ValueError(f"the {what} of {found.shape[:2]} and the record of {shape} (height, width) do not match")
-    background = np.full((*shape, 3), _PAPER, np.uint8) if image is None else image
+    background = np.full((*shape, 3), PAPER, np.uint8) if image is None else image
     pictures = [
         (_boxes_caption(image, annotation), draw_boxes(background, annotation.boxes, catalog)),
         (f"{INPUT}: {_labelled(trail.prediction)}", color_semantic(trail.prediction, catalog)),
@@ -116,12 +108,12 @@ def rule_panel(
     pictures = rule_pictures(image, annotation, catalog, trail, labels)
     cells = [panel([cell], height) for cell in pictures]
     widest = max(cell.shape[1] for cell in cells)
-    cells = [_padded(cell, cell.shape[0], widest + _GAP) for cell in cells]
+    cells = [padded(cell, cell.shape[0], widest + _GAP) for cell in cells]
     rows = [np.concatenate(cells[i : i + columns], axis=1) for i in range(0, len(cells), columns)]
     size = max(12, min(18, height // 16))
     rows += _legends(trail.deciding_rule(), trail, annotation, catalog, rows[0].shape[1], size)
     width = max(row.shape[1] for row in rows)
-    return np.concatenate([_padded(row, row.shape[0] + _GAP, width) for row in rows])
+    return np.concatenate([padded(row, row.shape[0] + _GAP, width) for row in rows])
 
 
 def color_change(before: SemanticMap, after: SemanticMap, catalog: Catalog) -> RGBImage:
@@ -137,7 +129,7 @@ def color_change(before: SemanticMap, after: SemanticMap, catalog: Catalog) -> R
         taken away; what stayed as it was is dimmed. Where little changed, a dark line runs around it, a little apart.
     """
     colors, changed = color_semantic(after, catalog), before != after
-    picture = cv2.convertScaleAbs(colors, alpha=DIMMED, beta=_PAPER * (1 - DIMMED)).astype(np.uint8, copy=False)
+    picture = cv2.convertScaleAbs(colors, alpha=DIMMED, beta=PAPER * (1 - DIMMED)).astype(np.uint8, copy=False)
     picture[changed] = colors[changed]
     dropped = changed & (after == IGNORE)
     picture[dropped] = _striped(catalog.palette[before[dropped]], dropped)
@@ -176,14 +168,14 @@ def _draw_rim(picture: RGBImage, inside: BoolMask) -> None:
     gap = cv2.dilate(inside.view(np.uint8), kernel)
     line = cv2.dilate(gap, kernel)
     picture[line > gap] = _RIM_COLOR
-    picture[(gap > 0) & ~inside] = _PAPER
+    picture[(gap > 0) & ~inside] = PAPER
 
 
 def _striped(colors: npt.NDArray[np.uint8], where: BoolMask) -> npt.NDArray[np.uint8]:
     """Every other stripe of (N, 3) colours pale, in step with the pattern for "no label"; `where` is True N times."""
     # Not white: an area narrower than a stripe would seem to be interrupted.
     pale = (hatch(*where.shape)[..., 0][where] == HATCH_COLORS[0][0])[:, None]
-    return np.where(pale, np.rint(colors * _PALE + _PAPER * (1 - _PALE)), colors).astype(np.uint8)
+    return np.where(pale, np.rint(colors * _PALE + PAPER * (1 - _PALE)), colors).astype(np.uint8)
 
 
 def _legends(
@@ -203,11 +195,6 @@ def _legends(
         fitting = max(1, width // legend(table, 1, size).shape[1])
         parts += [text_picture(title, size), legend(table, min(fitting, table.num_classes + 1), size)]
     return parts
-
-
-def _padded(picture: RGBImage, height: int, width: int) -> RGBImage:
-    rows, columns = picture.shape[:2]
-    return np.pad(picture, ((0, height - rows), (0, width - columns), (0, 0)), constant_values=_PAPER)
 
 
 def _boxes_caption(image: RGBImage | None, annotation: ImageAnnotation) -> str:

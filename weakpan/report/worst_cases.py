@@ -12,7 +12,7 @@ from weakpan.basics.arrays import BoolMask, RGBImage, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.panoptic import PanopticTruth
 from weakpan.data.annotations import Box
-from weakpan.report.panels import fit, legend, panel, text_picture
+from weakpan.report.panels import fit, legend, padded, panel, text_picture
 from weakpan.report.pictures import NO_THING_COLOR, color_instances
 
 # Two colours of the palette of Okabe and Ito that stay apart with any colour vision.
@@ -26,7 +26,6 @@ _CELL = (240, 330)
 """Most rows and columns of a image in `box_sheet`, pixels."""
 
 _TEXT = 13
-_PAPER = 255
 _GAP = 8
 
 
@@ -144,14 +143,9 @@ def _key(text: str, color: tuple[int, int, int]) -> RGBImage:
 
 def _stack(pictures: Sequence[RGBImage]) -> RGBImage:
     width = max(p.shape[1] for p in pictures)
-    return np.concatenate([_padded(p, p.shape[0], width) for p in pictures])
+    return np.concatenate([padded(p, p.shape[0], width) for p in pictures])
 
 
 def _side_by_side(pictures: Sequence[RGBImage]) -> RGBImage:
     height = max(p.shape[0] for p in pictures)
-    return np.concatenate([_padded(p, height + _GAP, p.shape[1] + _GAP) for p in pictures], axis=1)
-
-
-def _padded(picture: RGBImage, height: int, width: int) -> RGBImage:
-    rows, columns = picture.shape[:2]
-    return np.pad(picture, ((0, height - rows), (0, width - columns), (0, 0)), constant_values=_PAPER)
+    return np.concatenate([padded(p, height + _GAP, p.shape[1] + _GAP) for p in pictures], axis=1)

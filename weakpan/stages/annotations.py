@@ -23,10 +23,6 @@ log = logging.getLogger(__name__)
 def run_annotations(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     """Make the weak-annotation file, image by image; from there on nobody reads where it came from.
 
-    Args:
-        experiment: checked.
-        ids: of the images.
-
     Raises:
         DataError: an image without boxes or tags, or damaged ones.
     """

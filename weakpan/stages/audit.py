@@ -30,13 +30,7 @@ def audit_of(experiment: Experiment, stage: str) -> CueAudit:
 def run_audit(
     experiment: Experiment, stage: str, ids: Sequence[str], failed: Sequence[tuple[str, str]] = ()
 ) -> list[tuple[str, str]]:
-    """Score what a stage has made.
-
-    Args:
-        experiment: of the run.
-        stage: `masks` or `seeds`.
-        ids: of all images.
-        failed: images that the stage could not do.
+    """Score what a stage, `masks` or `seeds`, has made of images, but for those that it `failed` to do.
 
     Returns:
         Image id and message of the images that could not be scored.

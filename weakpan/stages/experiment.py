@@ -206,12 +206,7 @@ def _check_truth(experiment: Experiment) -> None:
         used += [(of_val, image_id) for image_id in experiment.val.ids]
     with ThreadPoolExecutor() as pool:
         # Only errors matter here; maps of a whole split must not pile up in memory.
-        deque(pool.map(_read_truth, used), maxlen=0)
-
-
-def _read_truth(used: tuple[GroundTruth, str]) -> None:
-    truth, image_id = used
-    truth.panoptic(image_id)
+        deque(pool.map(lambda used: used[0].panoptic(used[1]), used), maxlen=0)
 
 
 def _check_given_labels(experiment: Experiment, path: Path) -> None:
@@ -227,20 +222,13 @@ def _check_given_labels(experiment: Experiment, path: Path) -> None:
 
 def _check_given_sources(config: RunConfig) -> None:
     """Refuse a classifier or heatmaps of another run that are not there, before the hours that come before them."""
-    if config.classifier_from is not None and not Path(config.classifier_from).is_file():
-        raise DataError(
-            "no such checkpoint",
-            key="classifier_from",
-            found=config.classifier_from,
-            remedy="give RUN/classifier/last.ckpt of a run",
-        )
-    if config.heatmaps_from is not None and not Path(config.heatmaps_from).is_dir():
-        raise DataError(
-            "no such folder",
-            key="heatmaps_from",
-            found=config.heatmaps_from,
-            remedy="give RUN/seeds/heatmaps, which holds ID.npz of each image",
-        )
+    for key, is_there, what, remedy in (
+        ("classifier_from", Path.is_file, "no such checkpoint", "give RUN/classifier/last.ckpt of a run"),
+        ("heatmaps_from", Path.is_dir, "no such folder", "give RUN/seeds/heatmaps, which holds ID.npz of each image"),
+    ):
+        given = getattr(config, key)
+        if given is not None and not is_there(Path(given)):
+            raise DataError(what, key=key, found=given, remedy=remedy)
 
 
 def _ids(path: str | None) -> tuple[str, ...] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -24,7 +23,7 @@ from weakpan.models.mask_net import MaskNet
 from weakpan.parallel.sharing import SAY_EVERY
 from weakpan.stages.build import quieten_lightning
 from weakpan.stages.experiment import Experiment
-from weakpan.stages.settings import record_of
+from weakpan.stages.settings import digest_of_ids, record_of
 from weakpan.storage.images import inspect_image, read_rgb
 from weakpan.tasks.annotation_source import AnnotationSource
 from weakpan.training.mask_module import MaskModule
@@ -91,7 +90,7 @@ def make_mask_net(
         RunError: the network that is there learned from other images or cannot be read, or this one's weights grew
             beyond all bounds.
     """
-    path, learned_from = out / NAME, f"{len(ids)} ids, crc32 {zlib.crc32(chr(10).join(ids).encode()):08x}"
+    path, learned_from = out / NAME, digest_of_ids(ids)
     if path.is_file():
         _check_kept(path, learned_from)
         log.info("mask_net: %s was there", path)

@@ -97,16 +97,7 @@ def write_results(
     command: str,
     panels: Sequence[PanelRow],
 ) -> dict[str, Any]:
-    """Write metrics.json and report.html on rank 0.
-
-    Args:
-        experiment: of the run.
-        cues: `masks`, `classifier` and `seeds`, what their stages returned.
-        records: of the rounds.
-        warnings: for the report.
-        stopped: why there was no further round.
-        command: that started the run.
-        panels: pictures of the report.
+    """Write metrics.json and report.html on rank 0; `cues` are what the stages before the rounds have returned.
 
     Returns:
         Content of metrics.json; its keys are documented in the README.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
@@ -11,17 +10,16 @@ from pytorch_lightning.loggers import Logger
 
 from weakpan.callbacks.score import ScorePredictions, ScoreWithoutMasks
 from weakpan.config.modules import segmenter_crops
-from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
-from weakpan.data.crops import CropGrid
+from weakpan.data.annotations import WeakAnnotations
 from weakpan.data.derive import derive_image
 from weakpan.data.ground_truth import GroundTruth
-from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.panoptic_datamodule import PanopticDataModule, WholeImages
 from weakpan.evaluation.label_quality import LabelQuality, score_stored_labels
 from weakpan.parallel.ranks import enter_stage, from_rank_zero, gather_from_all_ranks, share_of_rank
 from weakpan.parallel.sharing import end_with_parent
 from weakpan.stages.build import build_trainer
 from weakpan.stages.experiment import Experiment
+from weakpan.tasks.annotation_source import OneByOne
 from weakpan.training.segmenter_module import SegmenterModule
 
 
@@ -37,10 +35,11 @@ def score_segmenter(
         return {"val": None, "held_out": None}
     config, val = experiment.config, experiment.val
     images = WholeImages(val, val.ids, segmenter_crops(config.segmenter).scale, annotations=None)
-    scorer = ScorePredictions(GroundTruth.of(val))
+    truth, grid = GroundTruth.of(val), experiment.annotations.grid
+    scorer = ScorePredictions(truth)
     # Boxes and tags of images that nothing is trained on.
-    annotations = WeakAnnotations(val.catalog, experiment.annotations.grid, _Derived(val, experiment.annotations.grid))
-    weak_scorer = ScoreWithoutMasks(annotations)
+    derived = OneByOne(val.ids, lambda image_id: derive_image(image_id, truth, grid))
+    weak_scorer = ScoreWithoutMasks(WeakAnnotations(val.catalog, grid, derived))
     trainer = build_trainer(config, experiment.layout, f"round {round_index} score", [scorer, weak_scorer], loggers)
     trainer.predict(
         module, PanopticDataModule(None, images, 1, config.data.workers, config.seed), return_predictions=False
@@ -48,22 +47,6 @@ def score_segmenter(
     scorer.merge_ranks()
     weak_scorer.merge_ranks()
     return {"val": scorer.scorer.result().as_dict(), "held_out": weak_scorer.scorer.result().as_dict()}
-
-
-class _Derived(Mapping[str, ImageAnnotation]):
-    """Boxes and tags of images, derived from their ground truth when they are asked for."""
-
-    def __init__(self, images: ImageTree, grid: CropGrid) -> None:
-        self._images, self._grid, self._truth = images, grid, GroundTruth.of(images)
-
-    def __getitem__(self, image_id: str) -> ImageAnnotation:
-        return derive_image(image_id, self._truth, self._grid)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._images.ids)
-
-    def __len__(self) -> int:
-        return len(self._images.ids)
 
 
 def score_labels(experiment: Experiment, round_index: int) -> dict[str, Any] | None:

@@ -16,15 +16,7 @@ from weakpan.storage.checkpoints import Checkpoint, read_checkpoint
 def save_weights(
     experiment: Experiment, module: pl.LightningModule, stage: str, figures: dict[str, Any], path: Path
 ) -> None:
-    """Write weights and all that is needed to use them elsewhere.
-
-    Args:
-        experiment: of the run.
-        module: with the weights.
-        stage: `classifier` or `segmenter`, which is also the group of the configuration.
-        figures: of the training.
-        path: of the file.
-    """
+    """Write the weights of a stage, `classifier` or `segmenter`, and all that is needed to use them elsewhere."""
     config = experiment.config
     root = Path(config.data.root).absolute()  # it means the same wherever the file is read
     data: dict[str, Any] = {"name": config.data.name, "root": str(root), "val_split": config.data.val_split}

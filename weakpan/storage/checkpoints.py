@@ -59,10 +59,6 @@ def save_whole(content: Mapping[str, Any], path: Path) -> None:
 def refuse_damaged(path: Path, remedy: str = "delete it to train again, or fetch it from a backup") -> None:
     """Read a checkpoint through and hold it against the checksums in it.
 
-    Args:
-        path: of the checkpoint.
-        remedy: what to do about a damaged one.
-
     Raises:
         DataError: a missing, truncated or altered file.
     """
@@ -156,11 +152,6 @@ def read_checkpoint(
     path: Path, kind: str, remedy: str = "delete it to train again, or fetch it from a backup"
 ) -> Checkpoint:
     """Read a checkpoint; it is data, and nothing that it names is built or run here.
-
-    Args:
-        path: of the file, anywhere.
-        kind: that is expected.
-        remedy: for a damaged one.
 
     Raises:
         DataError: a missing or damaged file, one of another program or version, or of another kind.

@@ -49,12 +49,7 @@ class JsonRecords:
         return self.folder / f"{checked_id(image_id)}.json"
 
     def write(self, image_id: str, content: Mapping[str, Any]) -> None:
-        """Write the record of an image, atomically.
-
-        Args:
-            image_id: of the image.
-            content: what JSON can hold.
-        """
+        """Write the record of an image, atomically."""
         head = {"format": self.kind, "version": self.version, "id": image_id}
         write_json(self.path(image_id), {**head, **content})
 
@@ -64,11 +59,7 @@ class JsonRecords:
     def read(self, image_id: str, kind: type[Kind]) -> Kind: ...
 
     def read(self, image_id: str, kind: type[Any] = Record) -> Any:
-        """The record of an image.
-
-        Args:
-            image_id: of the image.
-            kind: the keys that it must have.
+        """The record of an image, which must have the keys of `kind`.
 
         Raises:
             DataError: it is missing, damaged, of another kind, version or image.

@@ -120,12 +120,7 @@ class StageRecord:
         return self.manifest_path.is_file()
 
     def seal(self, ids: Sequence[str], files: Files, summary: Mapping[str, Any]) -> None:
-        """Declare the results complete.
-
-        Args:
-            ids: of all images.
-            files: of an image.
-            summary: figures of the stage.
+        """Declare the results of all images complete; `summary` are figures of the stage.
 
         Raises:
             RunError: a file is missing.

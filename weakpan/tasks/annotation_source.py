@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 from weakpan.basics.catalog import Catalog
@@ -51,22 +51,20 @@ class AnnotationSource:
     def grid(self) -> CropGrid:
         """The crop grid that the tags belong to: the file's, or the configured one."""
         if self.file is not None:
-            return self._annotations.grid
+            return self.whole.grid
         return CropGrid(self.data.crop.height, self.data.crop.width)
 
     @property
     def whole(self) -> WeakAnnotations:
         """Annotations of all images at once; only of a file. Raises DataError."""
-        return self._annotations
-
-    @property
-    def _annotations(self) -> WeakAnnotations:
         assert self.file is not None
         return _read_annotations(self.file, _modified(self.file), self.catalog)
 
     def lazily(self, ids: Sequence[str]) -> WeakAnnotations:
         """Annotations of some images, each read when it is asked for: memory does not grow with their number."""
-        return WeakAnnotations(self.catalog, self.grid, _Lazily(self, tuple(ids)))
+        return WeakAnnotations(
+            self.catalog, self.grid, OneByOne(tuple(ids), partial(self.annotation, size=None, with_tags=True))
+        )
 
     def check_files(self) -> None:
         """Read the files that hold all images, so that what is wrong with them is laid on no single image.
@@ -75,7 +73,7 @@ class AnnotationSource:
             DataError: such a file is missing or damaged.
         """
         if self.file is not None:
-            _ = self._annotations
+            _ = self.whole
         elif BoxSource.coco is self.data.boxes or TagSource.coco is self.data.tags:
             _coco_names(self._coco, self.catalog)
 
@@ -87,7 +85,7 @@ class AnnotationSource:
             ConfigError: the source has no list of its images.
         """
         if self.file is not None:
-            return tuple(self._annotations.images)
+            return tuple(self.whole.images)
         match self.data.boxes:
             case BoxSource.ground_truth:
                 return self._truth.ids()
@@ -172,7 +170,7 @@ class AnnotationSource:
 
     def _entry(self, image_id: str) -> ImageAnnotation:
         try:
-            return self._annotations.images[image_id]
+            return self.whole.images[image_id]
         except KeyError:
             raise DataError(
                 f"no entry of image {image_id}",
@@ -195,12 +193,19 @@ class AnnotationSource:
 
 
 @dataclass(frozen=True)
-class _Lazily(Mapping[str, ImageAnnotation]):
-    source: AnnotationSource
+class OneByOne(Mapping[str, ImageAnnotation]):
+    """Annotations of images, each made when it is asked for.
+
+    Attributes:
+        ids: of the images.
+        make: from an image id to its annotation.
+    """
+
     ids: tuple[str, ...]
+    make: Callable[[str], ImageAnnotation]
 
     def __getitem__(self, image_id: str) -> ImageAnnotation:
-        return self.source.annotation(image_id, None, with_tags=True)
+        return self.make(image_id)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.ids)

@@ -50,12 +50,7 @@ def open_labels(path: Path, catalog: Catalog) -> GivenLabels:
 
 @dataclass(frozen=True)
 class StoredLabels:
-    """Labels of a round of a run.
-
-    Attributes:
-        folder: of the labels.
-        catalog: class table.
-    """
+    """Labels of a round of a run."""
 
     folder: Path
     catalog: Catalog
@@ -73,11 +68,7 @@ class StoredLabels:
 
 @dataclass(frozen=True)
 class ReleasedLabelFiles:
-    """Labels as the authors' released code makes them.
-
-    Attributes:
-        tree: with `pred_sem_clean` and `pred_ins_clean`.
-    """
+    """Labels as the authors' released code makes them."""
 
     tree: ReleasedTree
 
@@ -170,11 +161,7 @@ def _box_iou(a: tuple[int, ...], b: tuple[int, ...]) -> float:
 
 @dataclass(frozen=True)
 class ImportLabels(LabelTask):
-    """The labels of one image, taken over.
-
-    Attributes:
-        given: where they come from.
-    """
+    """The labels of one image, taken over."""
 
     given: GivenLabels
 

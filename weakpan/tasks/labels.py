@@ -66,11 +66,7 @@ class WriteLabels:
 
 @dataclass(frozen=True)
 class LabelTask:
-    """What tasks have that make or take over the labels of one image.
-
-    Attributes:
-        results: where labels go.
-    """
+    """What tasks have that make or take over the labels of one image."""
 
     results: WriteLabels
 

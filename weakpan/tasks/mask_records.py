@@ -62,15 +62,7 @@ def mask_records(folder: Path) -> JsonRecords:
 def write_box_records(
     records: JsonRecords, image_id: str, boxes: Sequence[Box], found: Sequence[BoxRecord], catalog: Catalog
 ) -> None:
-    """Write the records of an image.
-
-    Args:
-        records: where to.
-        image_id: of the image.
-        boxes: of its annotation, of any kind.
-        found: what became of the instance boxes.
-        catalog: names the classes.
-    """
+    """Write what became of the instance boxes of an image; `boxes` are all of its annotation."""
     entries = []
     for record in found:
         box, values = boxes[record.index], asdict(record)

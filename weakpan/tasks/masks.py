@@ -26,14 +26,7 @@ MASKS = "masks"
 
 @dataclass(frozen=True)
 class MakeMasks:
-    """The masks in the boxes of one image, as a map, and what became of each box.
-
-    Attributes:
-        annotations: boxes.
-        source: of the masks.
-        maps: where maps go.
-        records: where it is written what became of each box.
-    """
+    """The masks in the boxes of one image, as a map, and what became of each box."""
 
     annotations: AnnotationSource
     source: MaskSource

@@ -25,12 +25,7 @@ LARGEST_8BIT = 254
 
 @dataclass(frozen=True)
 class ReleasedMaps:
-    """Maps of one kind in the released layout.
-
-    Attributes:
-        tree: with all kinds.
-        kind: `cam`, `masks` or `prediction`.
-    """
+    """Maps of one kind in the released layout: `cam`, `masks` or `prediction`."""
 
     tree: ReleasedTree
     kind: str
@@ -52,12 +47,7 @@ class ReleasedMaps:
 
 @dataclass(frozen=True)
 class ReleasedLabels:
-    """Pseudo labels in the released layout: `pred_sem_clean` and, where they are made, `pred_ins_clean`.
-
-    Attributes:
-        tree: of the results.
-        instances: whether instance maps are made.
-    """
+    """Pseudo labels in the released layout: `pred_sem_clean` and, where they are made, `pred_ins_clean`."""
 
     tree: ReleasedTree
     instances: bool
@@ -89,11 +79,7 @@ Labels = LabelStore | ReleasedLabels
 
 @dataclass(frozen=True)
 class RunStores:
-    """Stores of a run folder of train.py.
-
-    Attributes:
-        layout: of the folder.
-    """
+    """Stores of a run folder of train.py."""
 
     layout: RunLayout
 
@@ -143,12 +129,7 @@ class RunStores:
 
 @dataclass(frozen=True)
 class ReleasedStores:
-    """Stores in the layout that the authors released theirs in.
-
-    Attributes:
-        tree: with all maps.
-        instances: whether label making makes instance maps.
-    """
+    """Stores in the layout that the authors released theirs in."""
 
     tree: ReleasedTree
     instances: bool = True

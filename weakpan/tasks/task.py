@@ -40,12 +40,7 @@ class ImageTask(Protocol):
 
 @dataclass(frozen=True)
 class Recorded:
-    """A task in the form that processes share: the settings are kept with its first result.
-
-    Attributes:
-        task: what is done with an image.
-        record: of the stage.
-    """
+    """A task in the form that processes share: the settings are kept with its first result."""
 
     task: ImageTask
     record: StageRecord
