@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
@@ -38,7 +39,7 @@ def score_segmenter(
     truth, grid = GroundTruth.of(val), experiment.annotations.grid
     scorer = ScorePredictions(truth)
     # Boxes and tags of images that nothing is trained on.
-    derived = OneByOne(val.ids, lambda image_id: derive_image(image_id, truth, grid))
+    derived = OneByOne(val.ids, partial(derive_image, truth=truth, grid=grid))
     weak_scorer = ScoreWithoutMasks(WeakAnnotations(val.catalog, grid, derived))
     trainer = build_trainer(config, experiment.layout, f"round {round_index} score", [scorer, weak_scorer], loggers)
     trainer.predict(

@@ -35,7 +35,7 @@ def check_seed_input(images: Images, annotations: WeakAnnotations, image_id: str
 
 @dataclass(frozen=True)
 class WriteSeeds:
-    """Claims the folder for the settings of the stage, then writes the seeds of an image; travels to worker processes."""
+    """Claims the folder for the settings of the stage, then writes seeds; travels to worker processes."""
 
     record: StageRecord
     maps: Maps
