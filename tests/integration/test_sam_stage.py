@@ -19,7 +19,7 @@ from weakpan.masks.sam import SamMasks
 from weakpan.stages.annotations import run_annotations
 from weakpan.stages.masks import masks_summary, run_masks
 from weakpan.stages.settings import MASKS, record_of, refuse_other_inputs
-from weakpan.stages.supervision import supervision_used
+from weakpan.stages.weights import supervision_used
 from weakpan.storage.images import read_map, read_rgb
 from weakpan.toy_city.city import ToyCitySpec, ensure_toy_city
 

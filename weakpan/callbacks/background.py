@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytorch_lightning as pl
 import torch
 
-from weakpan.parallel.cores import available_cores
+from weakpan.parallel.threads import available_cores
 
 AHEAD = 2
 """Jobs that may wait for the thread: enough to even out their lengths, few enough to hold in memory."""

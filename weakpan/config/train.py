@@ -19,7 +19,7 @@ from weakpan.config.objects import TARGET, build
 from weakpan.labels.pipeline import LabelRules
 from weakpan.masks.mask_net_settings import MaskNetSettings
 from weakpan.masks.source import MaskSource
-from weakpan.parallel.cores import available_cores
+from weakpan.parallel.threads import available_cores
 from weakpan.seeds.source import SeedSource
 
 

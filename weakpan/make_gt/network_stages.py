@@ -40,11 +40,6 @@ def _loggers(experiment: Experiment) -> list[Logger]:
     return list(build_loggers(experiment.config, RunLayout(experiment.stores.folder)).values())
 
 
-def _mask_net(experiment: Experiment, ids: Sequence[str]) -> Outcome:
-    run_mask_net(experiment, ids)
-    return Outcome(made=len(ids))
-
-
 def _classifier(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     if run_classifier(experiment, _loggers(experiment)) is None:
         log.info("nothing in this run needs a classifier")
@@ -108,7 +103,7 @@ def _require(experiment: Experiment, index: int) -> None:
 
 
 STAGES: dict[Stage, Callable[[Experiment, Sequence[str]], Outcome]] = {
-    Stage.mask_net: _mask_net,
+    Stage.mask_net: run_mask_net,
     Stage.classifier: _classifier,
     Stage.seeds: _seeds,
     Stage.labels: _labels,

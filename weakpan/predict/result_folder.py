@@ -34,6 +34,7 @@ from weakpan.predict.overlays import draw_prediction, write_jpeg
 from weakpan.predict.photographs import Stamp
 from weakpan.storage.files import is_temporary, write_text_atomically
 from weakpan.storage.images import inspect_image, read_rgb
+from weakpan.storage.json_files import Document, read_json
 from weakpan.storage.map_store import MapStore
 from weakpan.storage.stage_record import StageRecord
 from weakpan.training.prediction import Prediction
@@ -71,6 +72,19 @@ def predict_record(out: Path, settings: Mapping[str, Any]) -> StageRecord:
     return StageRecord("predictions", out / SETTINGS, out / "panoptic.json", settings)
 
 
+class _Part(Document):
+    """What `unfinished/ID.json` holds: the fields of `CocoImage`, and what tells whether all belongs together."""
+
+    image_id: str
+    file_name: str
+    height: int
+    width: int
+    segments: tuple[dict[str, Any], ...]
+    photograph: Stamp
+    crc32: int
+    sealed: int
+
+
 @dataclass(frozen=True)
 class ResultFolder:
     """Reads and writes the results of single images; several ranks may write different ones at the same time.
@@ -102,16 +116,13 @@ class ResultFolder:
     def has(self, image_id: str, stamp: Stamp) -> bool:
         """Whether results of an image are there, whole, written together, and of the photograph with this stamp."""
         try:
-            content, png = self._content(image_id), self._png(image_id)
-            if content.get("photograph") != stamp:
-                return False
-            if not png.is_file() or zlib.crc32(png.read_bytes()) != content.get("crc32"):
+            part, png = self._read_part(image_id), self._png(image_id)
+            if part.photograph != stamp or not png.is_file() or zlib.crc32(png.read_bytes()) != part.crc32:
                 return False
             if self.overlays:
                 inspect_image(self._overlay(image_id))
             if self.scored:
                 self._classes.read(image_id)
-            self.record(image_id)
         except DataError:
             return False
         return True
@@ -188,12 +199,8 @@ class ResultFolder:
 
     def record(self, image_id: str) -> CocoImage:
         """What panoptic.json will say of an image that is done; raises DataError if that is missing or damaged."""
-        content = self._content(image_id)
-        try:
-            fields = {key: content[key] for key in ("image_id", "file_name", "height", "width")}
-            return CocoImage(**fields, segments=tuple(map(dict, content["segments"])))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{self._part(image_id)}: damaged ({error!r}); start the same command again") from error
+        part = self._read_part(image_id)
+        return CocoImage(part.image_id, part.file_name, part.height, part.width, part.segments)
 
     def prediction(self, image_id: str) -> tuple[PanopticMap, SemanticMap]:
         """The maps of an image that is done, as the network gave them; raises DataError for damaged files."""
@@ -259,17 +266,12 @@ class ResultFolder:
     def _forget_parts(self) -> None:
         shutil.rmtree(self._classes.folder, ignore_errors=True)
 
-    def _content(self, image_id: str) -> dict[str, Any]:
-        path = self._part(image_id)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: not readable ({error}); start the same command again") from error
-        if not isinstance(content, dict):
-            raise DataError(f"{path}: holds a {type(content).__name__}, expected an object; start the command again")
-        if content.pop("sealed", None) != _seal(content):
-            raise DataError(f"{path}: does not fit its checksum; start the same command again")
-        return content
+    def _read_part(self, image_id: str) -> _Part:
+        path, remedy = self._part(image_id), "start the same command again"
+        part = read_json(path, _Part, remedy)
+        if part.sealed != _seal(part.model_dump(exclude={"sealed"})):
+            raise DataError("does not fit its checksum", path=path, remedy=remedy)
+        return part
 
     @property
     def _classes(self) -> MapStore:

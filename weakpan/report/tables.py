@@ -45,14 +45,10 @@ class ClassTable:
 
     Attributes:
         table: one row a class; the first cell is its name, the second its kind.
-        labels_round: round whose labels are scored, None if no labels were.
-        val_round: round whose model is scored, None if none was.
         failing: names of the classes whose IoU on val is zero or none.
     """
 
     table: Table
-    labels_round: int | None
-    val_round: int | None
     failing: tuple[str, ...]
 
 
@@ -137,7 +133,7 @@ def class_table(classes: Sequence[Metrics], rounds: Sequence[Metrics]) -> ClassT
         ("model on val" + ("" if val_round is None else f", round {val_round}"), len(_CLASS_VAL)),
         ("labels" + ("" if labels_round is None else f", round {labels_round}"), len(_CLASS_LABELS)),
     )
-    return ClassTable(Table(groups, head, tuple(rows)), labels_round, val_round, tuple(failing))
+    return ClassTable(Table(groups, head, tuple(rows)), tuple(failing))
 
 
 def headlines(rounds: Sequence[Metrics]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -50,16 +48,13 @@ def run_classifier(experiment: Experiment, loggers: list[Logger]) -> dict[str, A
         "average_precision": _score(experiment, module, loggers),
         "seconds": round(time.monotonic() - start, 1),
     }
-    from_rank_zero(lambda: record.seal([_WEIGHTS], partial(_files, experiment), summary))
+    weights = experiment.layout.classifier_weights
+    from_rank_zero(lambda: record.seal([_WEIGHTS], lambda _: [weights], summary))
     return summary
 
 
 _WEIGHTS = "weights"
 """Name in the seal, which speaks of no images."""
-
-
-def _files(experiment: Experiment, _: str) -> list[Path]:
-    return [experiment.layout.classifier_weights]
 
 
 def _is_finished(experiment: Experiment, record: StageRecord) -> bool:
@@ -72,7 +67,7 @@ def _is_finished(experiment: Experiment, record: StageRecord) -> bool:
     if not record.is_sealed():
         return False
     if layout.classifier_weights.is_file():
-        record.verify([_WEIGHTS], partial(_files, experiment))
+        record.verify([_WEIGHTS], lambda _: [layout.classifier_weights])
         return True
     return record_of(experiment, SEEDS).is_sealed() and layout.round(0).checkpoint.is_file()
 

@@ -20,7 +20,7 @@ from weakpan.masks.mask_net_settings import MaskNetSettings, MaskNetworkSettings
 from weakpan.masks.network_predictor import FORMAT, read_mask_net, write_mask_net
 from weakpan.models.encoder import INIT_PRETRAINED, create_timm, load_matching
 from weakpan.models.mask_net import MaskNet
-from weakpan.parallel.sharing import SAY_EVERY
+from weakpan.parallel.sharing import SAY_EVERY, Outcome
 from weakpan.stages.build import quieten_lightning
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.settings import digest_of_ids, record_of
@@ -61,13 +61,14 @@ class SayLosses(pl.Callback):
             )
 
 
-def run_mask_net(experiment: Experiment, ids: Sequence[str]) -> None:
+def run_mask_net(experiment: Experiment, ids: Sequence[str]) -> Outcome:
     """Train a mask network for a run folder; see `make_mask_net`."""
     record = record_of(experiment, "mask_net")
     record.refuse_others()
     config = experiment.config
     make_mask_net(experiment.annotations, ids, config.mask_net, experiment.stores.folder, record.claim, config.trainer)
     record.seal((), lambda _: (), {})
+    return Outcome(made=len(ids))
 
 
 def make_mask_net(

@@ -18,7 +18,7 @@ from weakpan.report.panels import panel
 from weakpan.stages.experiment import Experiment
 from weakpan.stages.labels import label_record
 from weakpan.stages.settings import LABELS, config_text
-from weakpan.stages.supervision import supervision_used
+from weakpan.stages.weights import supervision_used
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
 

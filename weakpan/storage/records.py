@@ -74,11 +74,7 @@ class JsonRecords:
 
     def has(self, image_id: str) -> bool:
         """Whether the record of an image is there and whole."""
-        try:
-            self.read(image_id)
-        except DataError:
-            return False
-        return True
+        return self.says(image_id, {})
 
     def says(self, image_id: str, content: Mapping[str, Any]) -> bool:
         """Whether the record of an image is there and whole and has these values."""
