@@ -79,11 +79,7 @@ class CueAudit(ABC):
 
     @abstractmethod
     def join(self, ids: Sequence[str]) -> None:
-        """Write tables and pictures of the whole set, from what was written of each image, and print the table.
-
-        Raises:
-            DataError: the scores of an image are missing or damaged.
-        """
+        """Write tables and pictures of the whole set, print the table; raises DataError for damaged scores."""
 
     @abstractmethod
     def _scored(self, image_id: str) -> dict[str, Any]:
@@ -104,11 +100,7 @@ class CueAudit(ABC):
 
 
 def refuse_missing_labels(audit: CueAudit, ids: Sequence[str]) -> None:
-    """Find out before any work starts whether there is anything to score against.
-
-    Raises:
-        DataError: an image without ground truth; names the file.
-    """
+    """Raise DataError, before any work starts, for the first image without ground truth to score against."""
     missing = [(image_id, path) for image_id in ids if (path := audit.missing(image_id)) is not None]
     if missing:
         image_id, path = missing[0]

@@ -7,70 +7,43 @@ from functools import cached_property
 from pathlib import Path
 
 from weakpan.basics.arrays import RGBImage, SemanticMap
-from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
-from weakpan.basics.panoptic import PanopticTruth
-from weakpan.config.data import DataConfig
 from weakpan.data.ground_truth import GroundTruth
 from weakpan.data.image_tree import ImageTree
-from weakpan.data.tree_files import TreeFiles
 from weakpan.storage.records import checksum
 
 
 @dataclass(frozen=True)
-class ScoredImages:
-    """Finds and reads images and their ground truth; its readers raise DataError for damaged files."""
-
-    data: DataConfig
-    catalog: Catalog
+class ScoredImages(GroundTruth):
+    """Ground truth of a split and its images; readers raise DataError for damaged files."""
 
     @cached_property
-    def _tree(self) -> ImageTree:
-        return ImageTree(Path(self.data.root), self.data.train_split, self.catalog, self.data.files)
-
-    @cached_property
-    def _truth(self) -> GroundTruth:
-        return GroundTruth.of(self._tree)
-
-    @cached_property
-    def _files(self) -> TreeFiles:
-        return TreeFiles(self._tree.root, self._tree.split)
+    def _images(self) -> ImageTree:
+        return ImageTree(self.root, self.split, self.catalog, self.templates)
 
     def missing_instances(self, image_id: str) -> Path | None:
         """The image or instance map that is not there, or None."""
-        return self._missing_image(image_id) or self._truth.missing_instances(image_id)
+        return self._missing_image(image_id) or super().missing_instances(image_id)
 
     def missing_classes(self, image_id: str) -> Path | None:
         """The image or label map that is not there, or None; an instance map in place of the latter will do."""
-        return self._missing_image(image_id) or self._truth.missing_classes(image_id)
+        return self._missing_image(image_id) or super().missing_classes(image_id)
 
     def _missing_image(self, image_id: str) -> Path | None:
-        template = self.data.files.image
+        template = self.templates.image
         return None if self._files.find(template, image_id) else self._files.expected(template, image_id)
 
     def checksums(self, image_id: str) -> list[int | None]:
         """Of the label maps of an image, which tell whether they are those that it was scored on."""
-        return [checksum(path) for path in self._truth.files(image_id)]
+        return [checksum(path) for path in self.files(image_id)]
 
     def image(self, image_id: str) -> RGBImage:
         """The image: (H, W, 3) RGB."""
-        return self._tree.image(image_id)
-
-    def panoptic(self, image_id: str) -> PanopticTruth:
-        """Classes and instances of an image, (H, W) each."""
-        return self._truth.panoptic(image_id)
-
-    def classes(self, image_id: str) -> SemanticMap:
-        """Classes of an image: (H, W) train ids, 255 ignored."""
-        return self._truth.classes(image_id)
+        return self._images.image(image_id)
 
 
 def check_map_size(path: Path, made: SemanticMap, truth: SemanticMap) -> tuple[int, int]:
-    """Height and width of a map that was made, which are those of the ground truth.
-
-    Raises:
-        DataError: they are not.
-    """
+    """Height and width of a map that was made; raises DataError where the ground truth has others."""
     height, width = truth.shape
     if made.shape != (height, width):
         raise DataError(

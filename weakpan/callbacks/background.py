@@ -30,11 +30,7 @@ class Background:
         torch.set_num_threads(threads)
 
     def submit(self, job: Callable[[], None]) -> None:
-        """Give the thread a job, after waiting for room.
-
-        Raises:
-            Exception: whatever an earlier job raised.
-        """
+        """Give the thread a job, after waiting for room; raises whatever an earlier job raised."""
         while self._jobs and (len(self._jobs) > AHEAD or self._jobs[0].done()):
             self._jobs.popleft().result()
         self._jobs.append(self._thread.submit(job))

@@ -32,11 +32,7 @@ class EachPrediction(BasePredictionWriter, ABC):
 
 
 class ForEachPrediction(EachPrediction):
-    """Hands every prediction to a function.
-
-    Args:
-        take: called with what `predict_step` returned for one image, on the rank that made it.
-    """
+    """Hands every prediction, what `predict_step` returned for an image, to a function, on the rank that made it."""
 
     def __init__(self, take: Callable[[Any], None]) -> None:
         super().__init__()

@@ -46,22 +46,12 @@ class StageProgress(pl.Callback):
         """Say now and then how far the epoch is."""
         last_of_epoch = trainer.is_last_batch
         if trainer.is_global_zero and not last_of_epoch and time.monotonic() - self._last > self.every_seconds:
-            self._say(
-                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs} "
-                f"step {batch_idx + 1}/{trainer.num_training_batches}",
-                trainer.global_step - self._first_step,
-                int(trainer.estimated_stepping_batches) - self._first_step,
-            )
+            self._say_epoch(trainer, f"step {batch_idx + 1}/{trainer.num_training_batches}")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Say the losses of the epoch."""
         if trainer.is_global_zero:
-            losses = _losses(trainer.callback_metrics)
-            self._say(
-                f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs} {losses}",
-                trainer.global_step - self._first_step,
-                int(trainer.estimated_stepping_batches) - self._first_step,
-            )
+            self._say_epoch(trainer, _losses(trainer.callback_metrics))
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Start the clock."""
@@ -81,6 +71,10 @@ class StageProgress(pl.Callback):
         done = batch_idx + 1
         if trainer.is_global_zero and (time.monotonic() - self._last > self.every_seconds or done == total):
             self._say(f"image {done}/{total}", done, total)
+
+    def _say_epoch(self, trainer: pl.Trainer, what: str) -> None:
+        done, total = trainer.global_step - self._first_step, int(trainer.estimated_stepping_batches) - self._first_step
+        self._say(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs} {what}", done, total)
 
     def _say(self, what: str, done: int, total: int) -> None:
         self._last = time.monotonic()

@@ -71,11 +71,7 @@ says little."""
 
 
 class ScoreWithoutMasks(EachScored[WeakScorer]):
-    """Collects what boxes and tags say of predictions, see `weakpan.evaluation.weak_scores`.
-
-    Args:
-        annotations: boxes and tags of the images that are predicted.
-    """
+    """Collects what boxes and tags say of predictions, see `weakpan.evaluation.weak_scores`."""
 
     def __init__(self, annotations: WeakAnnotations) -> None:
         super().__init__(partial(WeakScorer, annotations.catalog))

@@ -27,11 +27,7 @@ _OF_THE_LOOP = {
 
 
 def to_train_config(composed: DictConfig) -> TrainConfig:
-    """The composed configuration as typed objects, checked.
-
-    Raises:
-        ConfigError: a missing value, an interpolation that leads nowhere, or a value out of range.
-    """
+    """The composed configuration as typed objects, checked; raises ConfigError."""
     config = to_object(TrainConfig, composed)
     check_run(config)
     group, _, figure = config.metric.partition(".")

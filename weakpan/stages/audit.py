@@ -18,8 +18,9 @@ from weakpan.stages.settings import MASKS
 
 def audit_of(experiment: Experiment, stage: str) -> CueAudit:
     """The audit of a stage, `masks` or `seeds`."""
-    config, stores = experiment.config, experiment.stores
-    real, folder = ScoredImages(config.data, experiment.catalog), stores.audit(stage).parent
+    config, stores, data = experiment.config, experiment.stores, experiment.config.data
+    real = ScoredImages(Path(data.root), data.train_split, experiment.catalog, data.files)
+    folder = stores.audit(stage).parent
     if stage == MASKS:
         weak, records = experiment.annotations, stores.mask_records
         return MaskAudit(real, stores.masks, folder, config.pictures, weak, records)

@@ -65,11 +65,7 @@ def build_segmenter(config: Mapping[str, Any], catalog: Catalog, with_init: bool
 
 
 def check_module_objects(config: RunConfig) -> None:
-    """Check that what groups `classifier` and `segmenter` name exists and takes its arguments; builds nothing.
-
-    Raises:
-        ConfigError: with the full key.
-    """
+    """Raise ConfigError, with the key, where both groups name what is not there or does not take its arguments."""
     for expected, group, node, given in (
         (ClassifierModule, "classifier", config.classifier, ("network", "scales")),
         (SegmenterModule, "segmenter", config.segmenter, ("network", "catalog")),

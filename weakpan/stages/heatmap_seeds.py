@@ -16,11 +16,7 @@ from weakpan.tasks.seeds_from_heatmaps import SeedsFromHeatmaps
 
 
 def run_heatmap_seeds(experiment: Experiment, ids: Sequence[str]) -> Outcome:
-    """Make the seeds of all images from the heatmaps of `heatmaps_from`, on all workers, and seal them.
-
-    Raises:
-        DataError: heatmaps of other crops or tags.
-    """
+    """Make and seal all seeds from `heatmaps_from`; raises DataError for heatmaps of other crops or tags."""
     given, source, stores = str(experiment.config.heatmaps_from), experiment.seeds, experiment.stores
     assert isinstance(source, GradCamSeeds), "the configuration is checked"
     task = SeedsFromHeatmaps(

@@ -104,11 +104,7 @@ def join_labels(experiment: Experiment, writer: WriteLabels, record: StageRecord
 
 
 def verify_sources(experiment: Experiment, ids: Sequence[str], round_index: int) -> None:
-    """Hold sealed masks and seeds of some images against their checksums, before labels are made from them.
-
-    Raises:
-        DataError: a file that is missing or was changed; the message names it.
-    """
+    """Hold sealed masks and seeds of some images against their checksums; raises DataError for a changed file."""
     if label_record(experiment, round_index).is_sealed():
         return
     for stage in _sources(experiment, round_index):

@@ -118,15 +118,9 @@ def make_mask_net(
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         network, made_with = _network(settings.network)
-        module = MaskModule(
-            network,
-            settings.losses,
-            partial(
-                torch.optim.AdamW, lr=settings.optimizer.learning_rate, weight_decay=settings.optimizer.weight_decay
-            ),
-            Poly,
-            settings.optimizer.encoder_factor,
-        )
+        optimizer = settings.optimizer
+        adam = partial(torch.optim.AdamW, lr=optimizer.learning_rate, weight_decay=optimizer.weight_decay)
+        module = MaskModule(network, settings.losses, adam, Poly, optimizer.encoder_factor)
         _fit(module, BoxDataModule(data, settings.loaders), settings.steps, trainer or {})
     if not all(torch.isfinite(values).all() for values in network.state_dict().values() if values.is_floating_point()):
         raise RunError(

@@ -31,15 +31,6 @@ MIN_LABELLED = 0.01
 """Share of labelled pixels over all training images below which there is nothing to learn from."""
 
 
-def label_counts(experiment: Experiment, round_index: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """(256,) number of pixels with each value over all pseudo labels of a round; shared over ranks."""
-    store = experiment.labels(round_index)
-    counts = np.zeros(256, np.int64)
-    for image_id in share_of_rank(experiment.weak_ids):
-        counts += np.bincount(store.read(image_id).semantic.ravel(), minlength=256)
-    return sum(gather_from_all_ranks(counts), np.zeros(256, np.int64))
-
-
 def check_labels(experiment: Experiment, round_index: int) -> list[str]:
     """Look at the labels of a round before anything is trained on them.
 
@@ -52,7 +43,10 @@ def check_labels(experiment: Experiment, round_index: int) -> list[str]:
     """
     labels = experiment.labels(round_index)
     label_record(experiment, round_index).verify(share_of_rank(experiment.weak_ids), labels.files)
-    counts = label_counts(experiment, round_index)
+    mine = np.zeros(256, np.int64)
+    for image_id in share_of_rank(experiment.weak_ids):
+        mine += np.bincount(labels.read(image_id).semantic.ravel(), minlength=256)
+    counts = sum(gather_from_all_ranks(mine), np.zeros(256, np.int64))
     labelled = 1 - counts[IGNORE] / max(1, counts.sum())
     if labelled < MIN_LABELLED and not experiment.full_ids:
         remedy = (

@@ -77,11 +77,7 @@ class SeedWork:
         return partial(build_trainer, self.experiment.config, layout, loggers=self.loggers)
 
     def __call__(self, todo: Sequence[str]) -> Outcome:
-        """Make the seeds of some images, each on one rank; called by all ranks.
-
-        Returns:
-            Of this rank.
-        """
+        """Make the seeds of some images, each on one rank; called by all ranks, and returns the outcome of this one."""
         outcome = Outcome()
         # Nobody has looked yet whether the images of the released layout can be read.
         in_run = isinstance(self.experiment.stores, RunStores)

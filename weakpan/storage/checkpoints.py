@@ -30,22 +30,14 @@ class WholeCheckpoints(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Called by Lightning on rank 0.
-
-        Raises:
-            TypeError: storage options, which a plain file has none of.
-        """
+        """Called by Lightning on rank 0; raises TypeError for storage options, which a plain file has none of."""
         if storage_options is not None:
             raise TypeError(f"storage_options={storage_options}: a checkpoint file takes none")
         save_whole(checkpoint, Path(path))
 
 
 def save_whole(content: Mapping[str, Any], path: Path) -> None:
-    """`torch.save` to a file that is whole or not there.
-
-    Raises:
-        OSError: it could not be written, for want of room for instance.
-    """
+    """`torch.save` to a file that is whole or not there; raises OSError where there is no room, for instance."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(content, file)
@@ -57,11 +49,7 @@ def save_whole(content: Mapping[str, Any], path: Path) -> None:
 
 
 def refuse_damaged(path: Path, remedy: str = "delete it to train again, or fetch it from a backup") -> None:
-    """Read a checkpoint through and hold it against the checksums in it.
-
-    Raises:
-        DataError: a missing, truncated or altered file.
-    """
+    """Hold a checkpoint against the checksums in it; raises DataError if it is missing, truncated or altered."""
     try:
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()

@@ -39,11 +39,7 @@ class ClassTable(Document):
 
 
 def load_catalog(name_or_path: str) -> Catalog:
-    """A built-in class table by name, or one from a JSON file.
-
-    Raises:
-        DataError: no such table, or a file that does not follow the format at the top of this module.
-    """
+    """A built-in class table by name, or one from a JSON file; raises DataError for a missing or damaged one."""
     if name_or_path in BUILT_IN:
         return BUILT_IN[name_or_path]
     path = Path(name_or_path)

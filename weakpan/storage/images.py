@@ -89,11 +89,7 @@ def write_indexed_png(path: Path, values: npt.NDArray[np.uint8], palette: npt.ND
 
 
 def inspect_image(path: Path) -> tuple[int, int]:
-    """(height, width) of an image from its first and last bytes, without decoding it.
-
-    Raises:
-        DataError: a missing file, no image, or a PNG or JPEG that ends early.
-    """
+    """(height, width) of an image from its first and last bytes; DataError if it is missing, none or cut short."""
     try:
         with Image.open(path) as image:
             width, height = image.size

@@ -59,11 +59,7 @@ class JsonRecords:
     def read(self, image_id: str, kind: type[Kind]) -> Kind: ...
 
     def read(self, image_id: str, kind: type[Any] = Record) -> Any:
-        """The record of an image, which must have the keys of `kind`.
-
-        Raises:
-            DataError: it is missing, damaged, of another kind, version or image.
-        """
+        """The record of an image, with the keys of `kind`; DataError if it is missing, damaged or another one."""
         path, remedy = self.path(image_id), f"run stage={self.stage} again"
         content = read_json(path, kind, remedy)
         expected = {"format": self.kind, "version": self.version, "id": image_id}

@@ -60,11 +60,7 @@ class StageRecord:
         return {"format": FORMAT, "stage": self.stage, "settings": dict(self.settings), "inputs": dict(self.inputs)}
 
     def refuse_others(self) -> None:
-        """Compare with the settings that results in the folder were made with, if there are any.
-
-        Raises:
-            RunError: they differ; the message names them.
-        """
+        """Raise RunError, naming them, where results in the folder were made with other settings."""
         if self.settings_path.is_file():
             refuse_changed_settings(self.settings_path, read_settings(self.settings_path), self.settings)
 
@@ -120,11 +116,7 @@ class StageRecord:
         return self.manifest_path.is_file()
 
     def seal(self, ids: Sequence[str], files: Files, summary: Mapping[str, Any]) -> None:
-        """Declare the results of all images complete; `summary` are figures of the stage.
-
-        Raises:
-            RunError: a file is missing.
-        """
+        """Declare the results complete, with figures of the stage; raises RunError if a file is missing."""
         checksums = {image_id: [_checksum(path) for path in files(image_id)] for image_id in ids}
         absent = [image_id for image_id, sums in checksums.items() if None in sums]
         if absent:

@@ -67,11 +67,7 @@ class AnnotationSource:
         )
 
     def check_files(self) -> None:
-        """Read the files that hold all images, so that what is wrong with them is laid on no single image.
-
-        Raises:
-            DataError: such a file is missing or damaged.
-        """
+        """Read the files that hold all images, lest their faults are laid on a single one; raises DataError."""
         if self.file is not None:
             _ = self.whole
         elif BoxSource.coco is self.data.boxes or TagSource.coco is self.data.tags:

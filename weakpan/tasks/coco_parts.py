@@ -53,11 +53,7 @@ class CocoParts:
         write_text_atomically(self._path(image_id), json.dumps(asdict(record)) + "\n")
 
     def join(self, ids: Sequence[str], catalog: Catalog) -> None:
-        """Write panoptic.json, atomically, holding the segments of one image at a time.
-
-        Raises:
-            DataError: the segments of an image are missing or damaged.
-        """
+        """Write panoptic.json, atomically, image by image; raises DataError if segments are missing or damaged."""
         head = {"info": {"description": "pseudo labels of weakpan"}, "categories": category_records(catalog)}
         path = self.folder.with_suffix(".json")
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:

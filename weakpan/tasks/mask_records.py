@@ -73,11 +73,7 @@ def write_box_records(
 
 
 def read_box_records(records: JsonRecords, image_id: str, catalog: Catalog) -> list[BoxRecord]:
-    """Read them back.
-
-    Raises:
-        DataError: the file is missing, damaged or of other classes.
-    """
+    """Read them back; raises DataError if the file is missing, damaged or of other classes."""
     content = records.read(image_id, MaskRecord)
     try:
         return [_to_record(entry, catalog) for entry in content["boxes"]]

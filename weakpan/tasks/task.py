@@ -22,11 +22,7 @@ class ImageTask(Protocol):
         ...
 
     def make(self, image_id: str, /) -> Any:
-        """The results of an image, for `write`.
-
-        Raises:
-            WeakpanError: input that is missing or damaged.
-        """
+        """The results of an image, for `write`; raises WeakpanError for input that is missing or damaged."""
         ...
 
     def write(self, image_id: str, result: Any, /) -> Counter[str]:
