@@ -71,11 +71,8 @@ def draw_worst_seeds(
 ) -> RGBImage:
     """Image, seeds and real classes of each image, above the heatmaps of the classes that are most wrong.
 
-    Args:
-        images: ids and precision of their labels, None for an image without a label.
-        real: labels and images.
-        maps: seeds.
-        heatmaps: of the maps; images whose heatmaps are not there, or damaged, do without.
+    Images are told with the precision of their labels, None for one without a label; those whose heatmaps are not
+    there, or damaged, do without.
     """
     rows, seen = [], set[int]()
     for image_id, precision in images:

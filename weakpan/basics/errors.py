@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, Self
@@ -22,14 +21,6 @@ STATUS_SKIPPED = 3
 """Exit status of make_gt.py and predict.py where images were left out, as on_error=skip asks for."""
 
 
-class _Nothing(Enum):
-    nothing = 0
-
-
-_NOTHING = _Nothing.nothing
-"""Stands for no value where None is one. An enumeration keeps its identity when it travels to another process."""
-
-
 class WeakpanError(Exception):
     """Something outside the program is wrong and the user can put it right.
 
@@ -40,7 +31,7 @@ class WeakpanError(Exception):
         what: what is wrong, or what was expected; alone, without the others, the whole message.
         path: file or folder that it is about.
         key: configuration key that it is about, as it is typed.
-        found: value of the key.
+        found: value of the key, which may be None; an ellipsis, which stays the same between processes, for none.
         remedy: what to do.
     """
 
@@ -50,14 +41,14 @@ class WeakpanError(Exception):
         *,
         path: Path | str | None = None,
         key: str | None = None,
-        found: object = _NOTHING,
+        found: object = ...,
         remedy: str | None = None,
     ) -> None:
         super().__init__(what)
         self.what, self.path, self.key, self.found, self.remedy = what, path, key, found, remedy
 
     def __str__(self) -> str:
-        subject = "" if self.key is None else self.key if self.found is _NOTHING else f"{self.key}={self.found}"
+        subject = "" if self.key is None else self.key if self.found is ... else f"{self.key}={self.found}"
         parts = (subject, "" if self.path is None else str(self.path), self.what)
         said = ": ".join(filter(None, parts))
         return f"{said}{'' if said.endswith('?') else ';'} {self.remedy}" if self.remedy else said

@@ -58,10 +58,8 @@ class ResumePoint(ModelCheckpoint):
 class LastLoss(pl.Callback):
     """Keeps the mean loss of the last finished epoch; it is part of checkpoints. The loop adds it to every fit.
 
-    Without it a fit that was killed after its last epoch, and so has nothing left to do, could not say its loss.
-
-    Args:
-        key: under which the module logs the loss.
+    Without it a fit that was killed after its last epoch, and so has nothing left to do, could not say its loss. The
+    module logs the loss under `key`.
     """
 
     def __init__(self, key: str) -> None:
@@ -92,14 +90,11 @@ class LastLoss(pl.Callback):
 
 
 class SeedSteps(pl.Callback):
-    """Seeds torch before each training step by (seed, epoch, step, rank).
+    """Seeds torch before each training step by (seed, epoch, step, rank); the seed is 0 or larger.
 
     A checkpoint does not hold the state of the generators, and loaders draw from them too: without this, dropout would
     drop other features after a resume, and the weights would differ from those of an uninterrupted training. The loop
     adds it to every fit.
-
-    Args:
-        seed: of the training, 0 or larger.
     """
 
     def __init__(self, seed: int) -> None:

@@ -184,16 +184,10 @@ def _like(name: str, error: AttributeError) -> str | None:
 
 
 def build(expected: type[Object], node: Mapping[str, Any], place: str, **given: Any) -> Object:
-    """Build the object of a node.
-
-    Args:
-        expected: base class of what comes out.
-        node: of the configuration, plain containers.
-        place: its full key, for messages.
-        given: arguments that the configuration does not hold.
+    """Build the object of a node, with arguments that the configuration does not hold; `place` is its full key.
 
     Raises:
-        ConfigError: it cannot be built, or is something else; with the full key.
+        ConfigError: it cannot be built, or is no `expected`; with the full key.
         WeakpanError: what the object itself raises, with the full key where it names one of its settings.
     """
     check_object(node, place, given, expected)

@@ -14,12 +14,7 @@ TRUSTED = (
 
 
 def refuse_untrusted(node: object, place: str, packages: Iterable[str] = ()) -> None:
-    """Look through a node of a checkpoint before anything of it is imported.
-
-    Args:
-        node: plain containers.
-        place: it stands at, for messages.
-        packages: further packages that the user trusts.
+    """Look through a node of a checkpoint before anything of it is imported; further packages may be trusted.
 
     Raises:
         ConfigError: a `_target_` of another package, or an interpolation, which could read the environment.

@@ -57,17 +57,8 @@ STATUS_FAULT = 1
 def run_job(work: Work, config: RunConfig, folder: Path, command: str, parent: int | None = None) -> Any:
     """Run the loop, or a stage of it, on as many ranks as the Trainer is configured for; every rank calls this.
 
-    An error ends the process, on every rank, with a last line that names rank, stage and remedy.
-
-    Args:
-        work: what is done with the run folder.
-        config: checked.
-        folder: of the run.
-        command: that started the job, for the results.
-        parent: process id of the rank that started this one, if one did.
-
-    Returns:
-        What the work returns.
+    An error ends the process, on every rank, with a last line that names rank, stage and remedy. `command` started the
+    job; `parent` is the process id of the rank that started this one, if one did. Returns what the work returns.
     """
     quieten_lightning()
     _forget_foreign_start_method()

@@ -89,12 +89,7 @@ class _Part(Document):
 class ResultFolder:
     """Reads and writes the results of single images; several ranks may write different ones at the same time.
 
-    Attributes:
-        out: the folder.
-        record_of_settings: settings that the folder stands for.
-        catalog: class table.
-        overlays: whether pictures are wanted.
-        scored: whether predictions are scored, for which those of an interrupted command are needed again.
+    Where predictions are `scored`, those of an interrupted command are needed again.
     """
 
     out: Path
@@ -144,17 +139,10 @@ class ResultFolder:
         return sorted(image_id for image_id, stamp in stamps.items() if self.has(image_id, stamp))
 
     def write(self, prediction: Prediction, photograph: RGBImage | None, stamp: Stamp) -> CocoImage:
-        """Write the results of one image, and last that they are whole.
+        """Write the results of one image, and last that they are whole; returns what panoptic.json will say of it.
 
         Where the first one cannot be written, nothing is left of it, so that the next start may have other settings.
-
-        Args:
-            prediction: with its panoptic map.
-            photograph: (H, W, 3) uint8 RGB, for the picture; None without one.
-            stamp: of the photograph's file.
-
-        Returns:
-            What panoptic.json will say of it.
+        The photograph, (H, W, 3) uint8 RGB, is for the picture; None without one.
 
         Raises:
             RunError: results of other settings came first.

@@ -20,10 +20,7 @@ class WritePanoptic(EachPrediction):
 
         overlays: true
 
-    Args:
-        source: photographs that are predicted.
-        folder: that results go to.
-        stamps: of the photographs, by image id, from before they were read.
+    The stamps of the photographs, by image id, are from before they were read.
     """
 
     def __init__(self, source: Source, folder: ResultFolder, stamps: Mapping[str, Stamp]) -> None:

@@ -50,14 +50,10 @@ def embed_all(rows: Sequence[Sequence[RGBImage]], budget: int) -> list[list[Embe
 
 
 def embed(picture: RGBImage, longest: int, quality: int) -> Embedded:
-    """Encode one picture, reduced so that its longer side is at most `longest` pixels.
+    """Encode an (H, W, 3) uint8 RGB picture, reduced so that its longer side is at most `longest` pixels.
 
-    A map of few colours becomes PNG, which keeps its edges clean; a photograph becomes JPEG, which is smaller.
-
-    Args:
-        picture: (H, W, 3) uint8 RGB.
-        longest: pixels.
-        quality: of JPEG, 1..100.
+    A map of few colours becomes PNG, which keeps its edges clean; a photograph becomes JPEG, which is smaller, of a
+    quality from 1 to 100.
     """
     small = fit(picture, longest, longest) if max(picture.shape[:2]) > longest else picture
     bgr = np.ascontiguousarray(small[..., ::-1])

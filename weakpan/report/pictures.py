@@ -103,12 +103,12 @@ def color_masks(masks: SemanticMap, catalog: Catalog) -> RGBImage:
     return picture
 
 
-def overlay(image: RGBImage, labels: SemanticMap | PanopticMap, catalog: Catalog, alpha: float = 0.6) -> RGBImage:
-    """Lay the colours of a map over its image; where there is no label the image turns grey and hatched.
+def overlay(image: RGBImage, panoptic: PanopticMap, catalog: Catalog, alpha: float) -> RGBImage:
+    """Lay the colours of a panoptic map over its image; where there is no segment the image turns grey and hatched.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        labels: (H, W) train ids with 255 for no label, or a panoptic map of that size.
+        panoptic: of that size.
         catalog: gives the colours.
         alpha: weight of the colours, 0 (image alone) to 1 (colours alone).
 
@@ -120,10 +120,7 @@ def overlay(image: RGBImage, labels: SemanticMap | PanopticMap, catalog: Catalog
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is {alpha}; expected 0 to 1")
-    if isinstance(labels, PanopticMap):
-        colors, unlabelled = color_panoptic(labels, catalog), labels.ids == 0
-    else:
-        colors, unlabelled = color_semantic(labels, catalog), labels == IGNORE
+    colors, unlabelled = color_panoptic(panoptic, catalog), panoptic.ids == 0
     _check_same_size(image, unlabelled)
     below = image.copy()
     below[unlabelled] = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[unlabelled][:, None]

@@ -36,16 +36,10 @@ def rule_pictures(
 ) -> list[tuple[str, RGBImage]]:
     """Caption and picture of everything on the way from the prediction to the labels, in order.
 
-    The image with its boxes (the boxes alone if there is no image); the input; for each rule that applied the
-    map after it, where what it left alone is dimmed and what it took the label from shows stripes of the class that
-    was there; the labels with their instances; the rule that decided each pixel, striped where it left no label.
-
-    Args:
-        image: (H, W, 3) uint8 RGB, or None.
-        annotation: gives the boxes.
-        catalog: gives names and colours of classes.
-        trail: record of this image.
-        labels: of this image.
+    The image, (H, W, 3) uint8 RGB, with its boxes (the boxes alone if it is None); the input; for each rule that
+    applied the map after it, where what it left alone is dimmed and what it took the label from shows stripes of the
+    class that was there; the labels with their instances; the rule that decided each pixel, striped where it left no
+    label.
 
     Returns:
         Captions and (H, W, 3) uint8 RGB pictures of one size.
@@ -86,16 +80,10 @@ def rule_panel(
     columns: int = 3,
     height: int = 320,
 ) -> RGBImage:
-    """The pictures of `rule_pictures` as a grid with the legends of rules and classes below.
+    """The pictures of `rule_pictures`, whose arguments it takes, as a grid with the legends of rules and classes below.
 
-    Args:
-        image: (H, W, 3) uint8 RGB, or None.
-        annotation: gives the boxes.
-        catalog: gives names and colours of classes.
-        trail: record of this image.
-        labels: of this image.
-        columns: pictures in a row, at least 1.
-        height: of each picture, pixels; a frame of 1024 x 2048 becomes a panel of about 1940 pixels width.
+    There are `columns` pictures in a row, at least 1, each `height` pixels high; a frame of 1024 x 2048 becomes a panel
+    of about 1940 pixels width.
 
     Returns:
         (H', W', 3) uint8 RGB on white.

@@ -49,14 +49,10 @@ class BoxCase:
 
 
 def box_sheet(cases: Sequence[BoxCase], columns: int = 5) -> RGBImage:
-    """One picture of several boxes: the image around each, and the outlines of mask, real instance and box.
-
-    Args:
-        cases: at least one, in their order.
-        columns: of the sheet, at least 1.
+    """One picture of boxes, at least one: the image around each, and the outlines of mask, real instance and box.
 
     Returns:
-        (H, W, 3) uint8 RGB on white.
+        (H, W, 3) uint8 RGB on white, `columns` boxes in a row.
 
     Raises:
         ValueError: no case.
@@ -90,13 +86,8 @@ def outline(case: BoxCase) -> RGBImage:
 def image_sheet(rows: Sequence[Sequence[tuple[str, RGBImage]]], catalog: Catalog, height: int = 180) -> RGBImage:
     """One picture of several images: a row each, of pictures under their captions, and the classes below.
 
-    Args:
-        rows: captions and pictures of each image, from left to right.
-        catalog: for the legend.
-        height: of the pictures, pixels.
-
     Returns:
-        (H, W, 3) uint8 RGB on white.
+        (H, W, 3) uint8 RGB on white; the pictures are `height` pixels high.
 
     Raises:
         ValueError: no row, or one without pictures.

@@ -157,15 +157,9 @@ def build_trainer(
     loggers: Sequence[Logger] = (),
     **more: Any,
 ) -> pl.Trainer:
-    """A fresh Trainer for one stage.
+    """A fresh Trainer for one stage, named as in progress lines and logs, for instance `round 1 fit`.
 
-    Args:
-        config: of the run.
-        layout: of the run.
-        stage: name for progress lines and logs, for instance `round 1 fit`.
-        callbacks: of this stage, beside those of the configuration.
-        loggers: that live as long as the run.
-        more: overrides the configured arguments.
+    Callbacks of the configuration stand beside those that are given; `more` overrides the configured arguments.
     """
     enter_stage(stage)
     fits = "max_epochs" in more

@@ -40,13 +40,7 @@ log = logging.getLogger(__name__)
 class SeedWork:
     """The seeds of some images: what `run_stage` asks for.
 
-    Attributes:
-        experiment: of the run.
-        record: of the stage.
-        annotations: boxes and tags of all images.
-        ids: of all images, which a source may learn from.
-        classifier: the trained network and how crops are shown to it; called once, if the source needs it.
-        loggers: of its Trainers.
+    A source may learn from all `ids`. The classifier is loaded once, if the source needs it.
     """
 
     experiment: Experiment

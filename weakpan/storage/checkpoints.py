@@ -84,7 +84,7 @@ class Checkpoint:
     """A network with everything that is needed to build and use it, wherever the file lies.
 
     Attributes:
-        kind: `segmenter` or `crop classifier`.
+        kind: `segmenter` or `classifier`.
         module: the LightningModule as the configuration had it, a node with `_target_`, in plain containers.
         catalog: class table.
         data: group `data` of the configuration.

@@ -63,15 +63,9 @@ def write_png(path: Path, values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 def write_indexed_png(path: Path, values: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> None:
-    """Write a map as an indexed PNG, atomically; viewers show its colours, `read_map` gives the values back.
+    """Write an (H, W) uint8 map as a PNG with a (256, 3) uint8 RGB palette, atomically.
 
-    Args:
-        path: of the file.
-        values: (H, W) uint8, positions in the palette.
-        palette: (256, 3) uint8 RGB.
-
-    Raises:
-        DataError: arrays of another shape or dtype.
+    Viewers show its colours, `read_map` gives the values back. Raises DataError for arrays of another shape or dtype.
     """
     if values.ndim != 2 or values.dtype != np.uint8:
         raise DataError(f"{path}: a map of shape {values.shape} and dtype {values.dtype}; expected (H, W) uint8")

@@ -47,19 +47,13 @@ WholeNumber = Annotated[int, WHOLE]
 
 
 def read_json(path: Path, kind: type[Model], remedy: str) -> Model:
-    """Read a JSON file in UTF-8, with or without a byte order mark, or in UTF-16 with one.
+    """Read a JSON file in UTF-8, with or without a byte order mark, or in UTF-16 with one, as a `kind`.
 
-    Args:
-        path: of the file.
-        kind: what it must be: a model, or any type that pydantic knows.
-        remedy: what to do about a file that is missing or wrong.
-
-    Returns:
-        The content as a `kind`.
+    That is a model, or any type that pydantic knows.
 
     Raises:
         DataError: a file that is missing, is no JSON (or one of absurd depth), or whose content is no `kind`; then it
-            names the place in the document, what was found there and what was expected.
+            names the place in the document, what was found there and what was expected. The remedy is added.
     """
     try:
         content = read_text(path)

@@ -11,13 +11,8 @@ from weakpan.basics.errors import DataError
 def checked_id(image_id: str, where: object = "", remedy: str = "rename the image") -> str:
     """The id itself, which comes from a list or file of the user's and must not lead out of a folder, on any system.
 
-    Args:
-        image_id: to check.
-        where: it was found, in front of the message.
-        remedy: what to do about it.
-
     Raises:
-        DataError: it is no plain file name.
+        DataError: it is no plain file name; begins with where it was found.
     """
     if not image_id or image_id in {".", ".."} or any(c in image_id for c in "/\\\0"):
         found = f"{where}: " if where else ""

@@ -67,13 +67,9 @@ class StageRecord:
     def forget_other_inputs(self, ids: Iterable[str], part: Iterable[str], files: Files) -> None:
         """Remove results that were made from other inputs, and the record of them.
 
-        Args:
-            ids: of all images.
-            part: of those that this job makes.
-            files: of an image.
-
-        Where there are inputs, results without a record are removed, too. Settings do not say it all: a network that
-        was removed and trained again with other ranks or on another machine has other weights.
+        Where there are inputs, results without a record are removed, too, those of the `part` of the images that this
+        job makes. Settings do not say it all: a network that was removed and trained again with other ranks or on
+        another machine has other weights.
         """
         if not self.settings_path.is_file():
             # Of the part alone: another job may have begun with the others by now.
@@ -144,10 +140,7 @@ class StageRecord:
     def verify(self, ids: Iterable[str], files: Files, remedy: str | None = None) -> None:
         """Hold the files of some images against the manifest, before anything is made from them.
 
-        Args:
-            ids: of the images.
-            files: of an image.
-            remedy: what to do; None where the command at hand makes a file again.
+        Without a remedy the command at hand makes a file again.
 
         Raises:
             DataError: an image that the manifest lacks, or a file that is missing or was changed since the folder was

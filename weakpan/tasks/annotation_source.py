@@ -122,11 +122,7 @@ class AnnotationSource:
         return self._truth.missing_classes(image_id)
 
     def boxes(self, image_id: str, size: Size | None = None) -> tuple[Size, tuple[Box, ...]]:
-        """Size and boxes of an image.
-
-        Args:
-            image_id: of the image.
-            size: that it must have; None where the source itself knows it.
+        """Size and boxes of an image; `size` is the one that it must have, None where the source itself knows it.
 
         Raises:
             DataError: no boxes of this image, damaged ones, or an image of another size.

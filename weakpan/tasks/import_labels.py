@@ -25,11 +25,7 @@ from weakpan.tasks.labels import LabelTask, Made
 
 
 def open_labels(path: Path, catalog: Catalog) -> GivenLabels:
-    """Find out how labels are stored.
-
-    Args:
-        path: `RUN/round_NN/labels`, a folder of the released layout with `pred_sem_clean`, or a COCO panoptic JSON.
-        catalog: class table.
+    """Labels in `RUN/round_NN/labels`, a folder of the released layout with `pred_sem_clean`, or a COCO panoptic JSON.
 
     Raises:
         DataError: none of these.

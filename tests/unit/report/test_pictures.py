@@ -135,15 +135,15 @@ def test_masks_in_boxes_have_three_looks() -> None:
 
 
 def test_overlay_mixes_by_alpha_and_takes_the_color_out_where_nothing_is_known(image: np.ndarray) -> None:
-    semantic = np.full(image.shape[:2], ROAD, np.uint8)
-    semantic[:, 30:] = 255
+    panoptic = PanopticMap(np.ones(image.shape[:2], np.int32), (Segment(1, ROAD, 1.0),))
+    panoptic.ids[:, 30:] = 0
     before = image.copy()
-    bare = overlay(image, semantic, CITYSCAPES, alpha=0)
+    bare = overlay(image, panoptic, CITYSCAPES, alpha=0)
     np.testing.assert_array_equal(bare[:, :30], image[:, :30])
     assert (bare[:, 30:, 0] == bare[:, 30:, 1]).all()
     assert (bare[:, 30:, 0] == bare[:, 30:, 2]).all()
-    np.testing.assert_array_equal(overlay(image, semantic, CITYSCAPES, alpha=1), color_semantic(semantic, CITYSCAPES))
-    half = overlay(image, semantic, CITYSCAPES, alpha=0.5)[5, 5].astype(float)
+    np.testing.assert_array_equal(overlay(image, panoptic, CITYSCAPES, alpha=1), color_panoptic(panoptic, CITYSCAPES))
+    half = overlay(image, panoptic, CITYSCAPES, alpha=0.5)[5, 5].astype(float)
     np.testing.assert_allclose(half, (image[5, 5] + np.array(CITYSCAPES.classes[ROAD].color)) / 2, atol=0.51)
     np.testing.assert_array_equal(image, before)
 
@@ -156,9 +156,9 @@ def test_overlay_of_a_panoptic_map_is_its_colors_at_full_weight() -> None:
 
 def test_overlay_refuses_another_size_and_an_impossible_alpha(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"\(40, 60\).*\(4, 4\)"):
-        overlay(image, np.zeros((4, 4), np.uint8), CITYSCAPES)
+        overlay(image, PanopticMap(np.zeros((4, 4), np.int32), ()), CITYSCAPES, alpha=1)
     with pytest.raises(ValueError, match="alpha"):
-        overlay(image, np.zeros(image.shape[:2], np.uint8), CITYSCAPES, alpha=1.5)
+        overlay(image, PanopticMap(np.zeros(image.shape[:2], np.int32), ()), CITYSCAPES, alpha=1.5)
 
 
 def test_boundaries_are_white_beside_black_and_nowhere_else() -> None:
