@@ -26,15 +26,9 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def draw_prediction(photograph: RGBImage, panoptic: PanopticMap, catalog: Catalog) -> RGBImage:
-    """Lay the colours, contours and names of a prediction over its photograph.
+    """Lay the colours, contours and names of a prediction over its photograph, (H, W, 3) uint8 RGB as the result.
 
-    Args:
-        photograph: (H, W, 3) uint8 RGB.
-        panoptic: of the same height and width.
-        catalog: gives colours and names.
-
-    Returns:
-        (H, W, 3) uint8 RGB; grey and hatched where nothing is predicted.
+    It is grey and hatched where nothing is predicted.
 
     Raises:
         ValueError: sizes that differ, or an id that no segment has.

@@ -26,14 +26,11 @@ class Embedded:
 
 
 def embed_all(rows: Sequence[Sequence[RGBImage]], budget: int) -> list[list[Embedded]]:
-    """Embed rows of pictures at the largest size at which all of them fit; the same size for all.
-
-    Args:
-        rows: (H, W, 3) uint8 RGB pictures of any size; none is enlarged.
-        budget: characters that all URIs together may take.
+    """Embed rows of (H, W, 3) uint8 RGB pictures at the largest size at which all of them fit; none is enlarged.
 
     Returns:
-        The rows in their order. If they do not fit even at the smallest size, the first of them that do.
+        The rows in their order, of URIs of no more than `budget` characters together. If they do not fit even at the
+        smallest size, the first of them that do.
     """
     embedded: list[list[Embedded]] = []
     for longest, quality in _SIZES:

@@ -52,17 +52,10 @@ def panel(columns: Sequence[tuple[str, RGBImage]], height: int) -> RGBImage:
 
 
 def fit(picture: RGBImage, height: int, width: int) -> RGBImage:
-    """Scale a picture to the largest size within height x width that keeps its proportions.
+    """Scale an (h, w, 3) uint8 RGB picture to the largest size within height x width that keeps its proportions.
 
-    Enlarging repeats pixels, so that the pixels of a tiny map stay sharp; reducing averages them.
-
-    Args:
-        picture: (h, w, 3) uint8 RGB.
-        height: most rows of the result, at least 1.
-        width: most columns of the result, at least 1.
-
-    Returns:
-        (h', w', 3) uint8 RGB, each side at least 1.
+    Enlarging repeats pixels, so that the pixels of a tiny map stay sharp; reducing averages them. Each side of the
+    result has a pixel at least.
 
     Raises:
         ValueError: a picture without pixels.
@@ -87,10 +80,7 @@ def padded(picture: RGBImage, height: int, width: int) -> RGBImage:
 def legend(catalog: Catalog, columns: int = 1, size: int = 14) -> RGBImage:
     """Draw the class table: a field of colour and a name a class, things marked, and the pattern for "no label".
 
-    Args:
-        catalog: gives names and colours.
-        columns: number of columns that the entries are spread over, at least 1; filled from top to bottom.
-        size: of the letters, pixels.
+    Entries fill one or more columns from top to bottom; letters are of `size` pixels.
 
     Returns:
         (H, W, 3) uint8 RGB on white.

@@ -26,14 +26,9 @@ _STRIPES_A_SIDE = 100
 
 
 def color_semantic(semantic: SemanticMap, catalog: Catalog) -> RGBImage:
-    """Colour a semantic map by its class table.
+    """Colour an (H, W) map of train ids by its class table, as (H, W, 3) uint8 RGB.
 
-    Args:
-        semantic: (H, W) train ids, 255 where there is no label.
-        catalog: gives the colours; a value that is neither a class nor 255 becomes black.
-
-    Returns:
-        (H, W, 3) uint8 RGB; 255 is hatched.
+    255, no label, is hatched; a value that is neither that nor a class is black.
     """
     return _hatched(catalog.palette[semantic], semantic == IGNORE)
 
@@ -41,10 +36,8 @@ def color_semantic(semantic: SemanticMap, catalog: Catalog) -> RGBImage:
 def color_instances(semantic: SemanticMap, instances: InstanceMap, catalog: Catalog) -> RGBImage:
     """Colour labels given as a semantic and an instance map, such as the labels of a round or the real ones.
 
-    Args:
-        semantic: (H, W) train ids, 255 where there is no label.
-        instances: (H, W) int32; within a class of things, equal numbers above 0 are one instance.
-        catalog: gives the colours.
+    Maps are (H, W): train ids, 255 where there is no label; and int32 in which, within a class of things, equal numbers
+    above 0 are one instance.
 
     Returns:
         (H, W, 3) uint8 RGB. The instances of a class get shades of its colour in the order of their numbers; stuff
@@ -89,14 +82,9 @@ def semantic_of(panoptic: PanopticMap) -> SemanticMap:
 
 
 def color_masks(masks: SemanticMap, catalog: Catalog) -> RGBImage:
-    """Colour a map of masks in boxes.
+    """Colour an (H, W) uint8 map of masks in boxes, as (H, W, 3) uint8 RGB.
 
-    Args:
-        masks: (H, W) uint8: train id of a thing, 254 for "no thing here", 255 for undecided.
-        catalog: gives the colours.
-
-    Returns:
-        (H, W, 3) uint8 RGB: 254 is dark grey, 255 hatched.
+    Train ids of things have their colours; 254, "no thing here", is dark grey; 255, undecided, is hatched.
     """
     picture = color_semantic(masks, catalog)
     picture[masks == NO_THING] = NO_THING_COLOR
@@ -106,14 +94,8 @@ def color_masks(masks: SemanticMap, catalog: Catalog) -> RGBImage:
 def overlay(image: RGBImage, panoptic: PanopticMap, catalog: Catalog, alpha: float) -> RGBImage:
     """Lay the colours of a panoptic map over its image; where there is no segment the image turns grey and hatched.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        panoptic: of that size.
-        catalog: gives the colours.
-        alpha: weight of the colours, 0 (image alone) to 1 (colours alone).
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    Both are of one height and width, the image and the picture (H, W, 3) uint8 RGB; `alpha` is the weight of the
+    colours, 0 (image alone) to 1 (colours alone).
 
     Raises:
         ValueError: sizes that differ, or an alpha outside 0 to 1.
@@ -128,14 +110,9 @@ def overlay(image: RGBImage, panoptic: PanopticMap, catalog: Catalog, alpha: flo
 
 
 def overlay_heatmap(image: RGBImage, values: FloatMap) -> RGBImage:
-    """Lay what speaks for a class (orange) and against it (blue) over the grey image.
+    """Lay what speaks for a class (orange) and against it (blue) over the grey image; both are (H, W, 3) uint8 RGB.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        values: (h, w) of any size and scale, above 0 for the class; the largest distance from 0 is the full colour.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    Values are (h, w) of any size and scale, above 0 for the class; the largest distance from 0 is the full colour.
     """
     scaled = cv2.resize(values, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     strength = (np.abs(scaled) / max(float(np.abs(values).max(initial=0)), 1e-12))[..., None]
@@ -147,12 +124,10 @@ def overlay_heatmap(image: RGBImage, values: FloatMap) -> RGBImage:
 def draw_boundaries(picture: RGBImage, *maps: npt.NDArray[np.integer]) -> RGBImage:
     """Draw the contours between segments: a pixel of white beside a pixel of black, visible on any colour.
 
-    Args:
-        picture: (H, W, 3) uint8 RGB; it stays as it is.
-        maps: (H, W) integers; two neighbours belong to different segments if any of these maps tells them apart.
+    Two neighbours belong to different segments if any of the maps, (H, W) integers, tells them apart.
 
     Returns:
-        A new (H, W, 3) uint8 RGB picture.
+        A new (H, W, 3) uint8 RGB picture; the one that is given stays as it is.
     """
     before, after = (np.zeros(picture.shape[:2], bool) for _ in range(2))
     for values in maps:
@@ -169,15 +144,10 @@ def draw_boundaries(picture: RGBImage, *maps: npt.NDArray[np.integer]) -> RGBIma
 
 
 def draw_boxes(picture: RGBImage, boxes: Sequence[Box], catalog: Catalog) -> RGBImage:
-    """Draw boxes in the colours of their classes; boxes of groups and of stuff are dashed.
-
-    Args:
-        picture: (H, W, 3) uint8 RGB; it stays as it is.
-        boxes: in pixels of the picture.
-        catalog: gives the colours.
+    """Draw boxes, in pixels of the picture, in the colours of their classes; boxes of groups and of stuff are dashed.
 
     Returns:
-        A new (H, W, 3) uint8 RGB picture.
+        A new (H, W, 3) uint8 RGB picture; the one that is given stays as it is.
     """
     drawn = np.ascontiguousarray(picture).copy()
     shorter = min(picture.shape[:2])

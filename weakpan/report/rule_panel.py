@@ -105,12 +105,7 @@ def rule_panel(
 
 
 def color_change(before: SemanticMap, after: SemanticMap, catalog: Catalog) -> RGBImage:
-    """Colour a map so that what is new in it stands out.
-
-    Args:
-        before: (H, W) train ids, 255 where there is no label.
-        after: the same after a rule.
-        catalog: gives the colours.
+    """Colour a map so that what is new in it stands out; maps are (H, W) train ids, 255 where there is no label.
 
     Returns:
         (H, W, 3) uint8 RGB: the colour of the new class; stripes of the class that was there where the label was
@@ -127,12 +122,9 @@ def color_change(before: SemanticMap, after: SemanticMap, catalog: Catalog) -> R
 
 
 def color_rules(deciding: SemanticMap, semantic: SemanticMap, table: Catalog) -> RGBImage:
-    """Colour a map of rules.
+    """Colour an (H, W) uint8 map of rules, positions in the table of `weakpan.labels.trail.rule_table`.
 
-    Args:
-        deciding: (H, W) uint8 positions in `table`.
-        semantic: (H, W) train ids of the labels, 255 where there is none.
-        table: of the rules, see `weakpan.labels.trail.rule_table`.
+    `semantic` are the labels, (H, W) train ids, 255 where there is none.
 
     Returns:
         (H, W, 3) uint8 RGB: the colour of the rule; stripes of it where the rule left no label; where there never was

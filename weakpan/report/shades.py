@@ -20,16 +20,11 @@ _GRID_STEP = 12
 
 
 def instance_shades(catalog: Catalog, class_id: int, count: int) -> npt.NDArray[np.uint8]:
-    """Colours for the instances of a class, as different from each other as they can be while the class shows.
+    """Colours for one or more instances of a class, as different from each other as they can be while the class shows.
 
     Every shade is nearer (in CIE L*a*b*) to the colour of its class than to the colour of any other class: cars,
     trucks and motorcycles, all of them blue, stay apart. Shades are chosen one after the other, each as far as
     possible from those before it (farthest-point sampling), so the k-th does not depend on `count`.
-
-    Args:
-        catalog: gives the colours.
-        class_id: train id.
-        count: how many, at least 1.
 
     Returns:
         (count, 3) uint8 RGB; the first is the class colour. At least some tens are distinct (how many depends on

@@ -140,7 +140,7 @@ class StageRecord:
     def verify(self, ids: Iterable[str], files: Files, remedy: str | None = None) -> None:
         """Hold the files of some images against the manifest, before anything is made from them.
 
-        Without a remedy the command at hand makes a file again.
+        Without a remedy the message says that the command at hand makes a file again.
 
         Raises:
             DataError: an image that the manifest lacks, or a file that is missing or was changed since the folder was
