@@ -18,7 +18,7 @@ from weakpan.data.ground_truth import GroundTruth
 from weakpan.evaluation.mean_iou import count_overlaps, intersection_over_union
 from weakpan.evaluation.overlaps import Ints, SegmentOverlaps, label_overlaps
 from weakpan.evaluation.panoptic_quality import match_segments, panoptic_quality
-from weakpan.evaluation.statistics import PerImage, mean_defined, or_none, ratio
+from weakpan.evaluation.statistics import PerImage, Scores, mean_defined, ratio
 from weakpan.labels.store import LabelStore
 
 
@@ -105,19 +105,14 @@ class LabelQuality:
             "iou": intersection_over_union(pixels),
             "pq": panoptic_quality(sum((image.segments for image in images), np.zeros((size, 4)))).pq,
         }
-        return {
-            "images": len(images),
-            "labelled": or_none(ratio(total_answered, total)[0]),
-            "accuracy": or_none(ratio(total_right, total_answered)[0]),
-            "miou": or_none(mean_defined(columns["iou"])),
-            "pq": or_none(mean_defined(columns["pq"])),
-            "per_class": {
-                name: {key: or_none(values[class_id]) for key, values in columns.items()}
-                for class_id, name in enumerate(self.catalog.names)
-            },
-            "boxes": int(boxes[0]),
-            "boxes_without_mask": int(boxes[1]),
+        means = {
+            "labelled": float(ratio(total_answered, total)[0]),
+            "accuracy": float(ratio(total_right, total_answered)[0]),
+            "miou": mean_defined(columns["iou"]),
+            "pq": mean_defined(columns["pq"]),
         }
+        scores = Scores(len(images), means, columns, self.catalog.names).as_dict()
+        return {**scores, "boxes": int(boxes[0]), "boxes_without_mask": int(boxes[1])}
 
 
 def _without_loose_pixels(overlaps: SegmentOverlaps, catalog: Catalog) -> SegmentOverlaps:

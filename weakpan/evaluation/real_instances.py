@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.panoptic import PanopticTruth
 from weakpan.data.annotations import Box, BoxKind
+from weakpan.data.boxes import find_regions
 
 MIN_BOX_IOU = 0.5
 """A box speaks of an instance from this IoU with the box around it on, as detections are matched in PASCAL VOC."""
@@ -39,18 +39,10 @@ def find_instances(truth: PanopticTruth, catalog: Catalog) -> RealInstances:
         truth: (H, W) ground truth.
         catalog: tells things from stuff.
     """
-    inside = catalog.is_thing[truth.semantic] & (truth.instances > 0)
-    # Instance numbers start anew in every class.
-    codes = truth.semantic[inside].astype(np.int64) << 32 | truth.instances[inside]
-    values, order = np.unique(codes, return_inverse=True)
-    positions = np.zeros(truth.semantic.shape, np.int32)
-    positions[inside] = order + 1
-    extents = ndimage.find_objects(positions, max_label=len(values))
-    boxes = tuple(
-        Box(int(value >> 32), columns.start, rows.start, columns.stop - 1, rows.stop - 1)
-        for value, (rows, columns) in zip(values, extents, strict=True)
-    )
-    return RealInstances(boxes, tuple(np.bincount(order, minlength=len(values)).tolist()), positions)
+    boxes, regions = find_regions(truth.semantic, truth.instances, catalog)
+    ours = tuple(box for box in boxes if box.kind is BoxKind.INSTANCE)
+    positions = np.maximum(regions - (len(boxes) - len(ours)), 0)
+    return RealInstances(ours, tuple(np.bincount(positions.ravel(), minlength=len(ours) + 1)[1:].tolist()), positions)
 
 
 def match_boxes(boxes: Sequence[Box], instances: Sequence[Box], min_iou: float = MIN_BOX_IOU) -> dict[int, int]:
