@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+import numpy.typing as npt
+
 from weakpan.basics.catalog import Catalog
 from weakpan.data.crops import CropGrid
 
@@ -62,6 +65,13 @@ class ImageAnnotation:
     def image_tags(self) -> frozenset[int]:
         """Train ids with at least one pixel anywhere in the image."""
         return frozenset().union(*self.tags)
+
+    def tag_matrix(self, num_classes: int) -> npt.NDArray[np.bool_]:
+        """(T, C), the tags of each crop."""
+        matrix = np.zeros((len(self.tags), num_classes), np.bool_)
+        for row, tags in zip(matrix, self.tags, strict=True):
+            row[list(tags)] = True
+        return matrix
 
 
 @dataclass(frozen=True)

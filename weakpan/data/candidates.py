@@ -92,11 +92,10 @@ def _allowed(
     """(C, H, W), the classes of each pixel."""
     classes, things = catalog.num_classes, list(catalog.thing_ids)
     allowed = np.ones((classes, len(rows), len(columns)), bool)
-    for crop, tags in zip(crops, annotation.tags, strict=True):
+    for crop, tags in zip(crops, annotation.tag_matrix(classes), strict=True):
         inside = np.ix_(_between(rows, crop.top, crop.bottom), _between(columns, crop.left, crop.right))
-        for class_id in range(classes):
-            if class_id not in tags:
-                allowed[class_id][inside] = False
+        for class_id in np.flatnonzero(~tags):
+            allowed[class_id][inside] = False
     in_box = np.zeros((len(things), len(rows), len(columns)), bool)
     for box in annotation.boxes:
         if box.kind is not BoxKind.STUFF:

@@ -135,9 +135,7 @@ class WeakScorer:
         Raises:
             DataError: an image entered before.
         """
-        tags = np.zeros(peaks.shape, bool)
-        for row, found in zip(tags, annotation.tags, strict=True):
-            row[sorted(found)] = True
+        tags = annotation.tag_matrix(self.catalog.num_classes)
         boxes = match_boxes(prediction, annotation.boxes, self.catalog)
         self._images.add(annotation.image_id, _ImageStatistics(peaks, tags, has, np.array(loss, np.float64), *boxes))
 

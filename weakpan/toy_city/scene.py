@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from weakpan.basics.arrays import RGBImage
 from weakpan.toy_city.actors import Actors
-from weakpan.toy_city.canvas import SUPERSAMPLING, Camera, Canvas, Color, FloatImage, Pen
+from weakpan.toy_city.canvas import SUPERSAMPLING, Camera, Canvas, Color, FloatImage, Sprite
 from weakpan.toy_city.ground import paint_ground
 from weakpan.toy_city.street import GROUND_IDS, paint_rows, paint_sky, plan_street
 from weakpan.toy_city.textures import any_color, colored, noise
@@ -94,13 +94,13 @@ def _shade_ground(rng: np.random.Generator, canvas: Canvas) -> None:
 
 def _paint_bonnet(rng: np.random.Generator, canvas: Canvas) -> None:
     rows, columns = canvas.depth.shape
-    pen = Pen(0, rows * 0.8, columns, rows)
+    sprite = Sprite.blank(0, rows * 0.8, columns, rows)
     tall = rng.uniform(0.03, 0.08) * rows
-    pen.ellipse((columns * rng.uniform(0.45, 0.55), rows + tall * 0.5), (columns * 0.56, tall * 1.5), np.zeros(3))
-    height, width = pen.parts.shape
+    sprite.ellipse((columns * rng.uniform(0.45, 0.55), rows + tall * 0.5), (columns * 0.56, tall * 1.5), np.zeros(3))
+    height, width = sprite.parts.shape
     shade = 0.7 + 0.5 * noise(rng, height, width, columns / 5)
-    pen.image[:] = colored(shade, any_color(rng))
-    canvas.paint(pen.sprite(), (canvas.new_segment(EGO_VEHICLE_ID),), 1.0)
+    sprite.image[:] = colored(shade, any_color(rng))
+    canvas.paint(sprite, (canvas.new_segment(EGO_VEHICLE_ID),), 1.0)
 
 
 def _add_fog(rng: np.random.Generator, colors: FloatImage, depth: FloatImage, sky: Color) -> FloatImage:

@@ -1,7 +1,7 @@
 """Toy scenes are what the rest of the project takes them for; toy cities are drawn once and never into another tree."""
 
 import json
-import sys
+import multiprocessing.spawn
 from pathlib import Path
 
 import numpy as np
@@ -247,7 +247,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
 
 
 def test_a_failing_process_leaves_no_seal(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(multiprocessing.spawn, "get_executable", lambda: b"/bin/false")
     with pytest.raises(DataError, match="a process that draws the toy city failed"):
         ensure_toy_city(tmp_path, ToyCitySpec(height=64, width=64, train=16, val=8), processes=2)
     assert not (tmp_path / SEAL).exists()

@@ -15,7 +15,7 @@ from weakpan.basics.arrays import IGNORE, RGBImage
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.data.candidates import CandidateSets, candidate_sets, whole_image_sets
 from weakpan.data.image_tree import ImageTree
-from weakpan.data.loaders.samplers import EpochSampler, ShardSampler
+from weakpan.data.loaders.samplers import EpochSampler
 from weakpan.data.loaders.settings import RandomCropSettings
 from weakpan.data.loaders.targets import LabelledImage, instance_targets
 from weakpan.data.loaders.transforms import View, jitter_colour, random_view, whole_view
@@ -220,7 +220,7 @@ class PanopticDataModule(pl.LightningDataModule):
         return DataLoader(
             dataset=self.prediction,
             batch_size=1,
-            sampler=ShardSampler(len(self.prediction), self.trainer.global_rank, self.trainer.world_size),
+            sampler=range(self.trainer.global_rank, len(self.prediction), self.trainer.world_size),
             num_workers=self.workers,
             collate_fn=single_image,
         )

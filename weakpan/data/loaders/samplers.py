@@ -41,18 +41,3 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def __len__(self) -> int:
         """Number of pairs on each rank."""
         return -(-self.length // self.world)
-
-
-class ShardSampler(Sampler[int]):
-    """Every index exactly once over all ranks, without padding: for prediction and scores."""
-
-    def __init__(self, length: int, rank: int = 0, world: int = 1) -> None:
-        self.indices = range(rank, length, world)
-
-    def __iter__(self) -> Iterator[int]:
-        """Indices of this rank, ascending."""
-        return iter(self.indices)
-
-    def __len__(self) -> int:
-        """Number of indices on this rank."""
-        return len(self.indices)
