@@ -35,7 +35,20 @@ class Box:
     @property
     def area(self) -> int:
         """Pixels inside, both borders included."""
-        return (self.xmax - self.xmin + 1) * (self.ymax - self.ymin + 1)
+        height, width = self.shape
+        return height * width
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, pixels."""
+        return self.ymax - self.ymin + 1, self.xmax - self.xmin + 1
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union with another box, whatever its class, 0..1."""
+        height = min(self.ymax, other.ymax) - max(self.ymin, other.ymin) + 1
+        width = min(self.xmax, other.xmax) - max(self.xmin, other.xmin) + 1
+        shared = max(height, 0) * max(width, 0)
+        return shared / (self.area + other.area - shared)
 
     @property
     def slices(self) -> tuple[slice, slice]:

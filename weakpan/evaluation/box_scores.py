@@ -119,7 +119,7 @@ def control_maps(shape: tuple[int, ...], boxes: Sequence[Box]) -> dict[str, Sema
         boxes: of the image, of any kind.
     """
     size = shape[0], shape[1]
-    sides = {k: (b.ymax - b.ymin + 1, b.xmax - b.xmin + 1) for k, b in enumerate(boxes) if b.kind is BoxKind.INSTANCE}
+    sides = {k: b.shape for k, b in enumerate(boxes) if b.kind is BoxKind.INSTANCE}
     ellipses: dict[int, BoolMask] = {k: elliptic_radius(*side) <= ELLIPSE_RADIUS for k, side in sides.items()}
     whole = {k: np.ones(side, np.bool_) for k, side in sides.items()}
     return {

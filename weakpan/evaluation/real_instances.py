@@ -64,7 +64,7 @@ def match_boxes(boxes: Sequence[Box], instances: Sequence[Box], min_iou: float =
         if box.kind is not BoxKind.INSTANCE:
             continue
         for n, instance in enumerate(instances):
-            if instance.class_id == box.class_id and (iou := box_iou(box, instance)) >= min_iou:
+            if instance.class_id == box.class_id and (iou := box.iou(instance)) >= min_iou:
                 pairs.append((-iou, k, n))
     matched: dict[int, int] = {}
     taken: set[int] = set()
@@ -73,11 +73,3 @@ def match_boxes(boxes: Sequence[Box], instances: Sequence[Box], min_iou: float =
             matched[k] = n
             taken.add(n)
     return matched
-
-
-def box_iou(one: Box, other: Box) -> float:
-    """IoU of two boxes, both borders included, 0..1."""
-    height = min(one.ymax, other.ymax) - max(one.ymin, other.ymin) + 1
-    width = min(one.xmax, other.xmax) - max(one.xmin, other.xmin) + 1
-    shared = max(height, 0) * max(width, 0)
-    return shared / (one.area + other.area - shared)

@@ -94,21 +94,20 @@ class MasksFromPixels(MaskSource):
         probability: FloatMap | None,
         weight: float,
     ) -> tuple[BoolMask, BoxRecord]:
-        height, width = shape = box.ymax - box.ymin + 1, box.xmax - box.xmin + 1
-        small = min(shape) < self.min_box
-        seen = _Seen.nothing(shape) if small else self._look(image, box, proposer)
+        small = min(box.shape) < self.min_box
+        seen = _Seen.nothing(box.shape) if small else self._look(image, box, proposer)
         reason, mask = Fallback.NOT_NEEDED, seen.grabcut & seen.proposal
         if small and (self.fusion is None or probability is None):
             reason = Fallback.SMALL_BOX
         else:
             if self.fusion is not None:
                 foot_seen = box.ymax < image.shape[0] - 1
-                odds = fuse(shape, seen.colour, probability, weight, self.fusion, foot_seen)
+                odds = fuse(box.shape, seen.colour, probability, weight, self.fusion, foot_seen)
                 mask = odds > self.fusion.threshold
             if mask.mean() < self.fallback.min_cover:
                 reason = Fallback.NO_CONSENSUS
         if reason is not Fallback.NOT_NEEDED:
-            mask = fallback_mask(height, width, self.fallback)
+            mask = fallback_mask(*box.shape, self.fallback)
         record = BoxRecord(
             index=index,
             class_id=box.class_id,

@@ -77,11 +77,7 @@ class BoxWindows(Dataset[dict[str, Tensor]]):
 
     def _usable(self, image: BoxedImage) -> list[Box]:
         least = self.settings.min_box
-        return [
-            box
-            for box in image.boxes
-            if box.kind is BoxKind.INSTANCE and min(box.xmax - box.xmin, box.ymax - box.ymin) + 1 >= least
-        ]
+        return [box for box in image.boxes if box.kind is BoxKind.INSTANCE and min(box.shape) >= least]
 
     @property
     def boxes(self) -> int:
