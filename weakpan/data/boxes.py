@@ -123,16 +123,10 @@ class NumberedBox(NamedTuple):
 
 
 def number_boxes(boxes: Iterable[Box]) -> list[NumberedBox]:
-    """Give boxes the ids 1, 2, ... in their order.
+    """The boxes of an image that get an id, with the ids 1, 2, ... in the order of its annotation.
 
     Group boxes and exact repeats of (class, box) get none. As in the authors' released code, the repeat of a group box
     is a repeat, whatever its own kind.
-
-    Args:
-        boxes: of one image, in the order of its annotation, of any kind.
-
-    Returns:
-        The boxes that got an id, ascending.
     """
     first: dict[tuple[int, int, int, int, int], Box] = {}
     for box in boxes:

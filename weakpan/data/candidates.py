@@ -45,16 +45,9 @@ def candidate_sets(
 ) -> CandidateSets:
     """The candidate sets of a view of one image.
 
-    Crops and boxes are rectangles, so a scaled, cropped or flipped view needs only the source row and column of its
-    pixels. Rows between two edges of rectangles are alike, columns too, so that sets are found for one of each and
-    spread from there.
-
-    Args:
-        annotation: boxes and tags.
-        grid: that the tags belong to.
-        catalog: class table.
-        rows: (H,) source row of each row of the view, -1 for padding.
-        columns: (W,) source column of each column of the view, -1 for padding.
+    Crops and boxes are rectangles, so a scaled, cropped or flipped view needs only the source row (H,) and the source
+    column (W,) of its pixels, -1 for padding. Rows between two edges of rectangles are alike, columns too, so that sets
+    are found for one of each and spread from there.
     """
     crops = grid.crops(annotation.height, annotation.width)
     boxes = [box for box in annotation.boxes if box.kind is not BoxKind.STUFF]

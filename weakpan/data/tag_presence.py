@@ -39,14 +39,7 @@ def nowhere(num_classes: int) -> Presence:
 
 
 def presence(annotation: ImageAnnotation, grid: CropGrid, catalog: Catalog, view: View) -> Presence:
-    """What must occur in a view: stuff in the crops that it shows entirely, things in the boxes that it shows entirely.
-
-    Args:
-        annotation: boxes and tags.
-        grid: that the tags belong to.
-        catalog: class table.
-        view: what is seen of the image.
-    """
+    """What must occur in a view: stuff in the crops, and things in the boxes, that it shows entirely."""
     stuff = ~catalog.is_thing[: catalog.num_classes]
     found: list[tuple[tuple[int, int, int, int], npt.NDArray[np.bool_], bool]] = []
     tagged = annotation.tag_matrix(catalog.num_classes)

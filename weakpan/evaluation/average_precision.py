@@ -49,13 +49,7 @@ class InstanceMatches(NamedTuple):
 
 
 def match_instances(overlaps: SegmentOverlaps, segments: Sequence[Segment], catalog: Catalog) -> InstanceMatches:
-    """Compare the predicted instances of one image with the true ones.
-
-    Args:
-        overlaps: of the prediction with the truth.
-        segments: of the prediction; their scores are used.
-        catalog: class table.
-    """
+    """Compare the predicted instances of one image, whose scores their segments give, with the true ones."""
     instances = catalog.is_thing[overlaps.predicted_class]
     class_ids, all_pixels = overlaps.predicted_class[instances], overlaps.pixels[:, instances]
     area = overlaps.pixels.sum(axis=1, keepdims=True)
@@ -108,13 +102,7 @@ def average_precision(matches: InstanceMatches) -> npt.NDArray[np.float64]:
 
 
 def _area_under_curve(right: npt.NDArray[np.float64], wrong: npt.NDArray[np.float64], truths: int) -> float:
-    """Trapezoids under precision over recall, one point a distinct score, from (0, 1) on.
-
-    Args:
-        right: (R,) scores of true positives.
-        wrong: (F,) scores of false positives.
-        truths: number of true instances, at least 1.
-    """
+    """Trapezoids under precision over recall, one point a distinct score of either, from (0, 1) on."""
     cuts = np.unique(np.concatenate([right, wrong]))[::-1]
     true_positives = len(right) - np.searchsorted(np.sort(right), cuts)
     false_positives = len(wrong) - np.searchsorted(np.sort(wrong), cuts)

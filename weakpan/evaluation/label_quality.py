@@ -31,11 +31,7 @@ class _ImageStatistics(NamedTuple):
 
 
 class LabelQuality:
-    """Collects pseudo labels beside ground truth; adding and merging work as in PanopticScorer.
-
-    Args:
-        catalog: class table of both.
-    """
+    """Collects pseudo labels beside ground truth; adding and merging work as in PanopticScorer."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -130,13 +126,7 @@ def _count_boxes(overlaps: SegmentOverlaps, boxes: Sequence[Box]) -> Ints:
 
 
 def score_stored_labels(images: Iterable[ImageAnnotation], truth: GroundTruth, store: LabelStore) -> LabelQuality:
-    """Hold the stored pseudo labels of images against their ground truth.
-
-    Args:
-        images: weak annotations of the images, all of which have ground truth.
-        truth: ground truth of the split.
-        store: pseudo labels.
-    """
+    """Hold the stored pseudo labels of images, all of which have ground truth, against it."""
     quality = LabelQuality(truth.catalog)
     for image in images:
         labels = store.read(image.image_id)

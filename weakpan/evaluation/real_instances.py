@@ -33,12 +33,7 @@ class RealInstances:
 
 
 def find_instances(truth: PanopticTruth, catalog: Catalog) -> RealInstances:
-    """Find the instances in ground truth; group regions, stuff and ignored pixels are none.
-
-    Args:
-        truth: (H, W) ground truth.
-        catalog: tells things from stuff.
-    """
+    """Find the instances in ground truth; group regions, stuff and ignored pixels are none."""
     boxes, regions = find_regions(truth.semantic, truth.instances, catalog)
     ours = tuple(box for box in boxes if box.kind is BoxKind.INSTANCE)
     positions = np.maximum(regions - (len(boxes) - len(ours)), 0)

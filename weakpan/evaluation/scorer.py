@@ -40,14 +40,10 @@ class _ImageStatistics(NamedTuple):
 
 
 class PanopticScorer:
-    """Collects predictions beside ground truth and computes PQ, mIoU and AP.
+    """Collects predictions beside ground truth and computes PQ, mIoU and AP, which is nan without `with_ap`.
 
     Every process may fill its own and send it (it can be pickled) to one that merges them. The result depends on the
     set of images alone, to the last bit.
-
-    Args:
-        catalog: class table of predictions and truth.
-        with_ap: compute AP; without it the fields are nan.
     """
 
     def __init__(self, catalog: Catalog, with_ap: bool = True) -> None:

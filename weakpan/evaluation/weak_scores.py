@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.panoptic import PanopticMap
@@ -33,11 +34,6 @@ def match_boxes(prediction: PanopticMap, boxes: Sequence[Box], catalog: Catalog)
 
     As COCO does: predictions choose, surest first, the annotated box of their class that is still free and overlaps
     most. Crowds, and boxes of fewer than `MIN_INSTANCE_PIXELS`, are not asked for, and excuse predictions in them.
-
-    Args:
-        prediction: its segments of things count.
-        boxes: of the image.
-        catalog: class table.
     """
     things = sorted(
         (s for s in prediction.segments if catalog.is_thing[s.class_id]), key=lambda s: (-s.score, s.segment_id)
@@ -69,12 +65,9 @@ def match_boxes(prediction: PanopticMap, boxes: Sequence[Box], catalog: Catalog)
 
 def _boxes_around(prediction: PanopticMap, numbers: Sequence[int]) -> Floats:
     """(N, 4) left, top, right and bottom of segments, the last two exclusive."""
-    around = np.zeros((len(numbers), 4))
-    for row, number in enumerate(numbers):
-        inside = prediction.ids == number
-        ys, xs = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        around[row] = xs[0], ys[0], xs[-1] + 1, ys[-1] + 1
-    return around
+    found = ndimage.find_objects(prediction.ids)
+    around = [(x.start, y.start, x.stop, y.stop) for y, x in (found[number - 1] for number in numbers)]
+    return np.array(around, np.float64).reshape(-1, 4)
 
 
 def _overlaps(predicted: Floats, boxes: Sequence[Box]) -> tuple[Floats, Floats]:
@@ -105,11 +98,7 @@ class _ImageStatistics(NamedTuple):
 
 
 class WeakScorer:
-    """Collects what boxes and tags say of predictions; the result depends on the set of images alone.
-
-    Args:
-        catalog: class table.
-    """
+    """Collects what boxes and tags say of predictions; the result depends on the set of images alone."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog

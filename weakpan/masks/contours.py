@@ -57,13 +57,9 @@ class LabContours(Contours):
 
 
 def contour_strength(pixels: RGBImage) -> FloatMap:
-    """Sharpness of the change of colour at each pixel: mean over three scales of the squashed gradient in Lab.
+    """Sharpness of the change of colour at each pixel of (h, w, 3) RGB: (h, w), 0 (flat) to 1 (strong contour).
 
-    Args:
-        pixels: (h, w, 3) RGB.
-
-    Returns:
-        (h, w), 0 (flat) to 1 (strong contour).
+    It is the mean over three scales of the squashed gradient in Lab.
     """
     lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB).astype(np.float32)
     total = np.zeros(pixels.shape[:2], np.float32)

@@ -70,12 +70,7 @@ class McgMasks(MasksFromPixels):
 
 
 class BestCandidates:
-    """Proposes for a box the candidate whose bounding box fits it best (Li, Arnab and Torr, 2018).
-
-    Args:
-        candidates: of the image.
-        min_iou: least IoU of the two boxes, 0..1.
-    """
+    """Proposes for a box the candidate whose bounding box fits it best (Li, Arnab and Torr, 2018)."""
 
     def __init__(self, candidates: SegmentCandidates, min_iou: float) -> None:
         self.candidates, self.min_iou = candidates, min_iou

@@ -61,11 +61,7 @@ def extents_of(ids: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
 
 
 def watershed_partition(contours: FloatMap) -> Partition:
-    """Divide a region along the ridges of its contour map.
-
-    Args:
-        contours: (h, w) contour strength.
-    """
+    """Divide a region along the ridges of its contour map (h, w)."""
     # Each minimum starts a segment; a flat region is a single one. Noise has so many that a wider view is taken.
     for reach in _REACHES:
         minima = (contours <= cv2.erode(contours, np.ones((reach, reach), np.uint8))).astype(np.uint8)

@@ -123,12 +123,8 @@ class Sprite:
 class Canvas:
     """Colours, labels and depths of a scene in the making; what is painted later lies in front.
 
-    Args:
-        height: of the canvas (already supersampled), pixels.
-        width: of the canvas, pixels.
-
     Attributes:
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB, of the size that is given, already supersampled.
         segments: (H, W) int32 numbers handed out by `new_segment`, in painting order.
         depth: (H, W) float32 metres.
     """

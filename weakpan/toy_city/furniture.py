@@ -1,4 +1,7 @@
-"""What stands along a toy street: trees, bushes, poles and traffic signs."""
+"""What stands along a toy street: trees, bushes, poles and traffic signs.
+
+Each stands on the canvas pixel (x, y), with `scale` canvas pixels per metre; size, shape and colours are random.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,7 @@ _SIGN_FACES = (
 
 
 def draw_tree(rng: np.random.Generator, x: float, y: float, scale: float, leaves: Color) -> Sprite:
-    """A tree with an irregular crown that the background shines through.
-
-    Args:
-        rng: source of its size and shape.
-        x: column of the trunk, canvas pixels.
-        y: row of the ground, canvas pixels.
-        scale: canvas pixels per metre.
-        leaves: colour (3,).
-
-    Returns:
-        A sprite with one part.
-    """
+    """A tree with an irregular crown of leaves (3,) that the background shines through; one part."""
     tall = rng.uniform(3.8, 9.0) * scale
     reach, foot = tall * rng.uniform(0.25, 0.42), tall * rng.uniform(0.25, 0.42)
     sprite = Sprite.blank(x - 1.3 * reach, y - tall, x + 1.3 * reach, y)
@@ -63,7 +55,7 @@ def draw_tree(rng: np.random.Generator, x: float, y: float, scale: float, leaves
 
 
 def draw_bush(rng: np.random.Generator, x: float, y: float, scale: float, leaves: Color) -> Sprite:
-    """A bush on the ground; arguments and result as for `draw_tree`."""
+    """A bush of leaves (3,) on the ground; one part."""
     wide, tall = rng.uniform(0.6, 2.2) * scale, rng.uniform(0.5, 1.6) * scale
     sprite = Sprite.blank(x - wide, y - 1.2 * tall, x + wide, y)
     for _ in range(rng.integers(5, 10)):
@@ -82,18 +74,9 @@ def draw_bush(rng: np.random.Generator, x: float, y: float, scale: float, leaves
 
 
 def draw_pole(rng: np.random.Generator, x: float, y: float, scale: float, inward: float, signs: int) -> Sprite:
-    """A lamp post or a thin pole, with traffic signs on it.
+    """A lamp post or a thin pole: the parts `POLE_PART` and `SIGN_PART`.
 
-    Args:
-        rng: source of its shape and colours.
-        x: column of its foot, canvas pixels.
-        y: row of the ground, canvas pixels.
-        scale: canvas pixels per metre.
-        inward: 1 or -1, the side on which the road lies.
-        signs: how many traffic signs it carries, 0 to 2; without signs it is a lamp post.
-
-    Returns:
-        A sprite with the parts `POLE_PART` and `SIGN_PART`.
+    `inward`, 1 or -1, is the side on which the road lies; with 1 or 2 traffic signs it is no lamp post.
     """
     color = jitter(rng, _POLES[rng.integers(len(_POLES))], 12)
     tall = (rng.uniform(2.3, 3.3) if signs else rng.uniform(4.5, 8.5)) * scale
@@ -154,7 +137,7 @@ def _sign(rng: np.random.Generator, sprite: Sprite, x: float, y: float, size: fl
 
 
 def draw_bin(rng: np.random.Generator, x: float, y: float, scale: float) -> Sprite:
-    """A bin, box or bench: an object without a class; arguments as for `draw_tree`; one part."""
+    """A bin, box or bench: an object without a class; one part."""
     wide, tall = rng.uniform(0.25, 0.8) * scale, rng.uniform(0.6, 1.3) * scale
     sprite = Sprite.blank(x - wide, y - tall, x + wide, y)
     color = any_color(rng)

@@ -1,4 +1,8 @@
-"""People, riders and bicycles of the toy scenes: jointed figures, seen from the side or turned towards the camera."""
+"""People, riders and bicycles of the toy scenes: jointed figures, seen from the side or turned towards the camera.
+
+Each stands above the canvas pixel (x, y), with `scale` canvas pixels per metre; `turn` is 1 or -1 seen from the side,
+nearer to 0 the more it points to the camera. Build, pose and colours are random.
+"""
 
 from __future__ import annotations
 
@@ -38,18 +42,7 @@ def _skin_and_hair(rng: np.random.Generator) -> tuple[Color, Color]:
 
 
 def draw_person(rng: np.random.Generator, x: float, y: float, scale: float, coat: Color) -> Sprite:
-    """A person on foot.
-
-    Args:
-        rng: source of the build, the pose and the clothes.
-        x: column of the point between the feet, canvas pixels.
-        y: row of that point, canvas pixels.
-        scale: canvas pixels per metre.
-        coat: colour (3,) of the upper body.
-
-    Returns:
-        A sprite with one part.
-    """
+    """A person on foot in a coat (3,); one part."""
     height = rng.uniform(1.5, 1.9) if rng.random() < 0.88 else rng.uniform(1.0, 1.35)
     wide, facing = rng.uniform(0.9, 1.25), rng.choice((-1.0, 1.0))
     at = _Frame(x, y, scale * height, facing)
@@ -121,29 +114,14 @@ def _bicycle(rng: np.random.Generator, sprite: Sprite, at: _Frame, color: Color)
 
 
 def draw_bicycle(rng: np.random.Generator, x: float, y: float, scale: float, turn: float) -> Sprite:
-    """A parked bicycle.
-
-    Args:
-        rng: source of its colours.
-        x: column of the point between the wheels, canvas pixels.
-        y: row of that point, canvas pixels.
-        scale: canvas pixels per metre.
-        turn: 1 or -1 seen from the side, nearer to 0 the more it points to the camera.
-
-    Returns:
-        A sprite with one part, `BICYCLE_PART`.
-    """
+    """A parked bicycle; one part, `BICYCLE_PART`."""
     sprite = Sprite.blank(x - 1.1 * scale, y - 1.2 * scale, x + 1.1 * scale, y + 2)
     _bicycle(rng, sprite, _Frame(x, y, scale, turn), any_color(rng))
     return _textured(rng, sprite)
 
 
 def draw_cyclist(rng: np.random.Generator, x: float, y: float, scale: float, turn: float, coat: Color) -> Sprite:
-    """A rider on a bicycle; arguments as for `draw_bicycle` and `draw_person`.
-
-    Returns:
-        A sprite with the parts `BICYCLE_PART` and `RIDER_PART`.
-    """
+    """A rider in a coat (3,) on a bicycle: the parts `BICYCLE_PART` and `RIDER_PART`."""
     at = _Frame(x, y, scale, turn)
     sprite = Sprite.blank(x - 1.1 * scale, y - 2 * scale, x + 1.1 * scale, y + 2)
     trousers, (skin, hair) = jitter(rng, any_color(rng) * 0.7, 10), _skin_and_hair(rng)

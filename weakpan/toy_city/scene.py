@@ -46,16 +46,7 @@ class Scene:
 
 
 def draw_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
-    """Draw a street scene; the same state of `rng` gives the same scene.
-
-    Args:
-        rng: the only source of randomness.
-        height: pixels.
-        width: pixels.
-
-    Returns:
-        The image with its labels, exact to the pixel.
-    """
+    """Draw a street scene of so many pixels, with exact labels; the same state of `rng` gives the same scene."""
     canvas = Canvas(height * SUPERSAMPLING, width * SUPERSAMPLING)
     rows, columns = canvas.depth.shape
     camera = Camera(
@@ -131,15 +122,9 @@ def _expose(rng: np.random.Generator, colors: FloatImage) -> RGBImage:
 def _number_instances(
     segments: npt.NDArray[np.int32], label_table: npt.NDArray[np.uint8], instance_table: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
-    """Label ids and instance ids of a map of segments; the instances of a label id are numbered without gaps.
+    """(H, W) label ids and instance ids of a map of segments; the instances of a label id are numbered without gaps.
 
-    Args:
-        segments: (H, W) segment numbers.
-        label_table: (N,) label id of every segment number.
-        instance_table: (N,) True where a segment is an instance.
-
-    Returns:
-        (H, W) label ids and (H, W) instance ids.
+    The tables give the label id of every segment number, and whether it is an instance.
     """
     labels = label_table.copy()
     ids = label_table.astype(np.uint16)

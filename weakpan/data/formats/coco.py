@@ -50,17 +50,7 @@ class CocoImage:
 
 
 def ids_to_rgb(ids: npt.NDArray[np.integer]) -> RGBImage:
-    """Segment ids as colours.
-
-    Args:
-        ids: (H, W), 0..MAX_ID.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: an id that three channels cannot hold.
-    """
+    """(H, W) segment ids, 0..MAX_ID, as (H, W, 3) uint8 RGB; raises ValueError for ids out of that range."""
     if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) <= MAX_ID:
         raise ValueError(f"segment ids from {ids.min()} to {ids.max()}; the format holds 0 to {MAX_ID}")
     return np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8)

@@ -31,18 +31,13 @@ _START = 1024
 def read_numbers(path: Path, name: str, kinds: tuple[str, ...] = NUMBERS) -> npt.NDArray[np.number]:
     """Read a matrix of real numbers from a MATLAB file; other variables are not unpacked.
 
-    Args:
-        path: of the file.
-        name: of the variable.
-        kinds: MATLAB's classes that it may have; whole numbers, single and double.
-
     Returns:
-        Its values in MATLAB's shape, column-major, read-only: float32 for a single, float64 for a double, and for whole
-        numbers the dtype that they are stored in.
+        The values of the variable in MATLAB's shape, column-major, read-only: float32 for a single, float64 for a
+        double, and for whole numbers the dtype that they are stored in.
 
     Raises:
         DataError: a missing, truncated or damaged file, one of version 7.3 (HDF5) or 4, no such variable, or one of
-            another class.
+            another class than `kinds`.
     """
     values: npt.NDArray[np.number] = _read_value(path, name, kinds)
     return values
@@ -50,10 +45,6 @@ def read_numbers(path: Path, name: str, kinds: tuple[str, ...] = NUMBERS) -> npt
 
 def read_cells(path: Path, name: str) -> list[npt.NDArray[np.number]]:
     """Read a cell array of matrices of real numbers from a MATLAB file; other variables are not unpacked.
-
-    Args:
-        path: of the file.
-        name: of the variable, a cell array of any shape.
 
     Returns:
         The matrices in MATLAB's (column-major) order, each as from `read_numbers`; (0, 0) for an empty cell.
@@ -72,10 +63,6 @@ def read_cells(path: Path, name: str) -> list[npt.NDArray[np.number]]:
 def read_struct(path: Path, name: str) -> list[dict[str, Any]]:
     """Read a struct from a MATLAB file; other variables are not unpacked.
 
-    Args:
-        path: of the file.
-        name: of the variable.
-
     Returns:
         The structs of the array in MATLAB's (column-major) order. A field is a list again if it is a struct or a cell
         array, text, or a matrix as from `read_numbers`.
@@ -90,10 +77,7 @@ def read_struct(path: Path, name: str) -> list[dict[str, Any]]:
 def write_variable(path: Path, name: str, value: Any) -> None:
     """Write a MATLAB file (version 7, compressed) of one variable, atomically.
 
-    Args:
-        path: of the file.
-        name: of the variable.
-        value: anything that `scipy.io.savemat` takes; dictionaries become structs.
+    The value is anything that `scipy.io.savemat` takes; dictionaries become structs.
     """
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, {name: value}, do_compression=False)

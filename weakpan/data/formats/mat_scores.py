@@ -20,14 +20,7 @@ _ROUNDING = 1e-6
 
 
 def read_mat_scores(path: Path, size: tuple[int, int]) -> FloatMap:
-    """Read the scores of one image.
-
-    Args:
-        path: of the `.mat`; `feat` is (H, W), single or double.
-        size: (height, width) of the image.
-
-    Returns:
-        (H, W) float32, 0..1, C-contiguous.
+    """Scores of one image of a size (height, width): (H, W) float32, 0..1, C-contiguous; the file has single or double.
 
     Raises:
         DataError: a missing or damaged file, no variable `feat`, another shape or type, a value outside 0..1 or NaN.
@@ -45,11 +38,7 @@ def read_mat_scores(path: Path, size: tuple[int, int]) -> FloatMap:
 
 
 def write_mat_scores(path: Path, scores: FloatMap) -> None:
-    """Write the scores of one image for the released code, atomically.
-
-    Args:
-        path: of the `.mat`.
-        scores: (H, W) float32 or float64, 0..1; stored as single.
+    """Write scores of one image, (H, W) float32 or float64, 0..1, for the released code as single, atomically.
 
     Raises:
         DataError: another number of axes, another type, a value outside 0..1 or NaN.

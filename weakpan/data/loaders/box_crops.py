@@ -22,15 +22,11 @@ from weakpan.data.loaders.transforms import jitter_colour
 
 
 def sure_things(shape: tuple[int, int], boxes: Sequence[Box], radius: float) -> npt.NDArray[np.uint8]:
-    """What boxes say for certain, or nearly so, about where things are.
-
-    Args:
-        shape: height and width of the image.
-        boxes: of the image; boxes of stuff are passed over.
-        radius: elliptic radius in an instance box up to which its pixels are taken for a thing.
+    """What boxes in an image of a shape (H, W) say for certain, or nearly so, about where things are.
 
     Returns:
-        (H, W) uint8: 0 outside all boxes, 1 in the middle of an instance box, 255 in the rest of boxes.
+        (H, W) uint8: 0 outside all boxes of things, 1 within an elliptic radius of the middle of an instance box, 255
+        in the rest of boxes.
     """
     things = np.zeros(shape, np.uint8)
     for box in sorted(boxes, key=lambda box: -box.area):

@@ -93,13 +93,8 @@ class Window:
     def random(cls, rng: np.random.Generator, box: Box, side: int, shares: tuple[float, float]) -> Window:
         """A window with the box anywhere in it, at a random size and a slightly changed aspect.
 
-        Of a box that takes more than 0.86 of the window, the change of aspect may cut off an edge.
-
-        Args:
-            rng: source of randomness.
-            box: of the image.
-            side: cells in a row.
-            shares: least and largest share of the window that the longest side of the box takes, 0..1.
+        The longest side of the box takes a share of the window between two, 0..1. Of a box that takes more than 0.86 of
+        it, the change of aspect may cut off an edge.
         """
         height, width = box.shape
         size = max(width, height) / rng.uniform(*shares)
@@ -173,15 +168,7 @@ class Window:
         ).astype(np.float32)
 
     def to_box(self, values: FloatMap, box: Box) -> FloatMap:
-        """Bring a map over the window, of any resolution, back to the pixels of a box.
-
-        Args:
-            values: (n, n) for any n.
-            box: inside the window.
-
-        Returns:
-            (box height, box width), interpolated.
-        """
+        """Bring an (n, n) map over the window back to a box in it: (box height, box width), interpolated."""
         cell = self.side / values.shape[0]
         step_x, step_y = self.step_x * cell, self.step_y * cell
         to_values = np.array(

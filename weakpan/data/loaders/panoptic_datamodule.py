@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -67,35 +66,28 @@ class TrainingViews(Dataset[dict[str, torch.Tensor]]):
         crop = (settings.height, settings.width)
         view = random_view(rng, image.shape[0], image.shape[1], crop, scales, settings.flip)
         targets = instance_targets(label, view, settings.centre_sigma)
-        sets, known = self._sets(image_id, view.rows, view.columns), self._presence(image_id, view)
+        sets, known = self._known(image_id, view)
         shown = jitter_colour(rng, view.image(image), settings.colour_jitter)
         return {
             "image": torch.from_numpy(shown).permute(2, 0, 1),
             "semantic": torch.from_numpy(view.label(label.semantic, IGNORE)).long(),
-            "centre": torch.from_numpy(targets.centre),
-            "centre_known": torch.from_numpy(targets.centre_known),
-            "offset": torch.from_numpy(targets.offset),
-            "offset_known": torch.from_numpy(targets.offset_known),
+            **{name: torch.from_numpy(values) for name, values in vars(targets).items()},
             "set_index": torch.from_numpy(sets.index).long(),
             "set_table": torch.from_numpy(sets.table),
-            "present_areas": torch.from_numpy(known.areas),
-            "present_classes": torch.from_numpy(known.classes),
-            "present_is_box": torch.from_numpy(known.is_box),
+            **{f"present_{name}": torch.from_numpy(values) for name, values in vars(known).items()},
         }
 
-    def _presence(self, image_id: str, view: View) -> Presence:
+    def _known(self, image_id: str, view: View) -> tuple[CandidateSets, Presence]:
+        """What boxes and tags say of the pixels of a view."""
         if self.annotations is None or image_id in self.unconstrained:
-            return nowhere(self.split.catalog.num_classes)
-        entry = self.annotations.images[image_id]
-        return presence(entry, self.annotations.grid, self.annotations.catalog, view)
-
-    def _sets(self, image_id: str, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> CandidateSets:
-        if self.annotations is None or image_id in self.unconstrained:
-            return CandidateSets(
-                np.zeros((len(rows), len(columns)), np.int32), np.ones((1, self.split.catalog.num_classes), bool)
+            count = self.split.catalog.num_classes
+            anything = CandidateSets(
+                np.zeros((view.canvas_height, view.canvas_width), np.int32), np.ones((1, count), bool)
             )
-        entry = self.annotations.images[image_id]
-        return candidate_sets(entry, self.annotations.grid, self.annotations.catalog, rows, columns)
+            return anything, nowhere(count)
+        weak, entry = self.annotations, self.annotations.images[image_id]
+        sets = candidate_sets(entry, weak.grid, weak.catalog, view.rows, view.columns)
+        return sets, presence(entry, weak.grid, weak.catalog, view)
 
 
 def collate_views(items: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -174,15 +166,7 @@ def single_image(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 class PanopticDataModule(pl.LightningDataModule):
-    """Loaders of one round: training views, and the whole images to predict.
-
-    Args:
-        training: views to fit on; None to predict only.
-        prediction: images to predict; None to fit only.
-        batch_size: views a step and rank.
-        workers: loader processes.
-        seed: of the order.
-    """
+    """Loaders of one round: training views, and the whole images to predict; None for what is not asked for."""
 
     def __init__(
         self,

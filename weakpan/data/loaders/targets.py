@@ -67,14 +67,10 @@ class InstanceTargets:
 
 
 def instance_targets(label: LabelledImage, view: View, sigma: float) -> InstanceTargets:
-    """Centre heatmap and offsets (Cheng et al., CVPR 2020), around box centres.
+    """Centre heatmap and offsets (Cheng et al., CVPR 2020), around box centres, on a view of a label.
 
-    The middle of the box stands for the centre of mass, because the box is what weak supervision knows exactly.
-
-    Args:
-        label: labels at source size.
-        view: what the network sees.
-        sigma: standard deviation of the Gaussians, pixels of the view.
+    The middle of the box stands for the centre of mass, because the box is what weak supervision knows exactly. `sigma`
+    is the standard deviation of the Gaussians, pixels of the view.
     """
     rows, columns = view.rows, view.columns
     height, width = len(rows), len(columns)
