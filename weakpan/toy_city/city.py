@@ -176,7 +176,7 @@ def _draw(root: Path, spec: ToyCitySpec, entries: list[_Entry], processes: int) 
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_help_drawing) as pool:
         try:
             list(pool.map(write, entries, chunksize=4))
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, BrokenPipeError) as error:
             raise DataError(
                 f"{root}: a process that draws the toy city failed; start the same command again"
             ) from error
