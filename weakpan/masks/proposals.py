@@ -67,12 +67,7 @@ class Proposer(Protocol):
 
 @dataclass(frozen=True)
 class MergedSegments:
-    """Proposals from the pixels alone, as `proposal_mask` makes them.
-
-    Attributes:
-        weights: by which one of the candidates is chosen; None for its bounding box alone.
-        contours: what segments are cut along.
-    """
+    """Proposals from the pixels alone, as `proposal_mask` makes them."""
 
     weights: ShapeWeights | None
     contours: Contours

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -149,7 +148,8 @@ def _clear_interrupted(root: Path, entries: list[_Entry]) -> None:
         raise DataError(f"{root} is a file; a toy city needs a folder: set data.root to another path")
     wanted = {path for entry in entries for path in entry.paths(root)}
     stale = []
-    for path in (p for folder in ("leftImg8bit", "gtFine") for p in _files(root / folder)):
+    there = (path for folder in ("leftImg8bit", "gtFine") for path in (root / folder).rglob("*"))
+    for path in (path for path in there if not path.is_dir()):
         if not _OUR_FILE.fullmatch(path.relative_to(root).as_posix()):
             raise DataError(
                 f"{root} is not a toy city: it holds {path.relative_to(root)} and no {SEAL}; "
@@ -159,10 +159,6 @@ def _clear_interrupted(root: Path, entries: list[_Entry]) -> None:
             stale.append(path)
     for path in stale:
         path.unlink(missing_ok=True)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if not path.is_dir())
 
 
 def _draw(root: Path, spec: ToyCitySpec, entries: list[_Entry], processes: int) -> None:

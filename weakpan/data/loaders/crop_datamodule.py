@@ -23,18 +23,11 @@ from weakpan.data.loaders.transforms import jitter_colour
 class CropDataset(Dataset[dict[str, Any]]):
     """All crops of an image at a time, so that a large image is decoded once and not once a crop.
 
-    An item holds `image_id`, `crops` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as
-    (epoch, index) for training, with random flips and colours, or as an index for prediction, without, and then hold
-    the image too, `image` (3, H, W) uint8 RGB, and the candidates of its pixels, `set_index` (H, W) int32 and
-    `set_table` (S, C) bool as in `CandidateSets`, unless they are not wanted.
-
-    Args:
-        split: images.
-        annotations: boxes and tags.
-        settings: how crops are shown.
-        seed: of flips and colours.
-        ids: of the images; None for those of the split.
-        with_pixels: whether items for prediction hold image and candidates, which tags alone do not need.
+    An item holds `image_id`, `crops` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as (epoch,
+    index) for training, with random flips and colours, or as an index for prediction, without, and then hold the image
+    too, `image` (3, H, W) uint8 RGB, and the candidates of its pixels, `set_index` (H, W) int32 and `set_table` (S, C)
+    bool as in `CandidateSets`, unless `with_pixels` is False: tags alone do not need them. Without `ids` they are those
+    of the split.
     """
 
     def __init__(

@@ -27,18 +27,13 @@ LabelSource = Callable[[str], LabelledImage]
 class TrainingViews(Dataset[dict[str, torch.Tensor]]):
     """Random views with targets.
 
-    An item holds, for a view of h x w: `image` (3, h, w) uint8 RGB; `semantic` (h, w) int64 with 255 ignored;
-    `centre`, `centre_known`, `offset`, `offset_known` as in `InstanceTargets`; `set_index` (h, w) int64 and
-    `set_table` (S, C) bool as in `CandidateSets`; `present_areas`, `present_classes` and `present_is_box` as in
-    `Presence`. Items are asked for as (epoch, index).
+    An item holds, for a view of h x w: `image` (3, h, w) uint8 RGB; `semantic` (h, w) int64 with 255 ignored; `centre`,
+    `centre_known`, `offset`, `offset_known` as in `InstanceTargets`; `set_index` (h, w) int64 and `set_table` (S, C)
+    bool as in `CandidateSets`; `present_areas`, `present_classes` and `present_is_box` as in `Presence`. Items are
+    asked for as (epoch, index).
 
-    Args:
-        split: images.
-        labels: label source.
-        annotations: for candidate sets; None where ground truth are used for every image.
-        unconstrained: ids of images whose ground truth are used: their void pixels have no candidate set.
-        settings: sizes and augmentation.
-        seed: of the augmentation.
+    Annotations give the candidate sets; void pixels of images that are `unconstrained`, because their ground truth is
+    used, have none, and no image has where there are no annotations.
     """
 
     def __init__(
