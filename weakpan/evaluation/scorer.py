@@ -26,17 +26,12 @@ from weakpan.evaluation.statistics import PerImage, Scores, mean_defined
 class _ImageStatistics(NamedTuple):
     """All that is kept of an image: 2 to 5 kB for the 19 classes of Cityscapes.
 
-    `pixels` is of `count_pixels`, `segments` of `match_segments`; the rest are the fields of InstanceMatches, empty
-    without AP.
+    `pixels` is of `count_pixels`, `segments` of `match_segments`, `instances` of `match_instances`, empty without AP.
     """
 
     pixels: Ints
     segments: npt.NDArray[np.float64]
-    truths: Ints
-    class_ids: Ints
-    scores: npt.NDArray[np.float64]
-    right: npt.NDArray[np.bool_]
-    wrong: npt.NDArray[np.bool_]
+    instances: InstanceMatches
 
 
 class PanopticScorer:
@@ -83,7 +78,7 @@ class PanopticScorer:
             instances = match_instances(overlaps, prediction.segments, self.catalog)
         else:
             instances = join_matches([], self.catalog.num_classes)
-        self._images.add(image_id, _ImageStatistics(pixels, match_segments(overlaps, self.catalog), *instances))
+        self._images.add(image_id, _ImageStatistics(pixels, match_segments(overlaps, self.catalog), instances))
 
     def merge(self, other: PanopticScorer) -> None:
         """Take over the images of another scorer; an image in both counts once.
@@ -108,8 +103,7 @@ class PanopticScorer:
         size = self.catalog.num_classes
         iou = intersection_over_union(sum((image.pixels for image in images), np.zeros((size, 4), np.int64)))
         quality = panoptic_quality(sum((image.segments for image in images), np.zeros((size, 4))))
-        matches = [InstanceMatches(*image[2:]) for image in images]
-        precision = average_precision(join_matches(matches, size))
+        precision = average_precision(join_matches([image.instances for image in images], size))
         kinds = {"": slice(None), "_things": list(self.catalog.thing_ids), "_stuff": list(self.catalog.stuff_ids)}
         qualities = quality._asdict()
         means = {f"{key}{kind}": mean_defined(qualities[key][ids]) for kind, ids in kinds.items() for key in qualities}

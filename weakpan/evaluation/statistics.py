@@ -26,6 +26,12 @@ def mean_defined(values: npt.NDArray[np.float64]) -> float:
     return float(defined.mean()) if defined.size else math.nan
 
 
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are not None; None if there are none."""
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
+
+
 @dataclass(frozen=True)
 class Scores:
     """Scores of a set of images; nan where nothing can be said.
@@ -57,11 +63,11 @@ def _without_nan(values: Mapping[str, float]) -> dict[str, float | None]:
     return {key: None if math.isnan(value) else float(value) for key, value in values.items()}
 
 
-Statistics = TypeVar("Statistics", bound=tuple[npt.NDArray[Any], ...])
+Statistics = TypeVar("Statistics", bound=tuple[npt.NDArray[Any] | tuple[npt.NDArray[Any], ...], ...])
 
 
 class PerImage(Generic[Statistics]):
-    """A table from image ids to tuples of small arrays."""
+    """A table from image ids to tuples of small arrays, and of such tuples."""
 
     def __init__(self) -> None:
         self._of: dict[str, Statistics] = {}
@@ -90,5 +96,6 @@ class PerImage(Generic[Statistics]):
         return [self._of[image_id] for image_id in sorted(self._of)]
 
 
-def _content(statistics: tuple[npt.NDArray[Any], ...]) -> tuple[bytes, ...]:
-    return tuple(values.tobytes() for values in statistics)
+def _content(statistics: tuple[Any, ...]) -> tuple[bytes, ...]:
+    parts = ((part,) if isinstance(part, np.ndarray) else part for part in statistics)
+    return tuple(values.tobytes() for part in parts for values in part)

@@ -81,20 +81,13 @@ def _overlaps(predicted: Floats, boxes: Sequence[Box]) -> tuple[Floats, Floats]:
 
 
 class _ImageStatistics(NamedTuple):
-    """All that is kept of an image: `peaks`, `tags` and `has` are (T, C), `loss` is (2,), sum and pixels.
-
-    The rest are the fields of InstanceMatches.
-    """
+    """All that is kept of an image: `peaks`, `tags` and `has` are (T, C), `loss` is (2,), sum and pixels."""
 
     peaks: npt.NDArray[np.float32]
     tags: Bools
     has: Bools
     loss: Floats
-    truths: npt.NDArray[np.int64]
-    class_ids: npt.NDArray[np.int64]
-    scores: Floats
-    right: Bools
-    wrong: Bools
+    boxes: InstanceMatches
 
 
 class WeakScorer:
@@ -126,7 +119,7 @@ class WeakScorer:
         """
         tags = annotation.tag_matrix(self.catalog.num_classes)
         boxes = match_boxes(prediction, annotation.boxes, self.catalog)
-        self._images.add(annotation.image_id, _ImageStatistics(peaks, tags, has, np.array(loss, np.float64), *boxes))
+        self._images.add(annotation.image_id, _ImageStatistics(peaks, tags, has, np.array(loss, np.float64), boxes))
 
     def merge(self, other: WeakScorer) -> None:
         """Take over the images of another scorer; an image in both counts once."""
@@ -150,7 +143,7 @@ class WeakScorer:
         )
         tag_ap = [precision_of_tags(peaks[:, c], tags[:, c]) if tags[:, c].any() else np.nan for c in range(size)]
         both = (tags & has).sum(axis=0)
-        box_ap = average_precision(join_matches([InstanceMatches(*image[4:]) for image in images], size))
+        box_ap = average_precision(join_matches([image.boxes for image in images], size))
         loss, pixels = sum((image.loss for image in images), np.zeros(2)).tolist()
         columns = {
             "tag_ap": np.array(tag_ap),

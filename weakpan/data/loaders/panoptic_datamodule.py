@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from weakpan.basics.arrays import IGNORE, RGBImage
+from weakpan.basics.arrays import IGNORE
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.data.candidates import CandidateSets, candidate_sets, whole_image_sets
+from weakpan.data.folder import ImageFolder
 from weakpan.data.image_tree import ImageTree
 from weakpan.data.loaders.samplers import EpochSampler
 from weakpan.data.loaders.settings import RandomCropSettings
@@ -103,14 +104,6 @@ def collate_views(items: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torc
     return batch
 
 
-class Images(Protocol):
-    """Anything that gives images by id: a split, or a folder."""
-
-    def image(self, image_id: str, /) -> RGBImage:
-        """The image as (H, W, 3) uint8, RGB."""
-        ...
-
-
 class WholeImages(Dataset[dict[str, Any]]):
     """Whole images at working scale.
 
@@ -121,7 +114,7 @@ class WholeImages(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        split: Images,
+        split: ImageTree | ImageFolder,
         ids: Sequence[str],
         scale: float,
         annotations: WeakAnnotations | None,
