@@ -63,11 +63,11 @@ def parts_of(task: MakeLabels, cues: ReleasedTree, out: ReleasedTree, image_id: 
     labels = make_labels(inp, task.rules, CITYSCAPES, weak.grid, 1)
     instances = to_released_8bit(labels.instances)
     gt = Path(weak.data.root) / "gtFine" / SPLIT / image_id.split("_")[0]
-    semantic_path, instances_path = out.semantic_path(image_id), out.instances_path(image_id)
+    semantic_path, instances_path = out.path("semantic", image_id), out.path("instances", image_id)
     return {
-        "prediction": (lambda: read_map(cues.prediction_path(image_id)), lambda: cues.prediction(image_id)),
-        "scores": (lambda: read_mat_scores(cues.scores_path(image_id), size), lambda: cues.scores(image_id, size)),
-        "masks in boxes": (lambda: read_map(cues.masks_path(image_id)), lambda: cues.masks(image_id)),
+        "prediction": (lambda: read_map(cues.path("prediction", image_id)), lambda: cues.read("prediction", image_id)),
+        "scores": (lambda: read_mat_scores(cues.path("scores", image_id), size), lambda: cues.scores(image_id, size)),
+        "masks in boxes": (lambda: read_map(cues.path("masks", image_id)), lambda: cues.read("masks", image_id)),
         "boxes": (
             lambda: read_map(gt / f"{image_id}_gtFine_instanceTrainIds.png"),
             lambda: weak.boxes(image_id, size),
@@ -76,7 +76,7 @@ def parts_of(task: MakeLabels, cues: ReleasedTree, out: ReleasedTree, image_id: 
         "rules, instances": (lambda: None, lambda: make_labels(inp, task.rules, CITYSCAPES, weak.grid, 1)),
         "semantic result": (
             lambda: write_indexed_png(semantic_path, labels.semantic, class_palette(CITYSCAPES)),
-            lambda: out.write_semantic(image_id, labels.semantic),
+            lambda: out.write("semantic", image_id, labels.semantic),
         ),
         "instance result": (
             lambda: write_indexed_png(instances_path, instances, index_palette()),
@@ -149,7 +149,7 @@ def time_list(images: int) -> None:
         command = [sys.executable, "make_gt.py", "stage=labels", "round=1", "workers=1", "data=cityscapes"]
         command += ["layout=released", f"run={out}", f"data.root={root}", f"layout.inputs={root}"]
         results = ReleasedTree(out, SPLIT, CITYSCAPES)
-        first, some = results.semantic_path(ids[0]), results.semantic_path(ids[min(FIRST_COUNT, images) - 1])
+        first, some = results.path("semantic", ids[0]), results.path("semantic", ids[min(FIRST_COUNT, images) - 1])
         peaks = {False: 0, True: 0}
         start = time.time()
         process = psutil.Popen(command, stdout=subprocess.DEVNULL)
@@ -184,7 +184,7 @@ def main() -> None:
     if "WEAKPAN_DATA" in os.environ:
         data = Path(os.environ["WEAKPAN_DATA"])
         cues, image_id = data / "released_sample" / "results", "aachen_000000_000019"
-        if ReleasedTree(cues, SPLIT, CITYSCAPES).scores_path(image_id).is_file():
+        if ReleasedTree(cues, SPLIT, CITYSCAPES).path("scores", image_id).is_file():
             time_image(f"released frame {image_id}", data / "cityscapes_sample", cues, image_id, 0.0, options.repeats)
     if options.images:
         time_list(options.images)

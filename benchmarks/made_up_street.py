@@ -68,10 +68,10 @@ def write_street(street: Street, root: Path, group: str, image_id: str) -> tuple
     Image.fromarray(street.ids).save(files[0])
     Image.fromarray(classes).save(files[1])
     tree = ReleasedTree(root, SPLIT, CITYSCAPES)
-    tree.write_prediction(image_id, street.prediction)
+    tree.write("prediction", image_id, street.prediction)
     tree.write_scores(image_id, street.score)
-    tree.write_masks(image_id, street.masks)
-    return *files, tree.prediction_path(image_id), tree.scores_path(image_id), tree.masks_path(image_id)
+    tree.write("masks", image_id, street.masks)
+    return *files, tree.path("prediction", image_id), tree.path("scores", image_id), tree.path("masks", image_id)
 
 
 def _stuff(rng: np.random.Generator, height: int, width: int) -> npt.NDArray[np.uint16]:

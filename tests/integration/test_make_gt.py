@@ -76,7 +76,7 @@ def write_cams(out):
     tree, rng = ReleasedTree(out, "train", TOY_CITY), np.random.default_rng(0)
     for image_id in IDS:
         coarse = rng.choice([0, 1, 2, 6, 7, 9, 255], (8, 12)).astype(np.uint8)
-        tree.write_cam(image_id, coarse.repeat(8, 0).repeat(8, 1))
+        tree.write("cam", image_id, coarse.repeat(8, 0).repeat(8, 1))
 
 
 def truth(city, image_id, kind):
@@ -205,7 +205,7 @@ class TestLabels:
         weak = read_weak_annotations(chain / "weak_annotations.json", TOY_CITY)
         tree = ReleasedTree(chain, "train", TOY_CITY)
         for image_id in IDS:
-            inp = LabelInput(tree.cam(image_id), None, tree.masks(image_id), weak.images[image_id])
+            inp = LabelInput(tree.read("cam", image_id), None, tree.read("masks", image_id), weak.images[image_id])
             labels = make_labels(inp, LabelRules(), TOY_CITY, GRID, 0)
             found = np.array(Image.open(chain / f"pred_sem_clean/{image_id}_leftImg8bit.png"))
             np.testing.assert_array_equal(found, labels.semantic)

@@ -141,7 +141,7 @@ class TestRecords:
             raise DataError("crash")
 
         with monkeypatch.context() as patch:
-            patch.setattr(ReleasedTree, "write_masks", fail)
+            patch.setattr(ReleasedTree, "write", fail)
             with pytest.raises(DataError, match="crash"):
                 run(*told, f"run={tmp_path}")
         assert (tmp_path / f"mcg_and_grabcut_records/train/{IDS[0]}.json").is_file()
@@ -253,7 +253,7 @@ class TestRestart:
     def test_a_map_that_is_another_one_is_scored_again(self, copy, told):
         tree, path = ReleasedTree(copy, "train", TOY_CITY), copy / f"audit/masks/{IDS[0]}.json"
         before = path.read_bytes()
-        tree.write_masks(IDS[0], np.full((64, 96), 254, np.uint8))
+        tree.write("masks", IDS[0], np.full((64, 96), 254, np.uint8))
         run(*told, "audit=true", f"run={copy}")
         assert path.read_bytes() != before
         assert {e["mask"]["pixels"] for e in json.loads(path.read_text())["boxes"]} == {0}

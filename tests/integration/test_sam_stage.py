@@ -73,13 +73,13 @@ def test_other_weights_under_the_same_path_are_refused(tmp_path, told, model):
 def test_weights_that_change_during_the_stage_end_it(tmp_path, told, model, monkeypatch, images, part):
     written = []
 
-    def write_masks(self, image_id, values, real=ReleasedTree.write_masks):
-        real(self, image_id, values)
+    def write(self, kind, image_id, values, real=ReleasedTree.write):
+        real(self, kind, image_id, values)
         written.append(image_id)
         if len(written) == images:
             save_sam(model, seed=5)
 
-    monkeypatch.setattr(ReleasedTree, "write_masks", write_masks)
+    monkeypatch.setattr(ReleasedTree, "write", write)
     with pytest.raises(RunError, match=part):
         run(*told, f"masks.path={model}", f"run={tmp_path / 'out'}")
     assert len(written) == images

@@ -1,6 +1,8 @@
-"""Type names for the arrays that travel between rooms; axis order is always H, W (and a last axis of channels)."""
+"""The arrays that travel between rooms; axis order is always H, W (and a last axis of channels)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,3 +27,17 @@ IGNORE = 255
 
 NO_THING = 254
 """The value of a pixel outside all boxes in maps of masks in boxes; not 0, which is the train id of a class."""
+
+
+def runs_of(*maps: npt.NDArray[np.integer[Any]]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Where the runs of equal pixels in flattened maps, all of one shape, start, and how long they are: twice (N,).
+
+    A street scene of two million pixels has some ten thousand runs, and what is done for each costs next to nothing.
+    """
+    is_start = np.zeros(maps[0].size, np.bool_)
+    is_start[:1] = True
+    for values in maps:
+        flat = values.ravel()
+        is_start[1:] |= flat[1:] != flat[:-1]
+    starts = np.flatnonzero(is_start)
+    return starts, np.diff(starts, append=is_start.size)

@@ -121,13 +121,6 @@ def image_entry(image: ImageAnnotation, catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def write_weak_annotations(path: Path, annotations: WeakAnnotations) -> None:
-    """Write a weak-annotation file, atomically."""
-    catalog = annotations.catalog
-    entries = (image_entry(image, catalog) for image in annotations.images.values())
-    write_annotation_entries(path, catalog, annotations.grid, entries)
-
-
 def write_annotation_entries(
     path: Path, catalog: Catalog, grid: CropGrid, entries: Iterable[Mapping[str, Any]]
 ) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+import numpy.typing as npt
+
 from weakpan.basics.catalog import Catalog
 from weakpan.data.crops import CropGrid
 
@@ -32,7 +35,20 @@ class Box:
     @property
     def area(self) -> int:
         """Pixels inside, both borders included."""
-        return (self.xmax - self.xmin + 1) * (self.ymax - self.ymin + 1)
+        height, width = self.shape
+        return height * width
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, pixels."""
+        return self.ymax - self.ymin + 1, self.xmax - self.xmin + 1
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union with another box, whatever its class, 0..1."""
+        height = min(self.ymax, other.ymax) - max(self.ymin, other.ymin) + 1
+        width = min(self.xmax, other.xmax) - max(self.xmin, other.xmin) + 1
+        shared = max(height, 0) * max(width, 0)
+        return shared / (self.area + other.area - shared)
 
     @property
     def slices(self) -> tuple[slice, slice]:
@@ -62,6 +78,13 @@ class ImageAnnotation:
     def image_tags(self) -> frozenset[int]:
         """Train ids with at least one pixel anywhere in the image."""
         return frozenset().union(*self.tags)
+
+    def tag_matrix(self, num_classes: int) -> npt.NDArray[np.bool_]:
+        """(T, C), the tags of each crop."""
+        matrix = np.zeros((len(self.tags), num_classes), np.bool_)
+        for row, tags in zip(matrix, self.tags, strict=True):
+            row[list(tags)] = True
+        return matrix
 
 
 @dataclass(frozen=True)

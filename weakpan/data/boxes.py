@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
-from weakpan.basics.arrays import IGNORE, InstanceMap, SemanticMap
+from weakpan.basics.arrays import IGNORE, InstanceMap, SemanticMap, runs_of
 from weakpan.basics.catalog import Catalog
 from weakpan.data.annotations import Box, BoxKind
 
@@ -31,10 +32,21 @@ def boxes_from_maps(semantic: SemanticMap, instances: InstanceMap, catalog: Cata
     Returns:
         The boxes; instance ids of pseudo labels follow this order.
     """
-    starts = _run_starts(semantic, instances)
-    numbers = instances.ravel()[starts].astype(np.int64)
-    ordered, regions = _regions(semantic.ravel()[starts], np.where(numbers > 0, numbers, _NO_NUMBER))
-    return _boxes_of_regions(starts, regions, semantic.shape, ordered, catalog)
+    return find_regions(semantic, instances, catalog)[0]
+
+
+def find_regions(
+    semantic: SemanticMap, instances: InstanceMap, catalog: Catalog
+) -> tuple[tuple[Box, ...], npt.NDArray[np.int32]]:
+    """The boxes of `boxes_from_maps`, and (H, W) int32: k on the pixels that the k-th of them stands for, 0 on ignored.
+
+    Boxes of instances come last, by class and number.
+    """
+    starts, lengths = runs_of(semantic, instances)
+    classes, numbers = semantic.ravel()[starts], instances.ravel()[starts]
+    ordered, of_runs = _regions(classes, np.where(catalog.is_thing[classes] & (numbers > 0), numbers, _NO_NUMBER))
+    regions = np.repeat(of_runs, lengths).reshape(semantic.shape)
+    return _boxes_of_regions(regions, ordered, catalog), regions
 
 
 def boxes_from_ids(
@@ -50,35 +62,23 @@ def boxes_from_ids(
     Returns:
         The boxes, as `boxes_from_maps` gives them. A number after a class of stuff says nothing.
     """
-    starts = _run_starts(ids)
+    starts, lengths = runs_of(ids)
     of_runs = ids.ravel()[starts]
     values = np.flatnonzero(np.bincount(of_runs))
     classes = train_id_of[values]
     is_instance = (values >= INSTANCE_BASE) & catalog.is_thing[classes]
-    region_of = np.zeros(65536, np.intp)
+    region_of = np.zeros(65536, np.int32)
     ordered, region_of[values] = _regions(classes, np.where(is_instance, values % INSTANCE_BASE, _NO_NUMBER))
-    return _boxes_of_regions(starts, region_of[of_runs], ids.shape, ordered, catalog)
+    return _boxes_of_regions(np.repeat(region_of[of_runs], lengths).reshape(ids.shape), ordered, catalog)
 
 
 _NO_NUMBER = -1
 """In place of an instance number; it sorts before all of them, as raw ids do."""
 
 
-def _run_starts(*maps: npt.NDArray[np.integer]) -> npt.NDArray[np.intp]:
-    """Positions in the flattened maps, all (H, W), where a run of equal pixels starts; every row starts one.
-
-    A street scene of two million pixels has some ten thousand runs, and what is done for each costs next to nothing.
-    """
-    is_start = np.zeros(maps[0].shape, np.bool_)
-    is_start[:, :1] = True
-    for values in maps:
-        is_start[:, 1:] |= values[:, 1:] != values[:, :-1]
-    return np.flatnonzero(is_start)
-
-
 def _regions(
-    classes: npt.NDArray[np.uint8], numbers: npt.NDArray[np.int64]
-) -> tuple[list[tuple[int, bool]], npt.NDArray[np.intp]]:
+    classes: npt.NDArray[np.uint8], numbers: npt.NDArray[np.integer]
+) -> tuple[list[tuple[int, bool]], npt.NDArray[np.int32]]:
     """Put the regions of an image in order.
 
     Args:
@@ -93,42 +93,23 @@ def _regions(
     codes = (has_number * 256 + classes.astype(np.int64)) * span + np.where(has_number, numbers, 0)
     kept = classes != IGNORE
     found, positions = np.unique(codes[kept], return_inverse=True)
-    regions = np.zeros(classes.size, np.intp)
+    regions = np.zeros(classes.size, np.int32)
     regions[kept] = positions + 1
     return [(code // span % 256, code // span >= 256) for code in found.tolist()], regions
 
 
 def _boxes_of_regions(
-    starts: npt.NDArray[np.intp],
-    regions: npt.NDArray[np.intp],
-    shape: tuple[int, ...],
-    ordered: Sequence[tuple[int, bool]],
-    catalog: Catalog,
+    regions: npt.NDArray[np.int32], ordered: Sequence[tuple[int, bool]], catalog: Catalog
 ) -> tuple[Box, ...]:
-    """Boxes of the regions of a map.
-
-    Args:
-        starts: (N,) of its runs, see `_run_starts`.
-        regions: (N,) of each run, counted from 1, 0 for none.
-        shape: (H, W) of the map.
-        ordered: class of each region and whether it is an instance.
-        catalog: tells things from stuff.
-    """
-    height, width = shape
-    rows = starts // width
-    left, right = starts - rows * width, np.append(starts[1:], height * width) - 1 - rows * width
-    xmin, ymin, xmax, ymax = corners = np.zeros((4, len(ordered) + 1), np.intp)
-    xmin[:] = width
-    np.minimum.at(xmin, regions, left)
-    np.maximum.at(xmax, regions, right)
-    # Of several values for one place the last one stays, and rows ascend.
-    ymin[regions[::-1]] = rows[::-1]
-    ymax[regions] = rows
+    """Boxes of regions as `_regions` gives them, of shape (H, W)."""
+    height, width = regions.shape
     boxes = []
-    for (class_id, is_instance), (x0, y0, x1, y1) in zip(ordered, corners[:, 1:].T.tolist(), strict=True):
+    for (class_id, is_instance), (rows, columns) in zip(
+        ordered, ndimage.find_objects(regions, max_label=len(ordered)), strict=True
+    ):
         if catalog.is_thing[class_id]:
             kind = BoxKind.INSTANCE if is_instance else BoxKind.GROUP
-            boxes.append(Box(class_id, x0, y0, x1, y1, kind))
+            boxes.append(Box(class_id, columns.start, rows.start, columns.stop - 1, rows.stop - 1, kind))
         else:
             boxes.append(Box(class_id, 0, 0, width - 1, height - 1, BoxKind.STUFF))
     return tuple(boxes)
@@ -142,16 +123,10 @@ class NumberedBox(NamedTuple):
 
 
 def number_boxes(boxes: Iterable[Box]) -> list[NumberedBox]:
-    """Give boxes the ids 1, 2, ... in their order.
+    """The boxes of an image that get an id, with the ids 1, 2, ... in the order of its annotation.
 
     Group boxes and exact repeats of (class, box) get none. As in the authors' released code, the repeat of a group box
     is a repeat, whatever its own kind.
-
-    Args:
-        boxes: of one image, in the order of its annotation, of any kind.
-
-    Returns:
-        The boxes that got an id, ascending.
     """
     first: dict[tuple[int, int, int, int, int], Box] = {}
     for box in boxes:

@@ -45,16 +45,9 @@ def candidate_sets(
 ) -> CandidateSets:
     """The candidate sets of a view of one image.
 
-    Crops and boxes are rectangles, so a scaled, cropped or flipped view needs only the source row and column of its
-    pixels. Rows between two edges of rectangles are alike, columns too, so that sets are found for one of each and
-    spread from there.
-
-    Args:
-        annotation: boxes and tags.
-        grid: that the tags belong to.
-        catalog: class table.
-        rows: (H,) source row of each row of the view, -1 for padding.
-        columns: (W,) source column of each column of the view, -1 for padding.
+    Crops and boxes are rectangles, so a scaled, cropped or flipped view needs only the source row (H,) and the source
+    column (W,) of its pixels, -1 for padding. Rows between two edges of rectangles are alike, columns too, so that sets
+    are found for one of each and spread from there.
     """
     crops = grid.crops(annotation.height, annotation.width)
     boxes = [box for box in annotation.boxes if box.kind is not BoxKind.STUFF]
@@ -92,11 +85,10 @@ def _allowed(
     """(C, H, W), the classes of each pixel."""
     classes, things = catalog.num_classes, list(catalog.thing_ids)
     allowed = np.ones((classes, len(rows), len(columns)), bool)
-    for crop, tags in zip(crops, annotation.tags, strict=True):
+    for crop, tags in zip(crops, annotation.tag_matrix(classes), strict=True):
         inside = np.ix_(_between(rows, crop.top, crop.bottom), _between(columns, crop.left, crop.right))
-        for class_id in range(classes):
-            if class_id not in tags:
-                allowed[class_id][inside] = False
+        for class_id in np.flatnonzero(~tags):
+            allowed[class_id][inside] = False
     in_box = np.zeros((len(things), len(rows), len(columns)), bool)
     for box in annotation.boxes:
         if box.kind is not BoxKind.STUFF:

@@ -53,19 +53,11 @@ class CropGrid:
         )
 
     def tags(self, semantic: SemanticMap) -> tuple[frozenset[int], ...]:
-        """For each crop, the train ids with at least one pixel in it; 255 is no tag.
-
-        Args:
-            semantic: (H, W) train ids.
-        """
+        """For each crop, the train ids with at least one pixel in it, of an (H, W) map of them; 255 is no tag."""
         return tuple(frozenset(values) - {IGNORE} for values in self.values(semantic))
 
     def values(self, labels: npt.NDArray[np.uint8]) -> tuple[list[int], ...]:
-        """For each crop, the values with at least one pixel in it, ascending.
-
-        Args:
-            labels: (H, W) any values.
-        """
+        """For each crop, the values with at least one pixel in it, ascending, of an (H, W) map."""
         return tuple(_values(labels[crop.slices]) for crop in self.crops(*labels.shape))
 
 

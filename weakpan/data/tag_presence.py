@@ -6,7 +6,6 @@ class fills a good part of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,35 +39,23 @@ def nowhere(num_classes: int) -> Presence:
 
 
 def presence(annotation: ImageAnnotation, grid: CropGrid, catalog: Catalog, view: View) -> Presence:
-    """What must occur in a view: stuff in the crops that it shows entirely, things in the boxes that it shows entirely.
-
-    Args:
-        annotation: boxes and tags.
-        grid: that the tags belong to.
-        catalog: class table.
-        view: what is seen of the image.
-    """
+    """What must occur in a view: stuff in the crops, and things in the boxes, that it shows entirely."""
     stuff = ~catalog.is_thing[: catalog.num_classes]
     found: list[tuple[tuple[int, int, int, int], npt.NDArray[np.bool_], bool]] = []
-    for crop, tags in zip(grid.crops(annotation.height, annotation.width), annotation.tags, strict=True):
+    tagged = annotation.tag_matrix(catalog.num_classes)
+    for crop, tags in zip(grid.crops(annotation.height, annotation.width), tagged, strict=True):
         area = _on_view(view, crop.top, crop.left, crop.bottom, crop.right)
         if area is not None:
-            found.append((area, _marking(tags, catalog.num_classes) & stuff, False))
+            found.append((area, tags & stuff, False))
     for box in annotation.boxes:
         area = None if box.kind is BoxKind.STUFF else _on_view(view, box.ymin, box.xmin, box.ymax + 1, box.xmax + 1)
         if area is not None:
             # A crowd may be scattered over its box.
-            found.append((area, _marking([box.class_id], catalog.num_classes), box.kind is BoxKind.INSTANCE))
+            found.append((area, np.arange(catalog.num_classes) == box.class_id, box.kind is BoxKind.INSTANCE))
     if not found:
         return nowhere(catalog.num_classes)
     areas, classes, is_box = zip(*found, strict=True)
     return Presence(np.array(areas, np.int64), np.array(classes), np.array(is_box))
-
-
-def _marking(class_ids: Iterable[int], num_classes: int) -> npt.NDArray[np.bool_]:
-    marked = np.zeros(num_classes, np.bool_)
-    marked[sorted(class_ids)] = True
-    return marked
 
 
 def _on_view(view: View, top: int, left: int, bottom: int, right: int) -> tuple[int, int, int, int] | None:

@@ -37,25 +37,19 @@ class InstanceMatches(NamedTuple):
         truths: (C,) int64 number of true instances that are asked for.
         class_ids: (N,) int64 train ids of the predicted instances.
         scores: (N,) float64 confidences.
-        iou: (N,) float64 greatest IoU with an instance that is asked for.
-        excuse: (N,) float64; below or at the threshold, a prediction that finds nothing is a false positive.
+        right: (N, 10) bool, whether it finds an instance at each of `IOU_THRESHOLDS`.
+        wrong: (N, 10) bool, whether it is a false positive; what is neither right nor wrong is excused.
     """
 
     truths: Ints
     class_ids: Ints
     scores: npt.NDArray[np.float64]
-    iou: npt.NDArray[np.float64]
-    excuse: npt.NDArray[np.float64]
+    right: npt.NDArray[np.bool_]
+    wrong: npt.NDArray[np.bool_]
 
 
 def match_instances(overlaps: SegmentOverlaps, segments: Sequence[Segment], catalog: Catalog) -> InstanceMatches:
-    """Compare the predicted instances of one image with the true ones.
-
-    Args:
-        overlaps: of the prediction with the truth.
-        segments: of the prediction; their scores are used.
-        catalog: class table.
-    """
+    """Compare the predicted instances of one image, whose scores their segments give, with the true ones."""
     instances = catalog.is_thing[overlaps.predicted_class]
     class_ids, all_pixels = overlaps.predicted_class[instances], overlaps.pixels[:, instances]
     area = overlaps.pixels.sum(axis=1, keepdims=True)
@@ -74,16 +68,16 @@ def match_instances(overlaps: SegmentOverlaps, segments: Sequence[Segment], cata
         truths=np.bincount(overlaps.truth_class[wanted], minlength=catalog.num_classes),
         class_ids=class_ids,
         scores=np.array([score_of[int(i)] for i in overlaps.predicted_number[instances]], np.float64),
-        iou=iou[wanted].max(axis=0, initial=0.0),
-        excuse=np.maximum(iou.max(axis=0, initial=0.0), ignored / predicted_area),
+        right=iou[wanted].max(axis=0, initial=0.0)[:, None] > IOU_THRESHOLDS,
+        wrong=np.maximum(iou.max(axis=0, initial=0.0), ignored / predicted_area)[:, None] <= IOU_THRESHOLDS,
     )
 
 
 def join_matches(images: Sequence[InstanceMatches], num_classes: int) -> InstanceMatches:
     """The matches of several images as one; of none, empty ones over `num_classes` classes."""
     if not images:
-        nothing = np.zeros(0)
-        return InstanceMatches(np.zeros(num_classes, np.int64), nothing.astype(np.int64), nothing, nothing, nothing)
+        truths, ids, never = np.zeros(num_classes, np.int64), np.zeros(0, np.int64), np.zeros((0, 10), np.bool_)
+        return InstanceMatches(truths, ids, np.zeros(0), never, never)
     truths = np.sum([image.truths for image in images], axis=0)
     columns = [np.concatenate(column) for column in zip(*(image[1:] for image in images), strict=True)]
     return InstanceMatches(truths, *columns)
@@ -99,22 +93,16 @@ def average_precision(matches: InstanceMatches) -> npt.NDArray[np.float64]:
     result = np.full((len(matches.truths), len(IOU_THRESHOLDS)), np.nan)
     for class_id in np.flatnonzero(matches.truths):
         chosen = matches.class_ids == class_id
-        scores, iou, excuse = matches.scores[chosen], matches.iou[chosen], matches.excuse[chosen]
-        for column, threshold in enumerate(IOU_THRESHOLDS):
-            result[class_id, column] = area_under_curve(
-                scores[iou > threshold], scores[excuse <= threshold], int(matches.truths[class_id])
-            )
+        scores, right, wrong = matches.scores[chosen], matches.right[chosen].T, matches.wrong[chosen].T
+        result[class_id] = [
+            _area_under_curve(scores[found], scores[false], int(matches.truths[class_id]))
+            for found, false in zip(right, wrong, strict=True)
+        ]
     return result
 
 
-def area_under_curve(right: npt.NDArray[np.float64], wrong: npt.NDArray[np.float64], truths: int) -> float:
-    """Trapezoids under precision over recall, one point a distinct score, from (0, 1) on.
-
-    Args:
-        right: (R,) scores of true positives.
-        wrong: (F,) scores of false positives.
-        truths: number of true instances, at least 1.
-    """
+def _area_under_curve(right: npt.NDArray[np.float64], wrong: npt.NDArray[np.float64], truths: int) -> float:
+    """Trapezoids under precision over recall, one point a distinct score of either, from (0, 1) on."""
     cuts = np.unique(np.concatenate([right, wrong]))[::-1]
     true_positives = len(right) - np.searchsorted(np.sort(right), cuts)
     false_positives = len(wrong) - np.searchsorted(np.sort(wrong), cuts)

@@ -112,14 +112,9 @@ def score_boxes(
 
 
 def control_maps(shape: tuple[int, ...], boxes: Sequence[Box]) -> dict[str, SemanticMap]:
-    """Maps of masks that are the ellipses in the boxes and the whole boxes; (H, W) uint8 as `paint_masks` gives them.
-
-    Args:
-        shape: height and width of the image.
-        boxes: of the image, of any kind.
-    """
+    """(H, W) uint8 maps, as `paint_masks` gives them, of the ellipses in the boxes and of the whole boxes."""
     size = shape[0], shape[1]
-    sides = {k: (b.ymax - b.ymin + 1, b.xmax - b.xmin + 1) for k, b in enumerate(boxes) if b.kind is BoxKind.INSTANCE}
+    sides = {k: b.shape for k, b in enumerate(boxes) if b.kind is BoxKind.INSTANCE}
     ellipses: dict[int, BoolMask] = {k: elliptic_radius(*side) <= ELLIPSE_RADIUS for k, side in sides.items()}
     whole = {k: np.ones(side, np.bool_) for k, side in sides.items()}
     return {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weakpan.evaluation.box_scores import MASK, READINGS, BoxScore, PixelCounts
+from weakpan.evaluation.statistics import mean_of
 
 SIZES = (("small", 32**2), ("medium", 96**2), ("large", None))
 """Name of each band of sizes and the area of a box, pixels of the photograph, that it ends below.
@@ -87,9 +88,9 @@ def summarise_counts(counts: Sequence[PixelCounts]) -> dict[str, float | None]:
         sum(getattr(c, name) for c in counts) for name in ("pixels", "real", "shared", "of_class")
     )
     return {
-        "iou": _mean([c.iou for c in counts]),
-        "precision": _mean([c.precision for c in counts if c.precision is not None]),
-        "recall": _mean([c.recall for c in counts]),
+        "iou": mean_of(c.iou for c in counts),
+        "precision": mean_of(c.precision for c in counts),
+        "recall": mean_of(c.recall for c in counts),
         "instance_precision": shared / pixels if pixels else None,
         "class_precision": of_class / pixels if pixels else None,
         "pixel_recall": shared / real if real else None,
@@ -119,7 +120,3 @@ def _summarise(boxes: Sequence[AuditedBox]) -> dict[str, Any]:
         "boxes_without_real_instance": len(boxes) - len(scored),
         **{name: summarise_counts([counts[name] for counts in scored]) for name in READINGS},
     }
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from weakpan.basics.arrays import SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.evaluation.mean_iou import count_pixels
 from weakpan.evaluation.overlaps import Ints, distinct_pixels
+from weakpan.evaluation.statistics import mean_of
 
 FIGURES = ("labelled", "precision", "recall")
 """What is said of every class; see `summarise_cams`."""
@@ -80,7 +81,7 @@ def _figures(counts: Ints, pixels: Ints) -> dict[str, Any]:
     each = [_shares(row, int(total)) for row, total in zip(counts, pixels, strict=True)]
     return {
         **_shares(counts.sum(axis=0), int(pixels.sum())),
-        "mean_over_images": {key: _mean_defined([row[key] for row in each]) for key in FIGURES},
+        "mean_over_images": {key: mean_of(row[key] for row in each) for key in FIGURES},
     }
 
 
@@ -89,8 +90,3 @@ def _shares(counts: Ints, pixels: int) -> dict[str, float | None]:
     real, labelled, right = counts.tolist()
     parts = zip(FIGURES, ((labelled, pixels), (right, labelled), (right, real)), strict=True)
     return {key: part / whole if whole else None for key, (part, whole) in parts}
-
-
-def _mean_defined(values: Sequence[float | None]) -> float | None:
-    defined = [value for value in values if value is not None]
-    return sum(defined) / len(defined) if defined else None

@@ -18,7 +18,7 @@ from weakpan.data.ground_truth import GroundTruth
 from weakpan.evaluation.mean_iou import count_overlaps, intersection_over_union
 from weakpan.evaluation.overlaps import Ints, SegmentOverlaps, label_overlaps
 from weakpan.evaluation.panoptic_quality import match_segments, panoptic_quality
-from weakpan.evaluation.statistics import PerImage, mean_defined, or_none, ratio
+from weakpan.evaluation.statistics import PerImage, Scores, mean_defined, ratio
 from weakpan.labels.store import LabelStore
 
 
@@ -31,11 +31,7 @@ class _ImageStatistics(NamedTuple):
 
 
 class LabelQuality:
-    """Collects pseudo labels beside ground truth; adding and merging work as in PanopticScorer.
-
-    Args:
-        catalog: class table of both.
-    """
+    """Collects pseudo labels beside ground truth; adding and merging work as in PanopticScorer."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -105,19 +101,14 @@ class LabelQuality:
             "iou": intersection_over_union(pixels),
             "pq": panoptic_quality(sum((image.segments for image in images), np.zeros((size, 4)))).pq,
         }
-        return {
-            "images": len(images),
-            "labelled": or_none(ratio(total_answered, total)[0]),
-            "accuracy": or_none(ratio(total_right, total_answered)[0]),
-            "miou": or_none(mean_defined(columns["iou"])),
-            "pq": or_none(mean_defined(columns["pq"])),
-            "per_class": {
-                name: {key: or_none(values[class_id]) for key, values in columns.items()}
-                for class_id, name in enumerate(self.catalog.names)
-            },
-            "boxes": int(boxes[0]),
-            "boxes_without_mask": int(boxes[1]),
+        means = {
+            "labelled": float(ratio(total_answered, total)[0]),
+            "accuracy": float(ratio(total_right, total_answered)[0]),
+            "miou": mean_defined(columns["iou"]),
+            "pq": mean_defined(columns["pq"]),
         }
+        scores = Scores(len(images), means, columns, self.catalog.names).as_dict()
+        return {**scores, "boxes": int(boxes[0]), "boxes_without_mask": int(boxes[1])}
 
 
 def _without_loose_pixels(overlaps: SegmentOverlaps, catalog: Catalog) -> SegmentOverlaps:
@@ -135,13 +126,7 @@ def _count_boxes(overlaps: SegmentOverlaps, boxes: Sequence[Box]) -> Ints:
 
 
 def score_stored_labels(images: Iterable[ImageAnnotation], truth: GroundTruth, store: LabelStore) -> LabelQuality:
-    """Hold the stored pseudo labels of images against their ground truth.
-
-    Args:
-        images: weak annotations of the images, all of which have ground truth.
-        truth: ground truth of the split.
-        store: pseudo labels.
-    """
+    """Hold the stored pseudo labels of images, all of which have ground truth, against it."""
     quality = LabelQuality(truth.catalog)
     for image in images:
         labels = store.read(image.image_id)

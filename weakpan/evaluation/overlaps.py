@@ -1,8 +1,4 @@
-"""How many pixels every true segment shares with every predicted one: all that PQ, mIoU and AP need of an image.
-
-Label maps are constant along most of a row. They are therefore cut into runs first, so that only the comparison with
-the left neighbour touches every pixel.
-"""
+"""How many pixels every true segment shares with every predicted one: all that PQ, mIoU and AP need of an image."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.basics.arrays import IGNORE, InstanceMap, SemanticMap
+from weakpan.basics.arrays import IGNORE, InstanceMap, SemanticMap, runs_of
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.basics.panoptic import PanopticMap, PanopticTruth
@@ -95,17 +91,11 @@ def distinct_pixels(*maps: npt.NDArray[np.integer[Any]]) -> tuple[tuple[Ints, ..
     Returns:
         One int64 column of N values for each map, and (N,) int64 pixel counts.
     """
-    flat = [np.ravel(values) for values in maps]
-    starts_run = np.zeros(flat[0].size, bool)
-    starts_run[:1] = True
-    for values in flat:
-        starts_run[1:] |= values[1:] != values[:-1]
-    starts = np.flatnonzero(starts_run)
-    lengths = np.diff(starts, append=flat[0].size)
+    starts, lengths = runs_of(*maps)
     code = np.zeros(starts.size, np.int64)
     tables = []
-    for values in flat:
-        table, rank = _ranks(values[starts].astype(np.int64))
+    for values in maps:
+        table, rank = _ranks(values.ravel()[starts].astype(np.int64))
         code = code * len(table) + rank
         tables.append(table)
     code, rank = _ranks(code)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.panoptic import PanopticTruth
 from weakpan.data.annotations import Box, BoxKind
+from weakpan.data.boxes import find_regions
 
 MIN_BOX_IOU = 0.5
 """A box speaks of an instance from this IoU with the box around it on, as detections are matched in PASCAL VOC."""
@@ -33,24 +33,11 @@ class RealInstances:
 
 
 def find_instances(truth: PanopticTruth, catalog: Catalog) -> RealInstances:
-    """Find the instances in ground truth; group regions, stuff and ignored pixels are none.
-
-    Args:
-        truth: (H, W) ground truth.
-        catalog: tells things from stuff.
-    """
-    inside = catalog.is_thing[truth.semantic] & (truth.instances > 0)
-    # Instance numbers start anew in every class.
-    codes = truth.semantic[inside].astype(np.int64) << 32 | truth.instances[inside]
-    values, order = np.unique(codes, return_inverse=True)
-    positions = np.zeros(truth.semantic.shape, np.int32)
-    positions[inside] = order + 1
-    extents = ndimage.find_objects(positions, max_label=len(values))
-    boxes = tuple(
-        Box(int(value >> 32), columns.start, rows.start, columns.stop - 1, rows.stop - 1)
-        for value, (rows, columns) in zip(values, extents, strict=True)
-    )
-    return RealInstances(boxes, tuple(np.bincount(order, minlength=len(values)).tolist()), positions)
+    """Find the instances in ground truth; group regions, stuff and ignored pixels are none."""
+    boxes, regions = find_regions(truth.semantic, truth.instances, catalog)
+    ours = tuple(box for box in boxes if box.kind is BoxKind.INSTANCE)
+    positions = np.maximum(regions - (len(boxes) - len(ours)), 0)
+    return RealInstances(ours, tuple(np.bincount(positions.ravel(), minlength=len(ours) + 1)[1:].tolist()), positions)
 
 
 def match_boxes(boxes: Sequence[Box], instances: Sequence[Box], min_iou: float = MIN_BOX_IOU) -> dict[int, int]:
@@ -72,7 +59,7 @@ def match_boxes(boxes: Sequence[Box], instances: Sequence[Box], min_iou: float =
         if box.kind is not BoxKind.INSTANCE:
             continue
         for n, instance in enumerate(instances):
-            if instance.class_id == box.class_id and (iou := box_iou(box, instance)) >= min_iou:
+            if instance.class_id == box.class_id and (iou := box.iou(instance)) >= min_iou:
                 pairs.append((-iou, k, n))
     matched: dict[int, int] = {}
     taken: set[int] = set()
@@ -81,11 +68,3 @@ def match_boxes(boxes: Sequence[Box], instances: Sequence[Box], min_iou: float =
             matched[k] = n
             taken.add(n)
     return matched
-
-
-def box_iou(one: Box, other: Box) -> float:
-    """IoU of two boxes, both borders included, 0..1."""
-    height = min(one.ymax, other.ymax) - max(one.ymin, other.ymin) + 1
-    width = min(one.xmax, other.xmax) - max(one.xmin, other.xmin) + 1
-    shared = max(height, 0) * max(width, 0)
-    return shared / (one.area + other.area - shared)

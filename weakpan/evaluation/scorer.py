@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,103 +20,25 @@ from weakpan.evaluation.overlaps import (
     prediction_overlaps,
 )
 from weakpan.evaluation.panoptic_quality import match_segments, panoptic_quality
-from weakpan.evaluation.statistics import PerImage, mean_defined, or_none
-
-
-@dataclass(frozen=True)
-class ClassScores:
-    """Scores of one class, each 0..1; nan where the class occurs nowhere, or AP does not apply.
-
-    Attributes:
-        iou: intersection over union of its pixels.
-        pq: panoptic quality.
-        sq: segmentation quality.
-        rq: recognition quality.
-        ap: average precision over the IoU thresholds .5, .55, ... .95; things only.
-        ap50: average precision at the threshold .5; things only.
-    """
-
-    iou: float
-    pq: float
-    sq: float
-    rq: float
-    ap: float
-    ap50: float
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Scores of a set of images, each 0..1: means over the classes that have one; nan if none has.
-
-    Attributes:
-        images: number of images.
-        miou: mean IoU.
-        pq: mean panoptic quality; sq and rq likewise.
-        sq: mean segmentation quality.
-        rq: mean recognition quality.
-        pq_things: mean over the classes of things; the five fields below likewise, by kind of class.
-        sq_things: see pq_things.
-        rq_things: see pq_things.
-        pq_stuff: see pq_things.
-        sq_stuff: see pq_things.
-        rq_stuff: see pq_things.
-        ap: mean average precision of things.
-        ap50: mean average precision of things at the IoU threshold .5.
-        per_class: by class name, in the order of the class table.
-    """
-
-    images: int
-    miou: float
-    pq: float
-    sq: float
-    rq: float
-    pq_things: float
-    sq_things: float
-    rq_things: float
-    pq_stuff: float
-    sq_stuff: float
-    rq_stuff: float
-    ap: float
-    ap50: float
-    per_class: Mapping[str, ClassScores]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields by name as JSON can hold them: None for nan, `per_class` a dictionary of dictionaries."""
-        values: dict[str, Any] = {
-            name: or_none(value) for name, value in vars(self).items() if name not in ("images", "per_class")
-        }
-        per_class = {
-            name: {field: or_none(value) for field, value in vars(scores).items()}
-            for name, scores in self.per_class.items()
-        }
-        return {"images": self.images, **values, "per_class": per_class}
+from weakpan.evaluation.statistics import PerImage, Scores, mean_defined
 
 
 class _ImageStatistics(NamedTuple):
     """All that is kept of an image: 2 to 5 kB for the 19 classes of Cityscapes.
 
-    `pixels` is of `count_pixels`, `segments` of `match_segments`; the rest are the fields of InstanceMatches, empty
-    without AP.
+    `pixels` is of `count_pixels`, `segments` of `match_segments`, `instances` of `match_instances`, empty without AP.
     """
 
     pixels: Ints
     segments: npt.NDArray[np.float64]
-    truths: Ints
-    class_ids: Ints
-    scores: npt.NDArray[np.float64]
-    iou: npt.NDArray[np.float64]
-    excuse: npt.NDArray[np.float64]
+    instances: InstanceMatches
 
 
 class PanopticScorer:
-    """Collects predictions beside ground truth and computes PQ, mIoU and AP.
+    """Collects predictions beside ground truth and computes PQ, mIoU and AP, which is nan without `with_ap`.
 
     Every process may fill its own and send it (it can be pickled) to one that merges them. The result depends on the
     set of images alone, to the last bit.
-
-    Args:
-        catalog: class table of predictions and truth.
-        with_ap: compute AP; without it the fields are nan.
     """
 
     def __init__(self, catalog: Catalog, with_ap: bool = True) -> None:
@@ -158,7 +78,7 @@ class PanopticScorer:
             instances = match_instances(overlaps, prediction.segments, self.catalog)
         else:
             instances = join_matches([], self.catalog.num_classes)
-        self._images.add(image_id, _ImageStatistics(pixels, match_segments(overlaps, self.catalog), *instances))
+        self._images.add(image_id, _ImageStatistics(pixels, match_segments(overlaps, self.catalog), instances))
 
     def merge(self, other: PanopticScorer) -> None:
         """Take over the images of another scorer; an image in both counts once.
@@ -171,29 +91,22 @@ class PanopticScorer:
         self._images.merge(other._images)
 
     def result(self) -> Scores:
-        """Scores of all images entered so far; all nan without any."""
+        """Scores of all images entered so far, each 0..1; all nan without any.
+
+        Returns:
+            Means over the classes that have a score: `miou`, the IoU of their pixels; `pq`, `sq` and `rq`, panoptic,
+            segmentation and recognition quality, also over things and stuff alone (`pq_things`, `pq_stuff`, ...); `ap`,
+            the average precision of things over the IoU thresholds .5, .55, ... .95, and `ap50`. The columns are `iou`,
+            `pq`, `sq`, `rq`, `ap` and `ap50`.
+        """
         images = self._images.ordered()
         size = self.catalog.num_classes
         iou = intersection_over_union(sum((image.pixels for image in images), np.zeros((size, 4), np.int64)))
         quality = panoptic_quality(sum((image.segments for image in images), np.zeros((size, 4))))
-        matches = [InstanceMatches(*image[2:]) for image in images]
-        precision = average_precision(join_matches(matches, size))
-        kinds = {
-            "": slice(None),
-            "_things": list(self.catalog.thing_ids),
-            "_stuff": list(self.catalog.stuff_ids),
-        }
-        means = {
-            name + kind: mean_defined(values[ids])
-            for name, values in quality._asdict().items()
-            for kind, ids in kinds.items()
-        }
-        rows = zip(iou, *quality, precision.mean(axis=1), precision[:, 0], strict=True)
-        return Scores(
-            images=len(images),
-            miou=mean_defined(iou),
-            **means,
-            ap=mean_defined(precision),
-            ap50=mean_defined(precision[:, 0]),
-            per_class={name: ClassScores(*map(float, row)) for name, row in zip(self.catalog.names, rows, strict=True)},
-        )
+        precision = average_precision(join_matches([image.instances for image in images], size))
+        kinds = {"": slice(None), "_things": list(self.catalog.thing_ids), "_stuff": list(self.catalog.stuff_ids)}
+        qualities = quality._asdict()
+        means = {f"{key}{kind}": mean_defined(qualities[key][ids]) for kind, ids in kinds.items() for key in qualities}
+        average = {"ap": mean_defined(precision), "ap50": mean_defined(precision[:, 0])}
+        columns = {"iou": iou, **qualities, "ap": precision.mean(axis=1), "ap50": precision[:, 0]}
+        return Scores(len(images), {"miou": mean_defined(iou), **means, **average}, columns, self.catalog.names)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -24,16 +26,48 @@ def mean_defined(values: npt.NDArray[np.float64]) -> float:
     return float(defined.mean()) if defined.size else math.nan
 
 
-def or_none(value: float) -> float | None:
-    """The value as JSON can hold it: None for nan."""
-    return None if math.isnan(value) else float(value)
+def mean_of(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are not None; None if there are none."""
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
 
 
-Statistics = TypeVar("Statistics", bound=tuple[npt.NDArray[Any], ...])
+@dataclass(frozen=True)
+class Scores:
+    """Scores of a set of images; nan where nothing can be said.
+
+    Attributes:
+        images: number of images.
+        means: by name.
+        columns: by name, (C,) of the same or other scores, by train id.
+        class_names: of the C classes.
+    """
+
+    images: int
+    means: Mapping[str, float]
+    columns: Mapping[str, npt.NDArray[np.float64]]
+    class_names: Iterable[str]
+
+    @property
+    def per_class(self) -> dict[str, dict[str, float]]:
+        """Scores of the classes, by class name and name of the score."""
+        return {n: {key: float(v[k]) for key, v in self.columns.items()} for k, n in enumerate(self.class_names)}
+
+    def as_dict(self) -> dict[str, Any]:
+        """`images`, the means and `per_class` as JSON can hold them: None for nan."""
+        rows = {name: _without_nan(row) for name, row in self.per_class.items()}
+        return {"images": self.images, **_without_nan(self.means), "per_class": rows}
+
+
+def _without_nan(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {key: None if math.isnan(value) else float(value) for key, value in values.items()}
+
+
+Statistics = TypeVar("Statistics", bound=tuple[npt.NDArray[Any] | tuple[npt.NDArray[Any], ...], ...])
 
 
 class PerImage(Generic[Statistics]):
-    """A table from image ids to tuples of small arrays."""
+    """A table from image ids to tuples of small arrays, and of such tuples."""
 
     def __init__(self) -> None:
         self._of: dict[str, Statistics] = {}
@@ -62,5 +96,6 @@ class PerImage(Generic[Statistics]):
         return [self._of[image_id] for image_id in sorted(self._of)]
 
 
-def _content(statistics: tuple[npt.NDArray[Any], ...]) -> tuple[bytes, ...]:
-    return tuple(values.tobytes() for values in statistics)
+def _content(statistics: tuple[Any, ...]) -> tuple[bytes, ...]:
+    parts = ((part,) if isinstance(part, np.ndarray) else part for part in statistics)
+    return tuple(values.tobytes() for part in parts for values in part)

@@ -9,11 +9,7 @@ from weakpan.basics.catalog import Catalog
 
 
 class TagScores:
-    """Collects logits and tags of crops.
-
-    Args:
-        catalog: class table.
-    """
+    """Collects logits and tags of crops."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog

@@ -5,52 +5,35 @@ Whoever has nothing but boxes and tags can tell by these whether a model got bet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.panoptic import PanopticMap
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
-from weakpan.evaluation.average_precision import IOU_THRESHOLDS, MIN_INSTANCE_PIXELS, area_under_curve
-from weakpan.evaluation.statistics import PerImage, mean_defined, or_none, ratio
+from weakpan.evaluation.average_precision import (
+    IOU_THRESHOLDS,
+    MIN_INSTANCE_PIXELS,
+    InstanceMatches,
+    average_precision,
+    join_matches,
+)
+from weakpan.evaluation.statistics import PerImage, Scores, mean_defined, ratio
 from weakpan.evaluation.tag_scores import average_precision as precision_of_tags
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 
-class BoxMatches(NamedTuple):
-    """What AP of boxes needs to know of one image.
-
-    Attributes:
-        truths: (C,) int64 annotated boxes of single things that are asked for.
-        class_ids: (N,) int64 train ids of the predicted instances.
-        scores: (N,) float64 confidences.
-        found: (N, 10) bool, whether it finds a box at each of `IOU_THRESHOLDS`.
-        excused: (N, 10) bool, whether nobody blames it for finding none.
-    """
-
-    truths: npt.NDArray[np.int64]
-    class_ids: npt.NDArray[np.int64]
-    scores: Floats
-    found: Bools
-    excused: Bools
-
-
-def match_boxes(prediction: PanopticMap, boxes: Sequence[Box], catalog: Catalog) -> BoxMatches:
+def match_boxes(prediction: PanopticMap, boxes: Sequence[Box], catalog: Catalog) -> InstanceMatches:
     """Compare the boxes around predicted things with annotated ones.
 
     As COCO does: predictions choose, surest first, the annotated box of their class that is still free and overlaps
     most. Crowds, and boxes of fewer than `MIN_INSTANCE_PIXELS`, are not asked for, and excuse predictions in them.
-
-    Args:
-        prediction: its segments of things count.
-        boxes: of the image.
-        catalog: class table.
     """
     things = sorted(
         (s for s in prediction.segments if catalog.is_thing[s.class_id]), key=lambda s: (-s.score, s.segment_id)
@@ -76,17 +59,15 @@ def match_boxes(prediction: PanopticMap, boxes: Sequence[Box], catalog: Catalog)
                     excused[place, column] = excuse[row] > threshold
     truths = np.bincount(np.array([b.class_id for b in asked], np.int64), minlength=catalog.num_classes)
     class_ids = np.array([s.class_id for s in things], np.int64)
-    return BoxMatches(truths, class_ids, np.array([s.score for s in things], np.float64), found, excused)
+    scores = np.array([s.score for s in things], np.float64)
+    return InstanceMatches(truths, class_ids, scores, found, ~found & ~excused)
 
 
 def _boxes_around(prediction: PanopticMap, numbers: Sequence[int]) -> Floats:
     """(N, 4) left, top, right and bottom of segments, the last two exclusive."""
-    around = np.zeros((len(numbers), 4))
-    for row, number in enumerate(numbers):
-        inside = prediction.ids == number
-        ys, xs = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        around[row] = xs[0], ys[0], xs[-1] + 1, ys[-1] + 1
-    return around
+    found = ndimage.find_objects(prediction.ids)
+    around = [(x.start, y.start, x.stop, y.stop) for y, x in (found[number - 1] for number in numbers)]
+    return np.array(around, np.float64).reshape(-1, 4)
 
 
 def _overlaps(predicted: Floats, boxes: Sequence[Box]) -> tuple[Floats, Floats]:
@@ -106,51 +87,11 @@ class _ImageStatistics(NamedTuple):
     tags: Bools
     has: Bools
     loss: Floats
-    truths: npt.NDArray[np.int64]
-    class_ids: npt.NDArray[np.int64]
-    scores: Floats
-    found: Bools
-    excused: Bools
-
-
-@dataclass(frozen=True)
-class WeakScores:
-    """Scores of a set of images, each but the loss 0..1; nan where nothing can be said.
-
-    Attributes:
-        images: number of images.
-        tag_ap: mean average precision with which the greatest probability in a crop tells its tags.
-        tags_satisfied: mean over classes of the share of tags whose class was predicted in the crop.
-        tags_true: mean over classes of the share of crops with a predicted class that are tagged with it.
-        box_ap: mean average precision of boxes around predicted things over the IoU thresholds .5, .55, ... .95.
-        box_ap50: the same at .5.
-        candidate_loss: mean, over pixels that tags and boxes leave any class, of the negative logarithm of the
-            probability of all classes that they leave; 0 or larger, the smaller the better.
-        per_class: `tag_ap`, `tags_satisfied`, `tags_true`, `box_ap` and `box_ap50` by class name.
-    """
-
-    images: int
-    tag_ap: float
-    tags_satisfied: float
-    tags_true: float
-    box_ap: float
-    box_ap50: float
-    candidate_loss: float
-    per_class: Mapping[str, Mapping[str, float]]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields by name as JSON can hold them: None for nan."""
-        means = {k: or_none(v) for k, v in vars(self).items() if k not in ("images", "per_class")}
-        of_classes = {name: {k: or_none(v) for k, v in row.items()} for name, row in self.per_class.items()}
-        return {"images": self.images, **means, "per_class": of_classes}
+    boxes: InstanceMatches
 
 
 class WeakScorer:
-    """Collects what boxes and tags say of predictions; the result depends on the set of images alone.
-
-    Args:
-        catalog: class table.
-    """
+    """Collects what boxes and tags say of predictions; the result depends on the set of images alone."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -176,60 +117,41 @@ class WeakScorer:
         Raises:
             DataError: an image entered before.
         """
-        tags = np.zeros(peaks.shape, bool)
-        for row, found in zip(tags, annotation.tags, strict=True):
-            row[sorted(found)] = True
+        tags = annotation.tag_matrix(self.catalog.num_classes)
         boxes = match_boxes(prediction, annotation.boxes, self.catalog)
-        self._images.add(annotation.image_id, _ImageStatistics(peaks, tags, has, np.array(loss, np.float64), *boxes))
+        self._images.add(annotation.image_id, _ImageStatistics(peaks, tags, has, np.array(loss, np.float64), boxes))
 
     def merge(self, other: WeakScorer) -> None:
         """Take over the images of another scorer; an image in both counts once."""
         self._images.merge(other._images)
 
-    def result(self) -> WeakScores:
-        """Scores of all images entered so far; all nan without any."""
+    def result(self) -> Scores:
+        """Scores of all images entered so far, each but the loss 0..1; all nan without any.
+
+        Returns:
+            Means over classes, and their columns: `tag_ap`, the average precision with which the greatest probability
+            in a crop tells its tags; `tags_satisfied`, the share of tags whose class was predicted in the crop;
+            `tags_true`, the share of crops with a predicted class that are tagged with it; `box_ap`, the average
+            precision of boxes around predicted things over the IoU thresholds .5, .55, ... .95, and `box_ap50`. And
+            `candidate_loss`, a mean over pixels that tags and boxes leave any class: the negative logarithm of the
+            probability of all classes that they leave, 0 or larger, the smaller the better.
+        """
         images, size = self._images.ordered(), self.catalog.num_classes
         peaks, tags, has = (
             np.concatenate([np.zeros((0, size), kind), *(getattr(i, name) for i in images)])
             for name, kind in (("peaks", np.float32), ("tags", bool), ("has", bool))
         )
-        tag_ap = np.array(
-            [precision_of_tags(peaks[:, c], tags[:, c]) if tags[:, c].any() else np.nan for c in range(size)]
-        )
+        tag_ap = [precision_of_tags(peaks[:, c], tags[:, c]) if tags[:, c].any() else np.nan for c in range(size)]
         both = (tags & has).sum(axis=0)
-        satisfied, true = ratio(both, tags.sum(axis=0)), ratio(both, has.sum(axis=0))
-        box_ap = self._box_ap(images)
-        loss = np.sum([i.loss for i in images], axis=0) if images else np.zeros(2)
+        box_ap = average_precision(join_matches([image.boxes for image in images], size))
+        loss, pixels = sum((image.loss for image in images), np.zeros(2)).tolist()
         columns = {
-            "tag_ap": tag_ap,
-            "tags_satisfied": satisfied,
-            "tags_true": true,
+            "tag_ap": np.array(tag_ap),
+            "tags_satisfied": ratio(both, tags.sum(axis=0)),
+            "tags_true": ratio(both, has.sum(axis=0)),
             "box_ap": box_ap.mean(axis=1),
             "box_ap50": box_ap[:, 0],
         }
-        return WeakScores(
-            images=len(images),
-            **{name: mean_defined(values) for name, values in columns.items()},
-            candidate_loss=float(loss[0] / loss[1]) if loss[1] else float("nan"),
-            per_class={
-                name: {key: float(values[index]) for key, values in columns.items()}
-                for index, name in enumerate(self.catalog.names)
-            },
-        )
-
-    def _box_ap(self, images: Sequence[_ImageStatistics]) -> Floats:
-        """(C, 10) by class and threshold; nan for classes without annotated boxes."""
-        size = self.catalog.num_classes
-        result = np.full((size, len(IOU_THRESHOLDS)), np.nan)
-        if not images:
-            return result
-        truths = np.sum([i.truths for i in images], axis=0)
-        class_ids, scores = (np.concatenate([getattr(i, name) for i in images]) for name in ("class_ids", "scores"))
-        found, excused = (np.concatenate([getattr(i, name) for i in images]) for name in ("found", "excused"))
-        for class_id in np.flatnonzero(truths):
-            chosen = class_ids == class_id
-            for column in range(len(IOU_THRESHOLDS)):
-                right, free = found[chosen, column], excused[chosen, column]
-                wrong = scores[chosen][~right & ~free]
-                result[class_id, column] = area_under_curve(scores[chosen][right], wrong, int(truths[class_id]))
-        return result
+        means = {name: mean_defined(values) for name, values in columns.items()}
+        means["candidate_loss"] = loss / pixels if pixels else float("nan")
+        return Scores(len(images), means, columns, self.catalog.names)

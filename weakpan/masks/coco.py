@@ -54,12 +54,7 @@ class CocoMasks(MatchedMasks):
         return {"path": content_digest([self.path])}
 
     def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
-        """Masks in the boxes of one image; the image is not loaded.
-
-        Raises:
-            DataError: a file that is missing or not of the format; an image with instance boxes that is not in it; or,
-                for this image, another size, an unknown category or a damaged mask, named by its position.
-        """
+        """As the base says; a file is refused as a whole, its masks where their image is asked for."""
         loose: list[LooseMask] = []
         # A result file cannot name an image on which nothing was found.
         if any(box.kind is BoxKind.INSTANCE for box in annotation.boxes):

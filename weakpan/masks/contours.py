@@ -57,13 +57,9 @@ class LabContours(Contours):
 
 
 def contour_strength(pixels: RGBImage) -> FloatMap:
-    """Sharpness of the change of colour at each pixel: mean over three scales of the squashed gradient in Lab.
+    """Sharpness of the change of colour at each pixel of (h, w, 3) RGB: (h, w), 0 (flat) to 1 (strong contour).
 
-    Args:
-        pixels: (h, w, 3) RGB.
-
-    Returns:
-        (h, w), 0 (flat) to 1 (strong contour).
+    It is the mean over three scales of the squashed gradient in Lab.
     """
     lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB).astype(np.float32)
     total = np.zeros(pixels.shape[:2], np.float32)
@@ -81,16 +77,9 @@ def checked_contours(contours: Contours, pixels: RGBImage) -> FloatMap:
     values = contours(pixels)
     if not isinstance(values, np.ndarray) or values.shape != pixels.shape[:2] or values.dtype.kind != "f":
         found = f"{values.shape} {values.dtype}" if isinstance(values, np.ndarray) else f"a {type(values).__name__}"
-        raise ConfigError(
-            f"gave {found} for pixels {pixels.shape}; expected an array of floats, {pixels.shape[:2]}",
-            key="contours",
-            found=type(contours).__qualname__,
-        )
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= 1):  # as is a NaN
-        raise ConfigError(
-            f"gave values from {low:g} to {high:g}; expected 0 to 1",
-            key="contours",
-            found=type(contours).__qualname__,
-        )
-    return np.ascontiguousarray(values, np.float32)
+        wrong = f"gave {found} for pixels {pixels.shape}; expected an array of floats, {pixels.shape[:2]}"
+    elif not (values.min() >= 0 and values.max() <= 1):  # as is a NaN
+        wrong = f"gave values from {values.min():g} to {values.max():g}; expected 0 to 1"
+    else:
+        return np.ascontiguousarray(values, np.float32)
+    raise ConfigError(wrong, key="contours", found=type(contours).__qualname__)

@@ -94,34 +94,38 @@ class MasksFromPixels(MaskSource):
         probability: FloatMap | None,
         weight: float,
     ) -> tuple[BoolMask, BoxRecord]:
-        height, width = shape = box.ymax - box.ymin + 1, box.xmax - box.xmin + 1
-        small = min(shape) < self.min_box
-        seen = _Seen.nothing(shape) if small else self._look(image, box, proposer)
-        reason, mask = Fallback.NOT_NEEDED, seen.grabcut & seen.proposal
+        small = min(box.shape) < self.min_box
+        nothing = np.zeros(box.shape, np.bool_)
+        grabcut, proposal, colour = (nothing, nothing, None) if small else self._look(image, box, proposer)
+        reason, mask = Fallback.NOT_NEEDED, grabcut & proposal
         if small and (self.fusion is None or probability is None):
             reason = Fallback.SMALL_BOX
         else:
             if self.fusion is not None:
                 foot_seen = box.ymax < image.shape[0] - 1
-                odds = fuse(shape, seen.colour, probability, weight, self.fusion, foot_seen)
+                odds = fuse(box.shape, colour, probability, weight, self.fusion, foot_seen)
                 mask = odds > self.fusion.threshold
             if mask.mean() < self.fallback.min_cover:
                 reason = Fallback.NO_CONSENSUS
         if reason is not Fallback.NOT_NEEDED:
-            mask = fallback_mask(height, width, self.fallback)
+            mask = fallback_mask(*box.shape, self.fallback)
         record = BoxRecord(
             index=index,
             class_id=box.class_id,
-            grabcut_area=int(seen.grabcut.sum()),
-            proposal_area=int(seen.proposal.sum()),
-            agreement=mask_iou(seen.grabcut, seen.proposal),
+            grabcut_area=int(grabcut.sum()),
+            proposal_area=int(proposal.sum()),
+            agreement=mask_iou(grabcut, proposal),
             cover=float(mask.mean()),
             fallback=reason,
             network_area=0 if probability is None else int((probability >= 0.5).sum()),
         )
         return mask, record
 
-    def _look(self, image: RGBImage, box: Box, proposer: Proposer) -> _Seen:
+    def _look(self, image: RGBImage, box: Box, proposer: Proposer) -> tuple[BoolMask, BoolMask, FloatMap | None]:
+        """What the pixels of a box show, each (box height, box width).
+
+        Masks of GrabCut and of the proposal, empty without one; and `colour_evidence`, None where it is not needed.
+        """
         region = crop_region(image, box, self.region.side, self.region.margin)
         spread = 0.0 if self.fusion is None else self.fusion.core_spread
         cuts = [
@@ -133,24 +137,4 @@ class MasksFromPixels(MaskSource):
         colour = None
         if self.fusion is not None:
             colour = colour_evidence(region, cuts, None if found is None else found.seen, self.fusion)
-        return _Seen(grabcut, proposal, colour)
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What the pixels of a box show.
-
-    Attributes:
-        grabcut: (box height, box width) mask.
-        proposal: (box height, box width) mask; empty where there is none.
-        colour: (box height, box width) log odds, see `colour_evidence`; None where they are not needed.
-    """
-
-    grabcut: BoolMask
-    proposal: BoolMask
-    colour: FloatMap | None = None
-
-    @classmethod
-    def nothing(cls, shape: tuple[int, int]) -> _Seen:
-        """Of a box that is too small to look at."""
-        return cls(np.zeros(shape, np.bool_), np.zeros(shape, np.bool_))
+        return grabcut, proposal, colour

@@ -84,16 +84,9 @@ def fuse(
 
 
 def shape_evidence(height: int, width: int, settings: FusionSettings, foot_seen: bool = True) -> FloatMap:
-    """Log odds that the shape of a box alone gives to its pixels.
+    """Log odds that the shape of a box alone gives to its pixels: (height, width) float32.
 
-    Args:
-        height: of the box, pixels.
-        width: of the box, pixels.
-        settings: weights.
-        foot_seen: False if the lower border of the image cuts the object off: then no ground is below it.
-
-    Returns:
-        (height, width) float32.
+    Without `foot_seen` the lower border of the image cuts the object off, and no ground is below it.
     """
     doublings = float(np.clip(np.log2(height / width), 0, _MOST_DOUBLINGS))
     radius = elliptic_radius(height, width, 1 / (1 + settings.narrow * doublings))
@@ -104,19 +97,11 @@ def shape_evidence(height: int, width: int, settings: FusionSettings, foot_seen:
 
 
 def between_feet(height: int, width: int, share: float) -> FloatMap:
-    """The ground that shows between the feet or wheels of an object that stands.
+    """The ground that shows between the feet or wheels of an object that stands: (height, width) float32.
 
     A box ends below where feet or wheels end, and what stands needs them apart: between them, and under the body that
-    they carry, is ground, in the shadow often as dark as the object, so that colours do not tell.
-
-    Args:
-        height: of the box, pixels.
-        width: of the box, pixels.
-        share: of the height, up to where ground is seen.
-
-    Returns:
-        (height, width) float32: 1 in the middle of the lower edge, linearly down to 0 at `share` of the height above
-        it, and as 1 - x^2 down to 0 at both sides.
+    they carry, is ground, in the shadow often as dark as the object, so that colours do not tell. It is 1 in the middle
+    of the lower edge, linearly down to 0 at `share` of the height above it, and as 1 - x^2 down to 0 at both sides.
     """
     above = (height - 0.5 - np.arange(height, dtype=np.float32)) / (share * height)
     x = (np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1

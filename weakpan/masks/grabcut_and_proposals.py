@@ -57,10 +57,5 @@ class GrabCutAndProposals(MasksFromPixels):
         return {f"contours.{key}": digest for key, digest in self.contours.contents().items()}
 
     def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
-        """Masks in the boxes of one image.
-
-        Raises:
-            ConfigError: contours that are none.
-            DataError: the image has another size than the annotation says, or a box lies outside it.
-        """
+        """As the base says."""
         return self.masks_in_boxes(load_checked(annotation, load_image), annotation.boxes, self.proposer)

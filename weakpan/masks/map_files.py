@@ -37,11 +37,7 @@ class IdMasks(MatchedMasks):
         require_folder(self.path)
 
     def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
-        """Masks in the boxes of one image; the image is not loaded.
-
-        Raises:
-            DataError: a file that is missing, damaged, of several channels, of more than 16 bits or of another size.
-        """
+        """As the base says; the image is not loaded."""
         ids = _read_sized(self.path / f"{self.template.replace('{id}', annotation.image_id)}.png", annotation)
         loose = [LooseMask(r.bbox[0], r.bbox[1], r.image) for r in regionprops(ids)]  # type: ignore[no-untyped-call]
         return self.match(annotation, loose)
@@ -82,10 +78,6 @@ class ReleasedMasks(MaskSource):
         """The map of one image, in our values (see `weakpan.data.formats.released`); the image is not loaded.
 
         The map does not tell the boxes of a class apart: the `cover` of a record counts every pixel of the class.
-
-        Raises:
-            DataError: a file that is missing, damaged, of several channels or of another size, or a value that is
-                neither 0 nor 255 nor a thing.
         """
         path = self.path / f"{self.template.replace('{id}', annotation.image_id)}.png"
         semantic = read_masks(path, catalog)

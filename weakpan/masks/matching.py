@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from weakpan.basics.arrays import BoolMask
+from weakpan.basics.arrays import IGNORE, BoolMask
 from weakpan.basics.settings import between, check_settings, one_of, setting
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation
 from weakpan.masks.painting import Overlap, paint_masks
@@ -81,27 +81,16 @@ class LooseMask:
         return cls(top, left, mask[top : rows[-1] + 1, left : columns[-1] + 1].copy(), class_id, score, crowd)
 
     @property
-    def bottom(self) -> int:
-        """Row of the last pixel."""
-        return self.top + len(self.pixels) - 1
-
-    @property
-    def right(self) -> int:
-        """Column of the last pixel."""
-        return self.left + int(self.pixels.shape[1]) - 1
-
-    def box_iou(self, box: Box) -> float:
-        """IoU of the mask's bounding box with `box`, both borders included, 0..1."""
-        height = min(self.bottom, box.ymax) - max(self.top, box.ymin) + 1
-        width = min(self.right, box.xmax) - max(self.left, box.xmin) + 1
-        shared = max(height, 0) * max(width, 0)
-        return shared / (self.pixels.size + box.area - shared)
+    def box(self) -> Box:
+        """Around the mask; its class says nothing."""
+        height, width = self.pixels.shape
+        return Box(IGNORE, self.left, self.top, self.left + width - 1, self.top + height - 1)
 
     def inside(self, box: Box) -> BoolMask:
         """(box height, box width): the pixels of the mask in `box`."""
-        inside = np.zeros((box.ymax - box.ymin + 1, box.xmax - box.xmin + 1), np.bool_)
-        top, bottom = max(self.top, box.ymin), min(self.bottom, box.ymax) + 1
-        left, right = max(self.left, box.xmin), min(self.right, box.xmax) + 1
+        own, inside = self.box, np.zeros(box.shape, np.bool_)
+        top, bottom = max(own.ymin, box.ymin), min(own.ymax, box.ymax) + 1
+        left, right = max(own.xmin, box.xmin), min(own.xmax, box.xmax) + 1
         if top < bottom and left < right:
             inside[top - box.ymin : bottom - box.ymin, left - box.xmin : right - box.xmin] = self.pixels[
                 top - self.top : bottom - self.top, left - self.left : right - self.left
@@ -133,7 +122,7 @@ def match_masks(
         for number, mask in enumerate(loose):
             if mask.class_id not in (None, box.class_id):
                 continue
-            iou = mask.box_iou(box)
+            iou = mask.box.iou(box)
             if iou >= min_iou:
                 pairs.append((mask.crowd, -iou, -mask.score, index, number))
     masks: dict[int, BoolMask] = {}

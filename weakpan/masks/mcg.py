@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import find_objects
 
 from weakpan.basics.arrays import BoolMask
 from weakpan.basics.catalog import Catalog
@@ -16,6 +15,7 @@ from weakpan.basics.settings import between, setting
 from weakpan.data.annotations import Box, ImageAnnotation
 from weakpan.data.formats.mat_candidates import SegmentCandidates, read_candidates
 from weakpan.masks.from_pixels import MasksFromPixels
+from weakpan.masks.partition import extents_of
 from weakpan.masks.proposals import Proposal
 from weakpan.masks.region import Region
 from weakpan.masks.result import BoxMaskResult
@@ -55,12 +55,7 @@ class McgMasks(MasksFromPixels):
         require_folder(self.path)
 
     def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
-        """Masks in the boxes of one image.
-
-        Raises:
-            DataError: an image or candidates of another size than the annotation says, a box that does not lie in the
-                image, or a file that is missing or damaged.
-        """
+        """As the base says."""
         path = self.path / f"{self.template.removesuffix('.mat').replace('{id}', annotation.image_id)}.mat"
         if not path.is_file():
             raise DataError(
@@ -75,12 +70,7 @@ class McgMasks(MasksFromPixels):
 
 
 class BestCandidates:
-    """Proposes for a box the candidate whose bounding box fits it best (Li, Arnab and Torr, 2018).
-
-    Args:
-        candidates: of the image.
-        min_iou: least IoU of the two boxes, 0..1.
-    """
+    """Proposes for a box the candidate whose bounding box fits it best (Li, Arnab and Torr, 2018)."""
 
     def __init__(self, candidates: SegmentCandidates, min_iou: float) -> None:
         self.candidates, self.min_iou = candidates, min_iou
@@ -126,12 +116,8 @@ def candidate_extents(candidates: SegmentCandidates) -> npt.NDArray[np.int64]:
     """
     if not len(candidates):
         return np.zeros((0, 4), np.int64)
-    # One row an id, 0 included; candidates name no id that is not in the image.
-    extents = np.zeros((int(candidates.superpixels.max()) + 1, 4), np.int64)
-    for number, found in enumerate(find_objects(candidates.superpixels), start=1):
-        if found is not None:
-            extents[number] = (found[0].start, found[0].stop, found[1].start, found[1].stop)
-    of_members = extents[candidates.members]
+    # Candidates name no id that is not in the image.
+    of_members = extents_of(candidates.superpixels, int(candidates.superpixels.max()))[candidates.members - 1]
     joined = np.empty((len(candidates), 4), np.int64)
     joined[:, 0::2] = np.minimum.reduceat(of_members[:, 0::2], candidates.starts)
     joined[:, 1::2] = np.maximum.reduceat(of_members[:, 1::2], candidates.starts)

@@ -59,12 +59,7 @@ class NetworkMasks(GrabCutAndProposals):
         return f"{head}, a network that learned from boxes, {self.contours.supervision}"
 
     def check_files(self) -> None:
-        """Look for the network and the files of the contours.
-
-        Raises:
-            ConfigError: there is none, or the library that reads it is not installed.
-            DataError: the folder of a model lacks a part.
-        """
+        """Look for the network and the files of the contours."""
         super().check_files()
         if not self.path.exists():
             raise ConfigError("no such file or folder", key="path", found=self.path)
@@ -76,13 +71,7 @@ class NetworkMasks(GrabCutAndProposals):
         return {"path": content_digest(weight_files(self.path)), **super().contents()}
 
     def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
-        """Masks in the boxes of one image.
-
-        Raises:
-            ConfigError: the library that reads a model of the SAM family is not installed, or contours are none.
-            DataError: the image has another size than the annotation says, a box lies outside it, or the network is
-                missing or damaged.
-        """
+        """As the base says."""
         image = load_checked(annotation, load_image)
         predicted = mask_predictor(self.path, self.path.is_dir()).probabilities(image, annotation.boxes)
         return self.masks_in_boxes(image, annotation.boxes, self.proposer, predicted, self.weight)

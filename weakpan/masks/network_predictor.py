@@ -43,6 +43,7 @@ class NetworkPredictor:
     note: Mapping[str, Any] = field(default_factory=dict)
 
     @torch.no_grad()
+    @one_thread()
     def probabilities(self, image: RGBImage, boxes: Sequence[Box]) -> dict[int, FloatMap]:
         """Probabilities that pixels of boxes are their objects; means over image and mirror image at all scales.
 
@@ -53,10 +54,6 @@ class NetworkPredictor:
         Returns:
             By position of the instance boxes in `boxes`, (box height, box width), 0..1.
         """
-        with one_thread():
-            return self._probabilities(image, boxes)
-
-    def _probabilities(self, image: RGBImage, boxes: Sequence[Box]) -> dict[int, FloatMap]:
         wanted = [index for index, box in enumerate(boxes) if box.kind is BoxKind.INSTANCE]
         found: dict[int, FloatMap] = {}
         for start in range(0, len(wanted), _TOGETHER):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 from skimage.segmentation import watershed
 
 from weakpan.basics.arrays import FloatMap
@@ -37,18 +38,30 @@ class Partition:
         """Number of segments n."""
         return int(self.labels.max()) + 1
 
+    @property
+    def extents(self) -> npt.NDArray[np.int64]:
+        """(n, 4) first row, row after the last, first column, column after the last of every segment."""
+        return extents_of(self.labels + 1, self.count)
+
     def totals(self, values: FloatMap) -> npt.NDArray[np.float32]:
         """(n,) sums of an (h, w) map over the segments."""
         sums = np.bincount(self.labels.ravel(), values.ravel(), self.count)
         return sums.astype(np.float32)
 
 
-def watershed_partition(contours: FloatMap) -> Partition:
-    """Divide a region along the ridges of its contour map.
+def extents_of(ids: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.int64]:
+    """(count, 4) first row, row after the last, first column, column after the last of the ids 1..count of a map.
 
     Args:
-        contours: (h, w) contour strength.
+        ids: (H, W), from 0.
+        count: of the ids; zeros for those without a pixel.
     """
+    found = ndimage.find_objects(ids, max_label=count)
+    return np.array([(0, 0, 0, 0) if s is None else (s[0].start, s[0].stop, s[1].start, s[1].stop) for s in found])
+
+
+def watershed_partition(contours: FloatMap) -> Partition:
+    """Divide a region along the ridges of its contour map (h, w)."""
     # Each minimum starts a segment; a flat region is a single one. Noise has so many that a wider view is taken.
     for reach in _REACHES:
         minima = (contours <= cv2.erode(contours, np.ones((reach, reach), np.uint8))).astype(np.uint8)

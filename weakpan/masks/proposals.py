@@ -67,12 +67,7 @@ class Proposer(Protocol):
 
 @dataclass(frozen=True)
 class MergedSegments:
-    """Proposals from the pixels alone, as `proposal_mask` makes them.
-
-    Attributes:
-        weights: by which one of the candidates is chosen; None for its bounding box alone.
-        contours: what segments are cut along.
-    """
+    """Proposals from the pixels alone, as `proposal_mask` makes them."""
 
     weights: ShapeWeights | None
     contours: Contours
@@ -127,7 +122,7 @@ class _Scorer:
         self.prior = partition.totals(prior)
         self.box = (region.rows.start, region.rows.stop, region.cols.start, region.cols.stop)
         self.box_area = float(inside.sum())
-        self.extents = _extents(partition)
+        self.extents = partition.extents
 
     def box_iou(self, unions: _Unions) -> _Floats:
         """(c,) IoU of the bounding box of each of (c, n) unions with the box."""
@@ -154,19 +149,6 @@ class _Scorer:
 def _sums(chosen: npt.NDArray[np.bool_], values: _Floats) -> _Floats:
     total: _Floats = np.einsum("ck,k->c", chosen.astype(np.float32), values)
     return total
-
-
-def _extents(partition: Partition) -> npt.NDArray[np.int64]:
-    """(n, 4) first row, row after the last, first column, column after the last of every segment."""
-    height, width = partition.labels.shape
-    rows, cols = np.divmod(np.arange(height * width), width)
-    flat = partition.labels.ravel()
-    extents = np.empty((partition.count, 4), np.int64)
-    for k, values in ((0, rows), (2, cols)):
-        extents[:, k], extents[:, k + 1] = height * width, 0
-        np.minimum.at(extents[:, k], flat, values)
-        np.maximum.at(extents[:, k + 1], flat, values + 1)
-    return extents
 
 
 def _candidates(partition: Partition, scorer: _Scorer) -> _Unions:

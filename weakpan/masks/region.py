@@ -84,14 +84,7 @@ class Region:
         return inside
 
     def to_box(self, mask: BoolMask) -> BoolMask:
-        """Bring a mask over `pixels` back to the image's resolution and cut it to the box.
-
-        Args:
-            mask: (h, w), the shape of `pixels`.
-
-        Returns:
-            (box height, box width).
-        """
+        """Bring a mask over `pixels`, (h, w), back to the image, cut to the box: (box height, box width)."""
         inside: BoolMask = self._cut(mask.astype(np.uint8) * 255) >= 128
         return inside
 

@@ -44,12 +44,7 @@ class SamMasks(MaskSource):
         return f"masks in boxes from {self.path.name}, {FOUNDATION}"
 
     def check_files(self) -> None:
-        """Look for the model.
-
-        Raises:
-            ConfigError: there is none, or the library that reads it is not installed.
-            DataError: its folder lacks a part.
-        """
+        """Look for the model."""
         require_folder(self.path)
         check_sam_folder(self.path)
 
@@ -58,13 +53,7 @@ class SamMasks(MaskSource):
         return {"path": content_digest(weight_files(self.path))}
 
     def masks(self, annotation: ImageAnnotation, load_image: LoadImage, catalog: Catalog) -> BoxMaskResult:  # noqa: ARG002
-        """Masks in the boxes of one image.
-
-        Raises:
-            ConfigError: the library that reads the model is not installed.
-            DataError: the image has another size than the annotation says, a box lies outside it, or the folder of the
-                model lacks a part or is damaged.
-        """
+        """As the base says."""
         image = load_checked(annotation, load_image)
         predicted = mask_predictor(self.path, sam=True).probabilities(image, annotation.boxes)
         masks: dict[int, BoolMask] = {}

@@ -70,13 +70,13 @@ class ReleasedLabelFiles:
 
     def path(self, image_id: str) -> Path:
         """The semantic map."""
-        return self.tree.semantic_path(image_id)
+        return self.tree.path("semantic", image_id)
 
     def read(self, annotation: ImageAnnotation) -> PseudoLabels:
         """The labels of an image; raises DataError."""
         semantic_path = self.path(annotation.image_id)
         semantic = self.tree.catalog.check_train_ids(read_map(semantic_path), str(semantic_path))
-        path = self.tree.instances_path(annotation.image_id)
+        path = self.tree.path("instances", annotation.image_id)
         if not path.is_file():
             return PseudoLabels(semantic, np.where(semantic == IGNORE, UNLABELLED, 0).astype(np.int32))
         values = read_map(path)

@@ -108,7 +108,7 @@ class MakeLabels(LabelTask):
         needs = self._needs
         needed = [self.predictions.path(image_id)]
         if SCORE in needs and self.scores is not None:
-            needed.append(self.scores.scores_path(image_id))
+            needed.append(self.scores.path("scores", image_id))
         if MASKS in needs:
             needed.append(self.masks.path(image_id))
         if SEEDS in needs:

@@ -32,17 +32,15 @@ class ReleasedMaps:
 
     def path(self, image_id: str) -> Path:
         """File of an image."""
-        path: Path = getattr(self.tree, f"{self.kind}_path")(image_id)
-        return path
+        return self.tree.path(self.kind, image_id)
 
     def read(self, image_id: str) -> SemanticMap:
         """The map of an image: (H, W) uint8; raises DataError for a file that is missing or damaged."""
-        values: SemanticMap = getattr(self.tree, self.kind)(image_id)
-        return values
+        return self.tree.read(self.kind, image_id)
 
     def write(self, image_id: str, values: SemanticMap) -> None:
-        """Write the map of an image, atomically."""
-        getattr(self.tree, f"write_{self.kind}")(image_id, values)
+        """Write the map of an image."""
+        self.tree.write(self.kind, image_id, values)
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,8 @@ class ReleasedLabels:
 
     def files(self, image_id: str) -> tuple[Path, ...]:
         """Files of an image."""
-        semantic = self.tree.semantic_path(image_id)
-        return (semantic, self.tree.instances_path(image_id)) if self.instances else (semantic,)
+        semantic = self.tree.path("semantic", image_id)
+        return (semantic, self.tree.path("instances", image_id)) if self.instances else (semantic,)
 
     def is_whole(self, image_id: str) -> bool:
         """Whether all files of an image are there and whole."""
@@ -67,7 +65,7 @@ class ReleasedLabels:
             fits = labels.instances.max(initial=0) <= LARGEST_8BIT
             encode = to_released_8bit if fits else to_png16
             self.tree.write_instances(image_id, encode(labels.instances))
-        self.tree.write_semantic(image_id, labels.semantic)
+        self.tree.write("semantic", image_id, labels.semantic)
 
 
 Maps = MapStore | ReleasedMaps

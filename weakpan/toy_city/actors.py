@@ -21,14 +21,9 @@ _Paint = Callable[[float, float, float, float], None]
 
 
 class Actors:
-    """Collects objects with their places and paints them.
+    """Collects objects with random places and looks, and paints them on a canvas with sky, ground and houses.
 
-    Args:
-        rng: source of the places and looks.
-        canvas: to paint on; sky, ground and houses are there already.
-        camera: that sees the street.
-        street: plan.
-        sky: colour (3,) that car windows reflect.
+    Windows of cars reflect the colour `sky` (3,).
     """
 
     def __init__(self, rng: np.random.Generator, canvas: Canvas, camera: Camera, street: Street, sky: Color) -> None:

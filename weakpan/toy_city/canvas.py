@@ -1,4 +1,4 @@
-"""What a toy scene is drawn on: a pinhole camera over flat ground, a canvas with labels, and a pen for small objects.
+"""What a toy scene is drawn on: a pinhole camera over flat ground, a canvas with labels, and small objects.
 
 Everything is drawn at `SUPERSAMPLING` times the final size without anti-aliasing; `Canvas.downsample` then averages the
 colours and takes a vote over the labels of the same blocks, so an edge is smooth in the image and exact in the labels.
@@ -62,9 +62,9 @@ class Camera:
         return self.focal / depth
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sprite:
-    """A small drawn object.
+    """A small object, drawn from shapes in canvas coordinates; part 0 colours what is there without extending it.
 
     Attributes:
         top: canvas row of the first row; may lie outside the canvas.
@@ -78,22 +78,16 @@ class Sprite:
     image: RGBImage
     parts: npt.NDArray[np.uint8]
 
+    @classmethod
+    def blank(cls, xmin: float, ymin: float, xmax: float, ymax: float) -> Sprite:
+        """Nothing yet, with room for what lies between these canvas pixels."""
+        left, top = int(np.floor(xmin)) - 1, int(np.floor(ymin)) - 1
+        shape = (max(int(np.ceil(ymax)) + 2 - top, 1), max(int(np.ceil(xmax)) + 2 - left, 1))
+        return cls(top, left, np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8))
 
-class Pen:
-    """Draws a sprite from shapes in canvas coordinates.
-
-    Args:
-        xmin: left end of the area to draw in, canvas pixels.
-        ymin: upper end.
-        xmax: right end.
-        ymax: lower end.
-    """
-
-    def __init__(self, xmin: float, ymin: float, xmax: float, ymax: float) -> None:
-        self.left, self.top = int(np.floor(xmin)) - 1, int(np.floor(ymin)) - 1
-        shape = (max(int(np.ceil(ymax)) + 2 - self.top, 1), max(int(np.ceil(xmax)) + 2 - self.left, 1))
-        self.image: RGBImage = np.zeros((*shape, 3), np.uint8)
-        self.parts: npt.NDArray[np.uint8] = np.zeros(shape, np.uint8)
+    def shade(self, brightness: FloatImage) -> None:
+        """Multiply the colours by (h, w)."""
+        self.image[:] = np.clip(self.image * brightness[..., None], 0, 255).astype(np.uint8)
 
     def _fixed(self, points: npt.ArrayLike) -> npt.NDArray[np.int32]:
         local = np.asarray(points, np.float64).reshape(-1, 2) - (self.left, self.top)
@@ -101,7 +95,7 @@ class Pen:
         return fixed
 
     def polygon(self, points: npt.ArrayLike, color: Color, part: int = 1) -> None:
-        """Fill a polygon (N, 2); part 0 colours what is there already without extending the object."""
+        """Fill a polygon (N, 2)."""
         cv2.fillPoly(self.image, [self._fixed(points)], scalar(color), shift=_SUBPIXEL_BITS)
         if part:
             cv2.fillPoly(self.parts, [self._fixed(points)], (part,), shift=_SUBPIXEL_BITS)
@@ -125,20 +119,12 @@ class Pen:
         if part:
             cv2.ellipse(self.parts, *shape, (part,), thickness, shift=_SUBPIXEL_BITS)
 
-    def sprite(self) -> Sprite:
-        """What has been drawn."""
-        return Sprite(self.top, self.left, self.image, self.parts)
-
 
 class Canvas:
     """Colours, labels and depths of a scene in the making; what is painted later lies in front.
 
-    Args:
-        height: of the canvas (already supersampled), pixels.
-        width: of the canvas, pixels.
-
     Attributes:
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB, of the size that is given, already supersampled.
         segments: (H, W) int32 numbers handed out by `new_segment`, in painting order.
         depth: (H, W) float32 metres.
     """
@@ -191,10 +177,10 @@ class Canvas:
     def shade(self, polygon: Points, label_ids: tuple[int, ...], factor: float) -> None:
         """Darken the pixels of some label ids inside a polygon (N, 2): a cast shadow."""
         size = self.depth.shape[1], self.depth.shape[0]
-        pen = Pen(*np.clip(polygon.min(axis=0), 0, size), *np.clip(polygon.max(axis=0), 0, size))
-        pen.polygon(polygon, np.zeros(3))
-        there, here = self.clip(pen.top, pen.left, *pen.parts.shape)
-        mask = (pen.parts[here] > 0) & np.isin(self.label_table, label_ids)[self.segments[there]]
+        sprite = Sprite.blank(*np.clip(polygon.min(axis=0), 0, size), *np.clip(polygon.max(axis=0), 0, size))
+        sprite.polygon(polygon, np.zeros(3))
+        there, here = self.clip(sprite.top, sprite.left, *sprite.parts.shape)
+        mask = (sprite.parts[here] > 0) & np.isin(self.label_table, label_ids)[self.segments[there]]
         self.image[there][mask] = (self.image[there][mask] * factor).astype(np.uint8)
 
     def mean_color(self, x: float, y: float, radius: float) -> Color:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weakpan.toy_city.canvas import Camera, Color, Pen, Points, Sprite
+from weakpan.toy_city.canvas import Camera, Color, Points, Sprite
 from weakpan.toy_city.textures import any_color, jitter, noise
 
 _WHEEL_RADIUS = 0.33
@@ -125,30 +125,30 @@ def draw_car(
     corners = np.array([(u, v, s) for u in (0.0, 1.0) for v in (0.0, 1.0) for s in (-1.0, 1.0)])
     bounds = car.pixels(*corners.T)
     grow = 0.1 * camera.scale(z)
-    pen = Pen(*(bounds.min(axis=0) - grow), *(bounds.max(axis=0) + grow))
+    sprite = Sprite.blank(*(bounds.min(axis=0) - grow), *(bounds.max(axis=0) + grow))
     glass = sky * rng.uniform(0.15, 0.55) + rng.uniform(5, 35)
     light = rng.uniform(-0.25, 0.25)
-    _tyres(pen, car)
-    _shell(pen, car, paint, glass, light)
-    _ends(rng, pen, car, paint)
+    _tyres(sprite, car)
+    _shell(sprite, car, paint, glass, light)
+    _ends(rng, sprite, car, paint)
     side = 1.0 if car.sees(car.center + car.right, car.right) else -1.0
     if np.ptp(car.panel(((0, 0.5), (1, 0.5)), side)[:, 0]) > 2:
-        _flank(rng, pen, car, side, paint * (0.85 + side * light), glass)
-    rows, columns = pen.parts.shape
+        _flank(rng, sprite, car, side, paint * (0.85 + side * light), glass)
+    rows, columns = sprite.parts.shape
     shade = np.linspace(1.12, 0.85, rows, dtype=np.float32)[:, None] * (
         0.85 + 0.3 * noise(rng, rows, columns, rows / 3)
     )
-    pen.image[:] = np.clip(pen.image * shade[..., None], 0, 255).astype(np.uint8)
-    return pen.sprite()
+    sprite.shade(shade)
+    return sprite
 
 
-def _tyres(pen: Pen, car: _Placed) -> None:
+def _tyres(sprite: Sprite, car: _Placed) -> None:
     for u in (0.06, 0.94):
         for left, right in ((-0.98, -0.68), (0.68, 0.98)):
-            pen.polygon(car.across((u, 0.0), (u, 0.3), left, right), np.full(3, 26.0))
+            sprite.polygon(car.across((u, 0.0), (u, 0.3), left, right), np.full(3, 26.0))
 
 
-def _shell(pen: Pen, car: _Placed, paint: Color, glass: Color, light: float) -> None:
+def _shell(sprite: Sprite, car: _Placed, paint: Color, glass: Color, light: float) -> None:
     """Bonnet, roof, screens and ends: the strips that face the camera, the farthest first."""
     faces = []
     for index, (low, high) in enumerate(zip(car.body.profile, car.body.profile[1:], strict=False)):
@@ -160,36 +160,36 @@ def _shell(pen: Pen, car: _Placed, paint: Color, glass: Color, light: float) -> 
         if car.sees(middle, normal):
             faces.append((float(np.linalg.norm(middle)), index, low, high, 0.88 + 0.28 * normal[1] + 0.3 * light))
     for _, index, low, high, shade in sorted(faces, reverse=True):
-        pen.polygon(car.across(low, high, -1, 1), paint * shade)
+        sprite.polygon(car.across(low, high, -1, 1), paint * shade)
         if index in car.body.glass:
             inner = np.array(low) * 0.9 + np.array(high) * 0.1, np.array(low) * 0.12 + np.array(high) * 0.88
-            pen.polygon(car.across(tuple(inner[0]), tuple(inner[1]), -0.86, 0.86), glass)
+            sprite.polygon(car.across(tuple(inner[0]), tuple(inner[1]), -0.86, 0.86), glass)
 
 
-def _ends(rng: np.random.Generator, pen: Pen, car: _Placed, paint: Color) -> None:
+def _ends(rng: np.random.Generator, sprite: Sprite, car: _Placed, paint: Color) -> None:
     """Lamps, plate, bumper and grille of the end that faces the camera."""
     front = car.sees(car.center + car.forward, car.forward)
     if not front and not car.sees(car.center - car.forward, -car.forward):
         return
     u = 1.0 if front else 0.0
     lamp = np.array([235.0, 232, 215]) if front else np.array([165.0, 25, 25]) * rng.uniform(0.8, 1.4)
-    pen.polygon(car.across((u, 0.2), (u, 0.3), -1, 1), paint * 0.45)
+    sprite.polygon(car.across((u, 0.2), (u, 0.3), -1, 1), paint * 0.45)
     top = 0.44 if front else 0.58
     for left, right in ((-0.97, -0.62), (0.62, 0.97)):
-        pen.polygon(car.across((u, top - 0.12), (u, top), left, right), lamp)
+        sprite.polygon(car.across((u, top - 0.12), (u, top), left, right), lamp)
     if front:
-        pen.polygon(car.across((u, 0.3), (u, 0.42), -0.5, 0.5), np.full(3, 35.0))
-    pen.polygon(car.across((u, 0.27), (u, 0.35), -0.25, 0.25), np.array([222.0, 222, 210]))
+        sprite.polygon(car.across((u, 0.3), (u, 0.42), -0.5, 0.5), np.full(3, 35.0))
+    sprite.polygon(car.across((u, 0.27), (u, 0.35), -0.25, 0.25), np.array([222.0, 222, 210]))
 
 
-def _flank(rng: np.random.Generator, pen: Pen, car: _Placed, side: float, paint: Color, glass: Color) -> None:
+def _flank(rng: np.random.Generator, sprite: Sprite, car: _Placed, side: float, paint: Color, glass: Color) -> None:
     scale = car.camera.scale(car.center[2])
-    pen.polygon(car.panel(car.body.profile, side), paint)
+    sprite.polygon(car.panel(car.body.profile, side), paint)
     for window in car.body.windows:
-        pen.polygon(car.panel(window, side), glass * 0.85)
+        sprite.polygon(car.panel(window, side), glass * 0.85)
     for door in (0.43, 0.66):
-        pen.line(car.panel(((door, 0.25), (door, 0.66)), side), paint * 0.6, 0.02 * scale)
-    pen.polygon(car.panel(((0.02, 0.2), (0.98, 0.2), (0.98, 0.27), (0.02, 0.27)), side), paint * 0.5)
+        sprite.line(car.panel(((door, 0.25), (door, 0.66)), side), paint * 0.6, 0.02 * scale)
+    sprite.polygon(car.panel(((0.02, 0.2), (0.98, 0.2), (0.98, 0.27), (0.02, 0.27)), side), paint * 0.5)
     hub = jitter(rng, (150, 150, 150), 25) if rng.random() < 0.8 else any_color(rng)
     turn = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     for axle in _AXLES:
@@ -198,4 +198,4 @@ def _flank(rng: np.random.Generator, pen: Pen, car: _Placed, side: float, paint:
             u = axle + r * np.cos(turn) / car.body.length
             v = np.maximum(_WHEEL_RADIUS + r * np.sin(turn), 0.0) / car.body.height
             # The arch around the wheel is a hollow in the body: it must not reach below it.
-            pen.polygon(car.pixels(u, v, np.full(16, side)), color, part=int(radius <= 1))
+            sprite.polygon(car.pixels(u, v, np.full(16, side)), color, part=int(radius <= 1))

@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from weakpan.basics.errors import ConfigError, DataError
+from weakpan.basics.errors import DataError, errors_below
+from weakpan.basics.settings import between, check_settings, setting
+from weakpan.parallel.threads import available_cores
+from weakpan.parallel.sharing import end_with_parent
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
 from weakpan.toy_city.scene import draw_scene
@@ -40,7 +43,6 @@ _SPLITS = ("train", "val")
 _FIRST_NUMBER = {"train": 0, "val": 500_000}
 """Keeps ids unique over the splits, whatever their sizes."""
 
-_SMALLEST_SIDE = 64
 _IMAGES_PER_PROCESS = 12
 """With fewer images each, starting another process takes longer than it saves."""
 
@@ -57,28 +59,25 @@ class ToyCitySpec:
 
     Attributes:
         seed: of every random choice, at least 0.
-        height: of the images, pixels, at least 64.
-        width: of the images, pixels, at least 64.
+        height: of the images, pixels, 64 to 4096.
+        width: of the images, pixels, 64 to 4096.
         train: number of training images, 1 to 500000.
         val: number of validation images, 1 to 500000.
+
+    Raises:
+        ConfigError: a value out of its range.
     """
 
-    seed: int = 0
-    height: int = 160
-    width: int = 320
-    train: int = 120
-    val: int = 40
+    seed: int = setting(0, between(0, 2**63))
+    height: int = setting(160, between(64, 4096))
+    width: int = setting(320, between(64, 4096))
+    train: int = setting(120, between(1, _FIRST_NUMBER["val"]))
+    val: int = setting(40, between(1, _FIRST_NUMBER["val"]))
 
     def __post_init__(self) -> None:
-        """Refuse values that no tree can be drawn with."""
-        most = _FIRST_NUMBER["val"]
-        for key, least, limit in (
-            ("seed", 0, 2**63), ("height", _SMALLEST_SIDE, 4096), ("width", _SMALLEST_SIDE, 4096),
-            ("train", 1, most), ("val", 1, most),
-        ):  # fmt: skip
-            value = getattr(self, key)
-            if not least <= value <= limit:
-                raise ConfigError(f"data.toy.{key}={value}: expected {least} to {limit}")
+        """Check the ranges."""
+        with errors_below("data.toy"):
+            check_settings(self)
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def ensure_toy_city(root: Path, spec: ToyCitySpec, processes: int | None = None)
     entries = _entries(spec)
     log.info("drawing %d street scenes into %s", len(entries), root.resolve())
     _clear_interrupted(root, entries)
-    _draw(root, spec, entries, _cores() if processes is None else processes)
+    _draw(root, spec, entries, available_cores() if processes is None else processes)
     write_text_atomically(seal, json.dumps(expected, indent=2) + "\n")
 
 
@@ -149,7 +148,8 @@ def _clear_interrupted(root: Path, entries: list[_Entry]) -> None:
         raise DataError(f"{root} is a file; a toy city needs a folder: set data.root to another path")
     wanted = {path for entry in entries for path in entry.paths(root)}
     stale = []
-    for path in (p for folder in ("leftImg8bit", "gtFine") for p in _files(root / folder)):
+    there = (path for folder in ("leftImg8bit", "gtFine") for path in (root / folder).rglob("*"))
+    for path in (path for path in there if not path.is_dir()):
         if not _OUR_FILE.fullmatch(path.relative_to(root).as_posix()):
             raise DataError(
                 f"{root} is not a toy city: it holds {path.relative_to(root)} and no {SEAL}; "
@@ -161,46 +161,27 @@ def _clear_interrupted(root: Path, entries: list[_Entry]) -> None:
         path.unlink(missing_ok=True)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if not path.is_dir())
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _draw(root: Path, spec: ToyCitySpec, entries: list[_Entry], processes: int) -> None:
-    shares = max(1, min(processes, len(entries) // _IMAGES_PER_PROCESS))
-    helpers = [_start_helper(root, spec, share, shares) for share in range(1, shares)]
-    try:
-        for entry in entries[::shares]:
-            _write_entry(root, spec, entry)
-        for helper in helpers:
-            _, message = helper.communicate()
-            if helper.returncode:
-                raise DataError(
-                    f"{root}: a process that draws the toy city failed:\n{message.decode(errors='replace')}"
-                )
-    finally:
-        for helper in helpers:
-            if helper.poll() is None:
-                helper.kill()
-                helper.communicate()
+    write = partial(_write_entry, root, spec)
+    processes = min(processes, len(entries) // _IMAGES_PER_PROCESS)
+    if processes < 2:
+        for entry in entries:
+            write(entry)
+        return
+    # A forked copy of a process that holds threads can hang; fresh ones cost a second.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_help_drawing) as pool:
+        try:
+            list(pool.map(write, entries, chunksize=4))
+        except (BrokenProcessPool, BrokenPipeError) as error:
+            raise DataError(
+                f"{root}: a process that draws the toy city failed; start the same command again"
+            ) from error
 
 
-def _start_helper(root: Path, spec: ToyCitySpec, share: int, shares: int) -> subprocess.Popen[bytes]:
-    # Not multiprocessing: its children either inherit the locks of a parent with threads (fork) or import the parent's
-    # main script, with everything that it imports, again (spawn). Drawing needs neither.
-    package_root = str(Path(__file__).resolve().parents[2])
-    paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    arguments = json.dumps({"root": str(root.resolve()), "spec": asdict(spec), "share": share, "shares": shares})
-    return subprocess.Popen(
-        [sys.executable, "-m", "weakpan.toy_city.city", arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+def _help_drawing() -> None:
+    """What a helper process does first."""
+    cv2.setNumThreads(1)
+    end_with_parent()
 
 
 def _write_entry(root: Path, spec: ToyCitySpec, entry: _Entry) -> None:
@@ -210,16 +191,3 @@ def _write_entry(root: Path, spec: ToyCitySpec, entry: _Entry) -> None:
     write_png(image, scene.image)
     write_png(label_ids, scene.label_ids)
     write_png(instance_ids, scene.instance_ids)
-
-
-def _help_drawing(arguments: str) -> None:
-    """Draw every `shares`-th image from number `share` on: what a helper process does."""
-    task = json.loads(arguments)
-    spec, root = ToyCitySpec(**task["spec"]), Path(task["root"])
-    cv2.setNumThreads(1)
-    for entry in _entries(spec)[task["share"] :: task["shares"]]:
-        _write_entry(root, spec, entry)
-
-
-if __name__ == "__main__":
-    _help_drawing(sys.argv[1])

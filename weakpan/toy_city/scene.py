@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from weakpan.basics.arrays import RGBImage
 from weakpan.toy_city.actors import Actors
-from weakpan.toy_city.canvas import SUPERSAMPLING, Camera, Canvas, Color, FloatImage, Pen
+from weakpan.toy_city.canvas import SUPERSAMPLING, Camera, Canvas, Color, FloatImage, Sprite
 from weakpan.toy_city.ground import paint_ground
 from weakpan.toy_city.street import GROUND_IDS, paint_rows, paint_sky, plan_street
 from weakpan.toy_city.textures import any_color, colored, noise
@@ -46,16 +46,7 @@ class Scene:
 
 
 def draw_scene(rng: np.random.Generator, height: int, width: int) -> Scene:
-    """Draw a street scene; the same state of `rng` gives the same scene.
-
-    Args:
-        rng: the only source of randomness.
-        height: pixels.
-        width: pixels.
-
-    Returns:
-        The image with its labels, exact to the pixel.
-    """
+    """Draw a street scene of so many pixels, with exact labels; the same state of `rng` gives the same scene."""
     canvas = Canvas(height * SUPERSAMPLING, width * SUPERSAMPLING)
     rows, columns = canvas.depth.shape
     camera = Camera(
@@ -94,13 +85,13 @@ def _shade_ground(rng: np.random.Generator, canvas: Canvas) -> None:
 
 def _paint_bonnet(rng: np.random.Generator, canvas: Canvas) -> None:
     rows, columns = canvas.depth.shape
-    pen = Pen(0, rows * 0.8, columns, rows)
+    sprite = Sprite.blank(0, rows * 0.8, columns, rows)
     tall = rng.uniform(0.03, 0.08) * rows
-    pen.ellipse((columns * rng.uniform(0.45, 0.55), rows + tall * 0.5), (columns * 0.56, tall * 1.5), np.zeros(3))
-    height, width = pen.parts.shape
+    sprite.ellipse((columns * rng.uniform(0.45, 0.55), rows + tall * 0.5), (columns * 0.56, tall * 1.5), np.zeros(3))
+    height, width = sprite.parts.shape
     shade = 0.7 + 0.5 * noise(rng, height, width, columns / 5)
-    pen.image[:] = colored(shade, any_color(rng))
-    canvas.paint(pen.sprite(), (canvas.new_segment(EGO_VEHICLE_ID),), 1.0)
+    sprite.image[:] = colored(shade, any_color(rng))
+    canvas.paint(sprite, (canvas.new_segment(EGO_VEHICLE_ID),), 1.0)
 
 
 def _add_fog(rng: np.random.Generator, colors: FloatImage, depth: FloatImage, sky: Color) -> FloatImage:
@@ -131,15 +122,9 @@ def _expose(rng: np.random.Generator, colors: FloatImage) -> RGBImage:
 def _number_instances(
     segments: npt.NDArray[np.int32], label_table: npt.NDArray[np.uint8], instance_table: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
-    """Label ids and instance ids of a map of segments; the instances of a label id are numbered without gaps.
+    """(H, W) label ids and instance ids of a map of segments; the instances of a label id are numbered without gaps.
 
-    Args:
-        segments: (H, W) segment numbers.
-        label_table: (N,) label id of every segment number.
-        instance_table: (N,) True where a segment is an instance.
-
-    Returns:
-        (H, W) label ids and (H, W) instance ids.
+    The tables give the label id of every segment number, and whether it is an instance.
     """
     labels = label_table.copy()
     ids = label_table.astype(np.uint16)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from weakpan.basics.arrays import RGBImage
 from weakpan.basics.catalog import TOY_CITY
-from weakpan.toy_city.canvas import Camera, Canvas, Color, Pen, Points, Sprite
+from weakpan.toy_city.canvas import Camera, Canvas, Color, Points, Sprite
 from weakpan.toy_city.textures import (
     colored,
     facade,
@@ -174,9 +174,9 @@ def _paint_gable(canvas: Canvas, camera: Camera, corners: Points, color: Color) 
     (xmin, ymin), (xmax, ymax) = outline.min(axis=0), outline.max(axis=0)
     height, width = canvas.depth.shape
     if xmax > 0 and ymax > 0 and xmin < width:
-        pen = Pen(max(xmin, -40), max(ymin, -40), min(xmax, width + 40), min(ymax, height + 40))
-        pen.polygon(outline, color)
-        canvas.paint(pen.sprite(), (canvas.new_segment(LABEL_IDS["building"]),), float(corners[0, 2]))
+        sprite = Sprite.blank(max(xmin, -40), max(ymin, -40), min(xmax, width + 40), min(ymax, height + 40))
+        sprite.polygon(outline, color)
+        canvas.paint(sprite, (canvas.new_segment(LABEL_IDS["building"]),), float(corners[0, 2]))
 
 
 def _roof_tiles(rng: np.random.Generator, wall: Color) -> RGBImage:
@@ -193,26 +193,27 @@ def _paint_wall(canvas: Canvas, camera: Camera, corners: Points, draw: Callable[
     if (high < 0).any() or (low > (width, height)).any() or (high - low < 1).any():
         return
     texture: npt.NDArray[Any] = draw()
-    pen = Pen(*np.clip(low, -40, (width + 40, height + 40)), *np.clip(high, -40, (width + 40, height + 40)))
+    sprite = Sprite.blank(*np.clip(low, -40, (width + 40, height + 40)), *np.clip(high, -40, (width + 40, height + 40)))
     rows, columns = texture.shape[:2]
     source = np.array([(0, 0), (columns, 0), (columns, rows), (0, rows)], np.float32)
-    local = (target - (pen.left, pen.top)).astype(np.float32)
+    local = (target - (sprite.left, sprite.top)).astype(np.float32)
     shrink = (target[:, 0].max() - target[:, 0].min()) / columns
     if shrink < 0.5:
         texture = cv2.blur(texture, (int(min(0.7 / max(shrink, 0.05), 9)) | 1, 3))
-    size = (pen.parts.shape[1], pen.parts.shape[0])
-    image: npt.NDArray[Any] = cv2.warpPerspective(
+    size = (sprite.parts.shape[1], sprite.parts.shape[0])
+    warped = cv2.warpPerspective(
         texture,
         cv2.getPerspectiveTransform(source, local),
         size,
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    pen.polygon(target, np.zeros(3))
+    sprite.polygon(target, np.zeros(3))
+    sprite.image = warped.astype(np.uint8, copy=False)
     # On a plane, 1/Z is linear in the image column.
     ends = target[[0, 1], 0]
-    share = (np.arange(size[0]) + pen.left - ends[0]) / (ends[1] - ends[0] if abs(ends[1] - ends[0]) > 1 else 1)
+    share = (np.arange(size[0]) + sprite.left - ends[0]) / (ends[1] - ends[0] if abs(ends[1] - ends[0]) > 1 else 1)
     inverse = 1 / corners[0, 2] + np.clip(share, 0, 1) * (1 / corners[1, 2] - 1 / corners[0, 2])
-    depth = np.broadcast_to((1 / inverse).astype(np.float32), pen.parts.shape)
+    depth = np.broadcast_to((1 / inverse).astype(np.float32), sprite.parts.shape)
     number = canvas.new_segment(LABEL_IDS["building"])
-    canvas.paint(Sprite(pen.top, pen.left, image, pen.parts), (number,), depth)
+    canvas.paint(sprite, (number,), depth)

@@ -89,17 +89,7 @@ def foliage(rng: np.random.Generator, height: int, width: int, color: Color, lea
 
 
 def facade(rng: np.random.Generator, length: float, height: float, wall: Color) -> RGBImage:
-    """A front of a house, seen straight on.
-
-    Args:
-        rng: source of the wall's material, the windows and the shops.
-        length: metres.
-        height: metres.
-        wall: colour (3,).
-
-    Returns:
-        (h, w, 3) uint8 with `PIXELS_PER_METRE`.
-    """
+    """A front of a house of so many metres, seen straight on: (h, w, 3) uint8 with `PIXELS_PER_METRE`."""
     unit = PIXELS_PER_METRE
     rows, columns = max(int(height * unit), 8), max(int(length * unit), 8)
     shade = 0.82 + 0.3 * noise(rng, rows, columns, 30)

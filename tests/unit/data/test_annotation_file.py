@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.data.tiny_tree import write_weak
 from weakpan.basics.catalog import CAMVID, CITYSCAPES
 from weakpan.basics.errors import DataError
-from weakpan.data.annotation_file import FORMAT, json_schema, read_weak_annotations, write_weak_annotations
+from weakpan.data.annotation_file import FORMAT, json_schema, read_weak_annotations
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation, WeakAnnotations
 from weakpan.data.crops import CropGrid
 
@@ -28,7 +29,7 @@ def annotations():
 
 @pytest.fixture
 def path(tmp_path, annotations):
-    write_weak_annotations(tmp_path / "weak.json", annotations)
+    write_weak(tmp_path / "weak.json", annotations)
     return tmp_path / "weak.json"
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from weakpan.data.annotation_file import image_entry, write_annotation_entries
+
 ROAD, SKY, PERSON, CAR = 7, 23, 24, 26
 """Label ids of Cityscapes."""
 
@@ -33,3 +35,9 @@ def street(height=20, width=30):
     raw[9:13, 25:29] = PERSON
     raw[-2:] = 1
     return raw
+
+
+def write_weak(path, annotations):
+    """A weak-annotation file."""
+    entries = [image_entry(image, annotations.catalog) for image in annotations.images.values()]
+    write_annotation_entries(path, annotations.catalog, annotations.grid, entries)

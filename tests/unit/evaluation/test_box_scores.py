@@ -18,7 +18,7 @@ from weakpan.evaluation.box_scores import (
     control_maps,
     score_boxes,
 )
-from weakpan.evaluation.real_instances import box_iou, find_instances, match_boxes
+from weakpan.evaluation.real_instances import find_instances, match_boxes
 
 LEFT, RIGHT = Box(CAR, 0, 2, 2, 3), Box(CAR, 2, 2, 5, 3)
 """Around the real car of 6 pixels; around that of 4 with a column too much on either side."""
@@ -75,7 +75,7 @@ class TestMatching:
         ],
     )  # fmt: skip
     def test_iou(self, other, iou):
-        assert box_iou(Box(CAR, 0, 0, 3, 3), other) == box_iou(other, Box(CAR, 0, 0, 3, 3)) == iou
+        assert Box(CAR, 0, 0, 3, 3).iou(other) == other.iou(Box(CAR, 0, 0, 3, 3)) == iou
 
     def test_the_best_pair_comes_first(self):
         # The first box would take the instance that the second one fits exactly.

@@ -43,7 +43,7 @@ def test_boxes_that_fit_are_found():
     result = scored(
         (entry(box(5, 5, 25, 30), box(30, 40, 55, 70)), predicted((5, 5, 25, 30, 0.9), (30, 40, 55, 70, 0.8)))
     )
-    assert result.box_ap == pytest.approx(1)
+    assert result.means["box_ap"] == pytest.approx(1)
     assert result.per_class["class2"]["box_ap50"] == pytest.approx(1)
     assert math.isnan(result.per_class["class0"]["box_ap"])
 
@@ -51,20 +51,21 @@ def test_boxes_that_fit_are_found():
 def test_a_box_is_found_once_by_the_surest_prediction():
     # Two halves of one thing: the box of either overlaps half of it at most.
     halves = match_boxes(predicted((5, 5, 25, 17, 0.9), (5, 17, 25, 30, 0.8)), [box(5, 5, 25, 30)], CATALOG)
-    assert halves.found.sum() == 1  # 13 of 25 columns, at the threshold .5
-    assert halves.found[1, 0]
+    assert halves.right.sum() == 1  # 13 of 25 columns, at the threshold .5
+    assert halves.right[1, 0]
     # One inside the other: both boxes fit at .5.
     nested = match_boxes(predicted((5, 5, 25, 30, 0.7), (6, 6, 24, 29, 0.9)), [box(5, 5, 25, 30)], CATALOG)
     assert nested.scores.tolist() == [0.9, 0.7]
-    assert nested.found[0, 0]
-    assert not nested.found[1, 0]
+    assert nested.right[0, 0]
+    assert not nested.right[1, 0]
     assert nested.truths.tolist() == [0, 0, 1]
 
 
 def test_a_wrong_box_costs_more_the_surer_it_is():
     annotation = entry(box(5, 5, 25, 30))
     first, second = (
-        scored((annotation, predicted((5, 5, 25, 30, 0.8), (30, 40, 55, 70, score)))).box_ap for score in (0.9, 0.1)
+        scored((annotation, predicted((5, 5, 25, 30, 0.8), (30, 40, 55, 70, score)))).means["box_ap"]
+        for score in (0.9, 0.1)
     )
     assert first < second == pytest.approx(1)
 
@@ -73,8 +74,8 @@ def test_nobody_asks_for_crowds_and_tiny_boxes_or_blames_who_finds_them():
     crowd, tiny = box(0, 0, 60, 40, BoxKind.GROUP), box(50, 60, 58, 70)
     real = box(5, 45, 25, 75)
     found = predicted((5, 45, 25, 75, 0.5), (10, 10, 30, 30, 0.9), (50, 60, 58, 70, 0.8))
-    assert scored((entry(crowd, tiny, real), found)).box_ap == pytest.approx(1)
-    assert scored((entry(real), found)).box_ap < 0.6
+    assert scored((entry(crowd, tiny, real), found)).means["box_ap"] == pytest.approx(1)
+    assert scored((entry(real), found)).means["box_ap"] < 0.6
 
 
 def test_tags_are_told_by_what_is_likely_and_by_what_was_predicted():
@@ -89,7 +90,7 @@ def test_tags_are_told_by_what_is_likely_and_by_what_was_predicted():
     )
     assert result.per_class["class1"]["tags_satisfied"] == 0.5
     assert result.per_class["class1"]["tag_ap"] == 1
-    assert result.candidate_loss == 0.5
+    assert result.means["candidate_loss"] == 0.5
     assert math.isnan(result.per_class["class2"]["tag_ap"])
 
 
@@ -106,7 +107,7 @@ def test_the_order_of_images_and_of_merging_does_not_matter():
     for part in parts[1:]:
         parts[0].merge(part)
     assert parts[0].result().as_dict() == whole.as_dict()
-    assert 0 < whole.box_ap < 1
+    assert 0 < whole.means["box_ap"] < 1
 
 
 def test_without_images_there_are_no_scores():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.unit.data.tiny_tree import write_weak
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import DataError
 from weakpan.config.data import DataConfig
-from weakpan.data.annotation_file import write_weak_annotations
 from weakpan.data.annotations import Box, BoxKind, ImageAnnotation, WeakAnnotations
 from weakpan.data.crops import CropGrid
 from weakpan.data.formats.released import ReleasedTree
@@ -142,7 +142,7 @@ class TestTask:
     @pytest.fixture
     def task(self, tmp_path, labels):
         file = tmp_path / "weak_annotations.json"
-        write_weak_annotations(file, WeakAnnotations(TOY_CITY, CropGrid(12, 20), {"a": IMAGE}))
+        write_weak(file, WeakAnnotations(TOY_CITY, CropGrid(12, 20), {"a": IMAGE}))
         source = AnnotationSource(DataConfig(name="own", root=str(tmp_path), classes="toy_city"), TOY_CITY, file)
         results = WriteLabels(source, LabelStore(tmp_path / "out"))
         return ImportLabels(results, open_labels(stored(tmp_path / "given", labels), TOY_CITY))

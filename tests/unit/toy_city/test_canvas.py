@@ -1,8 +1,8 @@
-"""The canvas, pen and camera that toy scenes are drawn with."""
+"""The canvas, sprites and camera that toy scenes are drawn with."""
 
 import numpy as np
 
-from weakpan.toy_city.canvas import SUPERSAMPLING, Camera, Canvas, Pen, Sprite
+from weakpan.toy_city.canvas import SUPERSAMPLING, Camera, Canvas, Sprite
 
 RED, WHITE = np.array([200.0, 0, 0]), np.full(3, 255.0)
 
@@ -53,12 +53,11 @@ def test_a_shadow_falls_on_the_ground_only():
     np.testing.assert_array_equal(canvas.image[..., 0] == 255, canvas.segments == car)
 
 
-def test_the_pen_keeps_parts_apart_and_part_0_only_colours():
-    pen = Pen(10, 10, 20, 20)
-    pen.polygon([(10, 10), (20, 10), (20, 20), (10, 20)], RED, part=1)
-    pen.ellipse((15, 15), (3, 3), WHITE, part=2)
-    pen.polygon([(10, 10), (12, 10), (12, 20), (10, 20)], WHITE, part=0)
-    sprite = pen.sprite()
+def test_a_sprite_keeps_parts_apart_and_part_0_only_colours():
+    sprite = Sprite.blank(10, 10, 20, 20)
+    sprite.polygon([(10, 10), (20, 10), (20, 20), (10, 20)], RED, part=1)
+    sprite.ellipse((15, 15), (3, 3), WHITE, part=2)
+    sprite.polygon([(10, 10), (12, 10), (12, 20), (10, 20)], WHITE, part=0)
     assert sprite.parts[15 - sprite.top, 15 - sprite.left] == 2
     edge = sprite.parts[15 - sprite.top, 11 - sprite.left], sprite.image[15 - sprite.top, 11 - sprite.left, 1]
     assert edge == (1, 255)

@@ -11,6 +11,7 @@ from weakpan.basics.arrays import IGNORE
 from weakpan.basics.catalog import TOY_CITY
 from weakpan.basics.errors import ConfigError, DataError
 from weakpan.storage.images import read_map, read_rgb
+from weakpan.toy_city import city as toy_city
 from weakpan.toy_city.city import SEAL, ToyCitySpec, ensure_toy_city
 from weakpan.toy_city.scene import draw_scene
 
@@ -247,7 +248,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
 
 
 def test_a_failing_process_leaves_no_seal(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(toy_city, "_help_drawing", sys.exit)
     with pytest.raises(DataError, match="a process that draws the toy city failed"):
         ensure_toy_city(tmp_path, ToyCitySpec(height=64, width=64, train=16, val=8), processes=2)
     assert not (tmp_path / SEAL).exists()

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from weakpan.basics.arrays import IGNORE, RGBImage
 from weakpan.basics.catalog import Catalog
@@ -49,17 +50,7 @@ class CocoImage:
 
 
 def ids_to_rgb(ids: npt.NDArray[np.integer]) -> RGBImage:
-    """Segment ids as colours.
-
-    Args:
-        ids: (H, W), 0..MAX_ID.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: an id that three channels cannot hold.
-    """
+    """(H, W) segment ids, 0..MAX_ID, as (H, W, 3) uint8 RGB; raises ValueError for ids out of that range."""
     if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) <= MAX_ID:
         raise ValueError(f"segment ids from {ids.min()} to {ids.max()}; the format holds 0 to {MAX_ID}")
     return np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8)
@@ -102,29 +93,13 @@ def segment_records(panoptic: PanopticMap, catalog: Catalog) -> list[dict[str, A
 
 def _areas_and_boxes(ids: npt.NDArray[np.int32]) -> dict[int, tuple[int, list[int]]]:
     """Area and [x, y, width, height] of every id but 0."""
-    # Counting needs memory for the largest id, and is ten times as fast as sorting the pixels.
-    counts = np.bincount(ids.ravel())
-    values = np.flatnonzero(counts)
-    position_of = np.zeros(len(counts), np.intp)
-    position_of[values] = np.arange(len(values))
-    position = position_of[ids]
-    height, width = ids.shape
-    in_row, in_column = np.zeros((height, len(values)), bool), np.zeros((width, len(values)), bool)
-    in_row[np.arange(height)[:, None], position] = True
-    in_column[np.arange(width)[None, :], position] = True
-    (top, tall), (left, wide) = _extent(in_row), _extent(in_column)
+    areas = np.bincount(ids.ravel())
     return {
-        int(value): (int(counts[value]), [int(left[k]), int(top[k]), int(wide[k]), int(tall[k])])
-        for k, value in enumerate(values)
-        if value != 0
+        k: (int(areas[k]), [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start])
+        for k, found in enumerate(ndimage.find_objects(ids), start=1)
+        if found is not None
+        for rows, columns in [found]
     }
-
-
-def _extent(present: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """First line in which each column of (lines, ids) is True, and lines from there to the last."""
-    first = present.argmax(axis=0)
-    last = len(present) - 1 - present[::-1].argmax(axis=0)
-    return first, last - first + 1
 
 
 def write_panoptic_png(path: Path, panoptic: PanopticMap) -> None:

@@ -5,7 +5,7 @@ https://cocodataset.org/#format-data ("Panoptic Segmentation", "Object Detection
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import FailFast, Field
 
@@ -55,26 +55,3 @@ class PanopticFile(Document):
     annotations: Annotated[list[PanopticAnnotation], FailFast()]
     images: tuple[ImageEntry, ...] = ()
     categories: tuple[Category, ...] = ()
-
-
-class InstanceAnnotation(Document):
-    """One mask; its `segmentation` is polygons or run-length codes, and is looked at where it is decoded."""
-
-    image_id: ImageId
-    category_id: WholeNumber | None = None
-    category_name: str | None = None
-    segmentation: Any = None
-    iscrowd: Flag = 0
-    score: float = 0.0
-
-
-class InstancesFile(Document):
-    """Masks of a data set."""
-
-    annotations: Annotated[list[InstanceAnnotation], FailFast()]
-    images: tuple[ImageEntry, ...] = ()
-    categories: tuple[Category, ...] = ()
-
-
-Results = Annotated[list[InstanceAnnotation], FailFast()]
-"""Masks that a detector found: the bare list."""

@@ -1,8 +1,8 @@
-"""COCO panoptic files in and out of weak training: annotations from ground truth, files from pseudo labels."""
+"""COCO panoptic files in and out of weak training: images of ground truth by name, files from pseudo labels."""
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -10,45 +10,15 @@ from weakpan.basics.arrays import IGNORE, InstanceMap, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.errors import DataError
 from weakpan.basics.panoptic import PanopticMap, Segment
-from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
-from weakpan.data.boxes import boxes_from_maps
-from weakpan.data.crops import CropGrid
 from weakpan.data.formats.coco import CocoImage, CocoPanoptic, segment_records
 from weakpan.storage.layout import checked_id
 
 
-def annotations_from_coco(path: Path, catalog: Catalog, grid: CropGrid) -> WeakAnnotations:
-    """Boxes and crop tags from a COCO panoptic ground truth.
-
-    Things become instance boxes, crowds of things group boxes, classes of stuff image-wide boxes, in the order of
-    `boxes_from_maps` with instances numbered by their segment ids. Boxes are those of the pixels in the PNG; `bbox` and
-    `area` of the file are not read.
-
-    Args:
-        path: of the JSON; the PNGs lie in the folder beside it that is called like it without `.json`.
-        catalog: class table, whose dataset ids are the category ids of the file.
-        grid: the crop grid that tags are given for.
-
-    Returns:
-        The annotations, in the order of the file. An image is called by its id if that is text, and if it is a number
-        (as in COCO itself) by the name of its file without folder and suffix.
-
-    Raises:
-        DataError: a file that is missing, damaged or contradicts itself, a category outside the class table, or two
-            images of one name.
-    """
-    coco = CocoPanoptic(path, catalog)
-    images: dict[str, ImageAnnotation] = {}
-    for image_id, coco_id in image_names(coco).items():
-        truth = coco.truth(coco_id)
-        height, width = truth.semantic.shape
-        boxes = boxes_from_maps(truth.semantic, truth.instances, catalog)
-        images[image_id] = ImageAnnotation(image_id, height, width, boxes, grid.tags(truth.semantic))
-    return WeakAnnotations(catalog, grid, images)
-
-
 def image_names(coco: CocoPanoptic) -> dict[str, str]:
     """What the images of a COCO file are called: their ids in the file, by name, in the order of the file.
+
+    An image is called by its id if that is text, and if it is a number (as in COCO itself) by the name of its file
+    without folder and suffix.
 
     Raises:
         DataError: two images of one name, or a name that is a path.

@@ -27,19 +27,11 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}(\.0*)?", re.ASCII)
 
 
 def read_mat_boxes(path: Path, catalog: Catalog, size: tuple[int, int]) -> tuple[Box, ...]:
-    """Read the boxes of one image.
-
-    Args:
-        path: of the `.mat`.
-        catalog: class table; names are compared as they are.
-        size: (height, width) of the image.
-
-    Returns:
-        The boxes in the order of the file.
+    """The boxes of one image of a size (height, width), in the order of the file; class names have to agree.
 
     Raises:
-        DataError: a missing or damaged file, a missing field, a class that is not in the table, a coordinate that is
-            no whole number, a box outside its image, or a flag at odds with the class.
+        DataError: a missing or damaged file, a missing field, a class that is not in the table, a coordinate that is no
+            whole number, a box outside its image, or a flag at odds with the class.
     """
     where = f"{path}: {VARIABLE}"
     annotation = _field(read_struct(path, VARIABLE), "annotation", where)
@@ -53,12 +45,7 @@ def read_mat_boxes(path: Path, catalog: Catalog, size: tuple[int, int]) -> tuple
 
 
 def write_mat_boxes(path: Path, boxes: Iterable[Box], catalog: Catalog) -> None:
-    """Write the boxes of one image for the released code, atomically.
-
-    Args:
-        path: of the `.mat`.
-        boxes: in the order that instance ids follow.
-        catalog: class table of their train ids.
+    """Write the boxes of one image, in the order that instance ids follow, for the released code, atomically.
 
     Raises:
         DataError: a class id outside the table, or a kind at odds with the class.

@@ -44,11 +44,7 @@ class SegmentCandidates:
 
 
 def read_candidates(path: Path, size: tuple[int, int]) -> SegmentCandidates:
-    """Read the candidates of one image.
-
-    Args:
-        path: of the `.mat`.
-        size: (height, width) of the image.
+    """Read the candidates of one image of a size (height, width).
 
     Raises:
         DataError: a missing or damaged file, a missing variable, superpixels of another size, ids that are no whole

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import scipy.io
 
 from weakpan.basics.errors import DataError
-from weakpan.data.formats.mat_values import FLOATS, MATRIX, NUMBERS, describe, read_value
+from weakpan.data.formats.mat_values import MATRIX, NUMBERS, describe, read_value
 from weakpan.storage.files import write_bytes_atomically
 
 _HEADER = 128
@@ -28,55 +28,29 @@ _START = 1024
 """Bytes at the start of a variable in which its class and its name (63 characters at most) lie."""
 
 
-def read_matrix(path: Path, name: str) -> npt.NDArray[np.float32] | npt.NDArray[np.float64]:
+def read_numbers(path: Path, name: str, kinds: tuple[str, ...] = NUMBERS) -> npt.NDArray[np.number]:
     """Read a matrix of real numbers from a MATLAB file; other variables are not unpacked.
 
-    Args:
-        path: of the file.
-        name: of the variable, a single or double.
-
     Returns:
-        Its values in MATLAB's shape, float32 or float64, column-major, read-only.
+        The values of the variable in MATLAB's shape, column-major, read-only: float32 for a single, float64 for a
+        double, and for whole numbers the dtype that they are stored in.
 
     Raises:
         DataError: a missing, truncated or damaged file, one of version 7.3 (HDF5) or 4, no such variable, or one of
-            another class.
+            another class than `kinds`.
     """
-    values = _read_numbers(path, name, FLOATS)
-    if values.dtype == np.float32:
-        return values.astype(np.float32, copy=False)
-    return values.astype(np.float64, copy=False)
-
-
-def read_numbers(path: Path, name: str) -> npt.NDArray[np.number]:
-    """Read a matrix of real numbers of any class from a MATLAB file; other variables are not unpacked.
-
-    Args:
-        path: of the file.
-        name: of the variable, of a class of whole numbers, single or double.
-
-    Returns:
-        Its values in MATLAB's shape, column-major, read-only: float32 for a single, float64 for a double, and for whole
-        numbers the dtype that they are stored in.
-
-    Raises:
-        DataError: as `read_matrix`.
-    """
-    return _read_numbers(path, name, NUMBERS)
+    values: npt.NDArray[np.number] = _read_value(path, name, kinds)
+    return values
 
 
 def read_cells(path: Path, name: str) -> list[npt.NDArray[np.number]]:
     """Read a cell array of matrices of real numbers from a MATLAB file; other variables are not unpacked.
 
-    Args:
-        path: of the file.
-        name: of the variable, a cell array of any shape.
-
     Returns:
         The matrices in MATLAB's (column-major) order, each as from `read_numbers`; (0, 0) for an empty cell.
 
     Raises:
-        DataError: as `read_matrix`; or a cell that holds no matrix of real numbers.
+        DataError: as `read_numbers`; or a cell that holds no matrix of real numbers.
     """
     cells: list[Any] = _read_value(path, name, ("cell",))
     for number, cell in enumerate(cells, start=1):
@@ -89,16 +63,12 @@ def read_cells(path: Path, name: str) -> list[npt.NDArray[np.number]]:
 def read_struct(path: Path, name: str) -> list[dict[str, Any]]:
     """Read a struct from a MATLAB file; other variables are not unpacked.
 
-    Args:
-        path: of the file.
-        name: of the variable.
-
     Returns:
         The structs of the array in MATLAB's (column-major) order. A field is a list again if it is a struct or a cell
         array, text, or a matrix as from `read_numbers`.
 
     Raises:
-        DataError: as `read_matrix`.
+        DataError: as `read_numbers`.
     """
     structs: list[dict[str, Any]] = _read_value(path, name, ("struct",))
     return structs
@@ -107,10 +77,7 @@ def read_struct(path: Path, name: str) -> list[dict[str, Any]]:
 def write_variable(path: Path, name: str, value: Any) -> None:
     """Write a MATLAB file (version 7, compressed) of one variable, atomically.
 
-    Args:
-        path: of the file.
-        name: of the variable.
-        value: anything that `scipy.io.savemat` takes; dictionaries become structs.
+    The value is anything that `scipy.io.savemat` takes; dictionaries become structs.
     """
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, {name: value}, do_compression=False)
@@ -118,11 +85,6 @@ def write_variable(path: Path, name: str, value: Any) -> None:
     # Level 1 takes a third of the time of SciPy's own level 6 for a tenth more bytes of scores.
     packed = zlib.compress(content[_HEADER:], 1)
     write_bytes_atomically(path, content[:_HEADER] + struct.pack("=II", _COMPRESSED, len(packed)) + packed)
-
-
-def _read_numbers(path: Path, name: str, kinds: tuple[str, ...]) -> npt.NDArray[np.number]:
-    values: npt.NDArray[np.number] = _read_value(path, name, kinds)
-    return values
 
 
 def _read_value(path: Path, name: str, kinds: tuple[str, ...]) -> Any:

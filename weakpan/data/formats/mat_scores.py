@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from weakpan.basics.arrays import FloatMap
 from weakpan.basics.errors import DataError
-from weakpan.data.formats.mat_file import read_matrix, write_variable
+from weakpan.data.formats.mat_file import read_numbers, write_variable
+from weakpan.data.formats.mat_values import FLOATS
 
 VARIABLE = "feat"
 
@@ -19,19 +20,12 @@ _ROUNDING = 1e-6
 
 
 def read_mat_scores(path: Path, size: tuple[int, int]) -> FloatMap:
-    """Read the scores of one image.
-
-    Args:
-        path: of the `.mat`; `feat` is (H, W), single or double.
-        size: (height, width) of the image.
-
-    Returns:
-        (H, W) float32, 0..1, C-contiguous.
+    """Scores of one image of a size (height, width): (H, W) float32, 0..1, C-contiguous; the file has single or double.
 
     Raises:
         DataError: a missing or damaged file, no variable `feat`, another shape or type, a value outside 0..1 or NaN.
     """
-    values = _check(f"{path}: {VARIABLE}", read_matrix(path, VARIABLE))
+    values = _check(f"{path}: {VARIABLE}", read_numbers(path, VARIABLE, FLOATS))
     if values.shape != size:
         raise DataError(
             f"{path}: {VARIABLE} is {_shape(values)}, its image has {size[0]} x {size[1]} (height x width); "
@@ -44,11 +38,7 @@ def read_mat_scores(path: Path, size: tuple[int, int]) -> FloatMap:
 
 
 def write_mat_scores(path: Path, scores: FloatMap) -> None:
-    """Write the scores of one image for the released code, atomically.
-
-    Args:
-        path: of the `.mat`.
-        scores: (H, W) float32 or float64, 0..1; stored as single.
+    """Write scores of one image, (H, W) float32 or float64, 0..1, for the released code as single, atomically.
 
     Raises:
         DataError: another number of axes, another type, a value outside 0..1 or NaN.
@@ -56,7 +46,7 @@ def write_mat_scores(path: Path, scores: FloatMap) -> None:
     write_variable(path, VARIABLE, _check(f"{path}: scores", scores).astype(np.float32, copy=False))
 
 
-def _check(what: str, values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def _check(what: str, values: npt.NDArray[np.number]) -> npt.NDArray[np.number]:
     """Refuse what are no scores; returns them, at most 1."""
     if values.dtype.kind != "f":
         raise DataError(f"{what} is of dtype {values.dtype}; expected float32 or float64")
@@ -70,5 +60,5 @@ def _check(what: str, values: npt.NDArray[np.floating]) -> npt.NDArray[np.floati
     return np.minimum(values, 1) if high > 1 else values
 
 
-def _shape(values: npt.NDArray[np.floating]) -> str:
+def _shape(values: npt.NDArray[np.number]) -> str:
     return " x ".join(map(str, values.shape))

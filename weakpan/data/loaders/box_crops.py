@@ -22,15 +22,11 @@ from weakpan.data.loaders.transforms import jitter_colour
 
 
 def sure_things(shape: tuple[int, int], boxes: Sequence[Box], radius: float) -> npt.NDArray[np.uint8]:
-    """What boxes say for certain, or nearly so, about where things are.
-
-    Args:
-        shape: height and width of the image.
-        boxes: of the image; boxes of stuff are passed over.
-        radius: elliptic radius in an instance box up to which its pixels are taken for a thing.
+    """What boxes in an image of a shape (H, W) say for certain, or nearly so, about where things are.
 
     Returns:
-        (H, W) uint8: 0 outside all boxes, 1 in the middle of an instance box, 255 in the rest of boxes.
+        (H, W) uint8: 0 outside all boxes of things, 1 within an elliptic radius of the middle of an instance box, 255
+        in the rest of boxes.
     """
     things = np.zeros(shape, np.uint8)
     for box in sorted(boxes, key=lambda box: -box.area):
@@ -47,28 +43,19 @@ def sure_things(shape: tuple[int, int], boxes: Sequence[Box], radius: float) -> 
 
 @dataclass(frozen=True)
 class BoxedImage:
-    """An image with its boxes.
-
-    Attributes:
-        load: reads the image, (H, W, 3) RGB; has to be picklable for loader processes.
-        boxes: of the image, of any kind.
-    """
+    """An image, (H, W, 3) RGB, that a picklable function loads, and its boxes, of any kind."""
 
     load: Callable[[], RGBImage]
     boxes: tuple[Box, ...]
 
 
 class BoxWindows(Dataset[dict[str, Tensor]]):
-    """Some windows of an image at a time, asked for as (epoch, index).
+    """Some windows of an image at a time, asked for as (epoch, index); seed, epoch and index alone decide them.
 
     An item holds, for each of N windows, `windows` (N, 3, S, S) uint8 RGB, `coordinates` (N, 5, S, S) of its box,
-    `things` (N, S, S) as `sure_things` says, 255 beyond the image; `front` (N, S, S), 1 where a smaller box lies;
-    `lab` (N, 3, S, S) the colours in Lab of 8 bits, before they are jittered.
-
-    Args:
-        images: to learn from; those without an instance box that is large enough are left out.
-        settings: see `WindowSettings`.
-        seed: of windows and augmentation; each item depends on seed, epoch and index alone.
+    `things` (N, S, S) as `sure_things` says, 255 beyond the image; `front` (N, S, S), 1 where a smaller box lies; `lab`
+    (N, 3, S, S) the colours in Lab of 8 bits, before they are jittered. Images without an instance box that is large
+    enough are left out.
     """
 
     def __init__(self, images: Sequence[BoxedImage], settings: WindowSettings, seed: int) -> None:
@@ -77,11 +64,7 @@ class BoxWindows(Dataset[dict[str, Tensor]]):
 
     def _usable(self, image: BoxedImage) -> list[Box]:
         least = self.settings.min_box
-        return [
-            box
-            for box in image.boxes
-            if box.kind is BoxKind.INSTANCE and min(box.xmax - box.xmin, box.ymax - box.ymin) + 1 >= least
-        ]
+        return [box for box in image.boxes if box.kind is BoxKind.INSTANCE and min(box.shape) >= least]
 
     @property
     def boxes(self) -> int:

@@ -85,7 +85,7 @@ class Window:
     @classmethod
     def around(cls, box: Box, side: int, share: float) -> Window:
         """The window in whose middle lies a box whose longest side takes `share` (0..1) of it."""
-        width, height = box.xmax - box.xmin + 1, box.ymax - box.ymin + 1
+        height, width = box.shape
         size = max(width, height) / share
         return cls(box.xmin + (width - size) / 2, box.ymin + (height - size) / 2, size / side, size / side, side)
 
@@ -93,15 +93,10 @@ class Window:
     def random(cls, rng: np.random.Generator, box: Box, side: int, shares: tuple[float, float]) -> Window:
         """A window with the box anywhere in it, at a random size and a slightly changed aspect.
 
-        Of a box that takes more than 0.86 of the window, the change of aspect may cut off an edge.
-
-        Args:
-            rng: source of randomness.
-            box: of the image.
-            side: cells in a row.
-            shares: least and largest share of the window that the longest side of the box takes, 0..1.
+        The longest side of the box takes a share of the window between two, 0..1. Of a box that takes more than 0.86 of
+        it, the change of aspect may cut off an edge.
         """
-        width, height = box.xmax - box.xmin + 1, box.ymax - box.ymin + 1
+        height, width = box.shape
         size = max(width, height) / rng.uniform(*shares)
         stretch = float(np.exp(rng.uniform(-0.15, 0.15)))
         size_x, size_y = size * stretch, size / stretch
@@ -161,7 +156,7 @@ class Window:
         """
         dx, dy = self._relative(box)
         x, y = np.broadcast_to(dx[None], (self.side, self.side)), np.broadcast_to(dy[:, None], (self.side, self.side))
-        width, height = (box.xmax - box.xmin + 1) / self.step_x, (box.ymax - box.ymin + 1) / self.step_y
+        width, height = box.shape[1] / self.step_x, box.shape[0] / self.step_y
         return np.stack(
             [
                 np.clip(x, -_FAR, _FAR),
@@ -173,15 +168,7 @@ class Window:
         ).astype(np.float32)
 
     def to_box(self, values: FloatMap, box: Box) -> FloatMap:
-        """Bring a map over the window, of any resolution, back to the pixels of a box.
-
-        Args:
-            values: (n, n) for any n.
-            box: inside the window.
-
-        Returns:
-            (box height, box width), interpolated.
-        """
+        """Bring an (n, n) map over the window back to a box in it: (box height, box width), interpolated."""
         cell = self.side / values.shape[0]
         step_x, step_y = self.step_x * cell, self.step_y * cell
         to_values = np.array(
@@ -190,10 +177,13 @@ class Window:
                 [0, 1 / step_y, (box.ymin + 0.5 - self.top) / step_y - 0.5],
             ]
         )
-        shape = box.xmax - box.xmin + 1, box.ymax - box.ymin + 1
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         inside = cv2.warpAffine(
-            np.ascontiguousarray(values, np.float32), to_values, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE
+            np.ascontiguousarray(values, np.float32),
+            to_values,
+            box.shape[::-1],
+            flags=flags,
+            borderMode=cv2.BORDER_REPLICATE,
         )
         return np.asarray(inside, np.float32)
 
@@ -201,8 +191,8 @@ class Window:
         """(side,) x and y of the middle of each cell, from the middle of the box in half sizes."""
         middle = np.arange(self.side, dtype=np.float32) + 0.5
         x, y = self.left + middle * self.step_x, self.top + middle * self.step_y
-        dx = (x - box.xmin) / (box.xmax - box.xmin + 1) * 2 - 1
-        dy = (y - box.ymin) / (box.ymax - box.ymin + 1) * 2 - 1
+        dx = (x - box.xmin) / box.shape[1] * 2 - 1
+        dy = (y - box.ymin) / box.shape[0] * 2 - 1
         return dx.astype(np.float32), dy.astype(np.float32)
 
 

@@ -9,41 +9,25 @@ import cv2
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from weakpan.basics.arrays import RGBImage
-from weakpan.data.annotations import ImageAnnotation, WeakAnnotations
+from weakpan.data.annotations import WeakAnnotations
 from weakpan.data.candidates import whole_image_sets
 from weakpan.data.image_tree import ImageTree
-from weakpan.data.loaders.samplers import EpochSampler, ShardSampler
+from weakpan.data.loaders.samplers import EpochSampler
 from weakpan.data.loaders.settings import TagCropSettings
 from weakpan.data.loaders.transforms import jitter_colour
-
-
-def tag_matrix(annotation: ImageAnnotation, num_classes: int) -> Tensor:
-    """(T, C) bool, the tags of each crop."""
-    matrix = torch.zeros(len(annotation.tags), num_classes, dtype=torch.bool)
-    for row, tags in enumerate(annotation.tags):
-        matrix[row, sorted(tags)] = True
-    return matrix
 
 
 class CropDataset(Dataset[dict[str, Any]]):
     """All crops of an image at a time, so that a large image is decoded once and not once a crop.
 
-    An item holds `image_id`, `crops` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as
-    (epoch, index) for training, with random flips and colours, or as an index for prediction, without, and then hold
-    the image too, `image` (3, H, W) uint8 RGB, and the candidates of its pixels, `set_index` (H, W) int32 and
-    `set_table` (S, C) bool as in `CandidateSets`, unless they are not wanted.
-
-    Args:
-        split: images.
-        annotations: boxes and tags.
-        settings: how crops are shown.
-        seed: of flips and colours.
-        ids: of the images; None for those of the split.
-        with_pixels: whether items for prediction hold image and candidates, which tags alone do not need.
+    An item holds `image_id`, `crops` (T, 3, h, w) uint8 RGB and `tags` (T, C) bool. Items are asked for as (epoch,
+    index) for training, with random flips and colours, or as an index for prediction, without, and then hold the image
+    too, `image` (3, H, W) uint8 RGB, and the candidates of its pixels, `set_index` (H, W) int32 and `set_table` (S, C)
+    bool as in `CandidateSets`, unless `with_pixels` is False: tags alone do not need them. Without `ids` they are those
+    of the split.
     """
 
     def __init__(
@@ -77,7 +61,7 @@ class CropDataset(Dataset[dict[str, Any]]):
         shown = {
             "image_id": image_id,
             "crops": torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2),
-            "tags": tag_matrix(annotation, self.annotations.catalog.num_classes),
+            "tags": torch.from_numpy(annotation.tag_matrix(self.annotations.catalog.num_classes)),
         }
         if rng is not None or not self.with_pixels:
             return shown
@@ -147,7 +131,7 @@ class CropDataModule(pl.LightningDataModule):
         return DataLoader(
             dataset=self.dataset,
             batch_size=1,
-            sampler=ShardSampler(len(self.dataset), self.trainer.global_rank, self.trainer.world_size),
+            sampler=range(self.trainer.global_rank, len(self.dataset), self.trainer.world_size),
             num_workers=self.workers,
             collate_fn=collate_crops,
         )

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from weakpan.basics.arrays import IGNORE, RGBImage
+from weakpan.basics.arrays import IGNORE
 from weakpan.data.annotations import WeakAnnotations
 from weakpan.data.candidates import CandidateSets, candidate_sets, whole_image_sets
+from weakpan.data.folder import ImageFolder
 from weakpan.data.image_tree import ImageTree
-from weakpan.data.loaders.samplers import EpochSampler, ShardSampler
+from weakpan.data.loaders.samplers import EpochSampler
 from weakpan.data.loaders.settings import RandomCropSettings
 from weakpan.data.loaders.targets import LabelledImage, instance_targets
 from weakpan.data.loaders.transforms import View, jitter_colour, random_view, whole_view
@@ -28,18 +28,13 @@ LabelSource = Callable[[str], LabelledImage]
 class TrainingViews(Dataset[dict[str, torch.Tensor]]):
     """Random views with targets.
 
-    An item holds, for a view of h x w: `image` (3, h, w) uint8 RGB; `semantic` (h, w) int64 with 255 ignored;
-    `centre`, `centre_known`, `offset`, `offset_known` as in `InstanceTargets`; `set_index` (h, w) int64 and
-    `set_table` (S, C) bool as in `CandidateSets`; `present_areas`, `present_classes` and `present_is_box` as in
-    `Presence`. Items are asked for as (epoch, index).
+    An item holds, for a view of h x w: `image` (3, h, w) uint8 RGB; `semantic` (h, w) int64 with 255 ignored; `centre`,
+    `centre_known`, `offset`, `offset_known` as in `InstanceTargets`; `set_index` (h, w) int64 and `set_table` (S, C)
+    bool as in `CandidateSets`; `present_areas`, `present_classes` and `present_is_box` as in `Presence`. Items are
+    asked for as (epoch, index).
 
-    Args:
-        split: images.
-        labels: label source.
-        annotations: for candidate sets; None where ground truth are used for every image.
-        unconstrained: ids of images whose ground truth are used: their void pixels have no candidate set.
-        settings: sizes and augmentation.
-        seed: of the augmentation.
+    Annotations give the candidate sets; void pixels of images that are `unconstrained`, because their ground truth is
+    used, have none, and no image has where there are no annotations.
     """
 
     def __init__(
@@ -67,35 +62,28 @@ class TrainingViews(Dataset[dict[str, torch.Tensor]]):
         crop = (settings.height, settings.width)
         view = random_view(rng, image.shape[0], image.shape[1], crop, scales, settings.flip)
         targets = instance_targets(label, view, settings.centre_sigma)
-        sets, known = self._sets(image_id, view.rows, view.columns), self._presence(image_id, view)
+        sets, known = self._known(image_id, view)
         shown = jitter_colour(rng, view.image(image), settings.colour_jitter)
         return {
             "image": torch.from_numpy(shown).permute(2, 0, 1),
             "semantic": torch.from_numpy(view.label(label.semantic, IGNORE)).long(),
-            "centre": torch.from_numpy(targets.centre),
-            "centre_known": torch.from_numpy(targets.centre_known),
-            "offset": torch.from_numpy(targets.offset),
-            "offset_known": torch.from_numpy(targets.offset_known),
+            **{name: torch.from_numpy(values) for name, values in vars(targets).items()},
             "set_index": torch.from_numpy(sets.index).long(),
             "set_table": torch.from_numpy(sets.table),
-            "present_areas": torch.from_numpy(known.areas),
-            "present_classes": torch.from_numpy(known.classes),
-            "present_is_box": torch.from_numpy(known.is_box),
+            **{f"present_{name}": torch.from_numpy(values) for name, values in vars(known).items()},
         }
 
-    def _presence(self, image_id: str, view: View) -> Presence:
+    def _known(self, image_id: str, view: View) -> tuple[CandidateSets, Presence]:
+        """What boxes and tags say of the pixels of a view."""
         if self.annotations is None or image_id in self.unconstrained:
-            return nowhere(self.split.catalog.num_classes)
-        entry = self.annotations.images[image_id]
-        return presence(entry, self.annotations.grid, self.annotations.catalog, view)
-
-    def _sets(self, image_id: str, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> CandidateSets:
-        if self.annotations is None or image_id in self.unconstrained:
-            return CandidateSets(
-                np.zeros((len(rows), len(columns)), np.int32), np.ones((1, self.split.catalog.num_classes), bool)
+            count = self.split.catalog.num_classes
+            anything = CandidateSets(
+                np.zeros((view.canvas_height, view.canvas_width), np.int32), np.ones((1, count), bool)
             )
-        entry = self.annotations.images[image_id]
-        return candidate_sets(entry, self.annotations.grid, self.annotations.catalog, rows, columns)
+            return anything, nowhere(count)
+        weak, entry = self.annotations, self.annotations.images[image_id]
+        sets = candidate_sets(entry, weak.grid, weak.catalog, view.rows, view.columns)
+        return sets, presence(entry, weak.grid, weak.catalog, view)
 
 
 def collate_views(items: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
@@ -116,14 +104,6 @@ def collate_views(items: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torc
     return batch
 
 
-class Images(Protocol):
-    """Anything that gives images by id: a split, or a folder."""
-
-    def image(self, image_id: str, /) -> RGBImage:
-        """The image as (H, W, 3) uint8, RGB."""
-        ...
-
-
 class WholeImages(Dataset[dict[str, Any]]):
     """Whole images at working scale.
 
@@ -134,7 +114,7 @@ class WholeImages(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        split: Images,
+        split: ImageTree | ImageFolder,
         ids: Sequence[str],
         scale: float,
         annotations: WeakAnnotations | None,
@@ -174,15 +154,7 @@ def single_image(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 class PanopticDataModule(pl.LightningDataModule):
-    """Loaders of one round: training views, and the whole images to predict.
-
-    Args:
-        training: views to fit on; None to predict only.
-        prediction: images to predict; None to fit only.
-        batch_size: views a step and rank.
-        workers: loader processes.
-        seed: of the order.
-    """
+    """Loaders of one round: training views, and the whole images to predict; None for what is not asked for."""
 
     def __init__(
         self,
@@ -220,7 +192,7 @@ class PanopticDataModule(pl.LightningDataModule):
         return DataLoader(
             dataset=self.prediction,
             batch_size=1,
-            sampler=ShardSampler(len(self.prediction), self.trainer.global_rank, self.trainer.world_size),
+            sampler=range(self.trainer.global_rank, len(self.prediction), self.trainer.world_size),
             num_workers=self.workers,
             collate_fn=single_image,
         )

@@ -14,12 +14,6 @@ class EpochSampler(Sampler[tuple[int, int]]):
     The epoch travels with the index so that augmentation can be seeded by (seed, epoch, index): the same sample then
     looks the same for any number of workers and after a resume. Ranks take every world-th index; the end is filled up
     from the start so that all ranks take the same number of steps.
-
-    Args:
-        length: of the data set.
-        seed: of the shuffling.
-        rank: of this process.
-        world: number of processes.
     """
 
     def __init__(self, length: int, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -41,18 +35,3 @@ class EpochSampler(Sampler[tuple[int, int]]):
     def __len__(self) -> int:
         """Number of pairs on each rank."""
         return -(-self.length // self.world)
-
-
-class ShardSampler(Sampler[int]):
-    """Every index exactly once over all ranks, without padding: for prediction and scores."""
-
-    def __init__(self, length: int, rank: int = 0, world: int = 1) -> None:
-        self.indices = range(rank, length, world)
-
-    def __iter__(self) -> Iterator[int]:
-        """Indices of this rank, ascending."""
-        return iter(self.indices)
-
-    def __len__(self) -> int:
-        """Number of indices on this rank."""
-        return len(self.indices)

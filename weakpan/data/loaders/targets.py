@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from weakpan.basics.arrays import IGNORE, BoolMask, FloatMap, InstanceMap, SemanticMap
+from weakpan.basics.arrays import BoolMask, FloatMap, InstanceMap, SemanticMap
 from weakpan.basics.catalog import Catalog
 from weakpan.basics.panoptic import PanopticTruth
 from weakpan.data.annotations import Box, BoxKind
-from weakpan.data.boxes import boxes_from_maps, number_boxes
+from weakpan.data.boxes import find_regions, number_boxes
 from weakpan.data.loaders.transforms import View
 
 
@@ -42,16 +42,10 @@ def label_pseudo(semantic: SemanticMap, instances: InstanceMap, boxes: Sequence[
 
 def label_truth(truth: PanopticTruth, catalog: Catalog) -> LabelledImage:
     """Ground truth in the same form; ids are given anew, since real numbers may repeat between classes."""
-    boxes = boxes_from_maps(truth.semantic, truth.instances, catalog)
-    span = int(truth.instances.max(initial=0)) + 1
-    numbered = (truth.instances > 0) & (truth.semantic != IGNORE)
-    codes = np.where(numbered, (truth.semantic.astype(np.int64) + 1) * span + truth.instances, 0)
-    values, inverse = np.unique(codes, return_inverse=True)
-    # The instances come last in the boxes and are sorted by class and number, as the codes are.
-    offset = 0 if values[0] == 0 else 1
-    instances = (inverse.reshape(codes.shape) + offset).astype(np.int32)
-    in_order = [box for box in boxes if box.kind is BoxKind.INSTANCE]
+    boxes, regions = find_regions(truth.semantic, truth.instances, catalog)
     groups = tuple(box for box in boxes if box.kind is BoxKind.GROUP)
+    in_order = [box for box in boxes if box.kind is BoxKind.INSTANCE]
+    instances = np.maximum(regions - (len(boxes) - len(in_order)), 0)
     return LabelledImage(truth.semantic, instances, dict(enumerate(in_order, start=1)), groups)
 
 
@@ -73,14 +67,10 @@ class InstanceTargets:
 
 
 def instance_targets(label: LabelledImage, view: View, sigma: float) -> InstanceTargets:
-    """Centre heatmap and offsets (Cheng et al., CVPR 2020), around box centres.
+    """Centre heatmap and offsets (Cheng et al., CVPR 2020), around box centres, on a view of a label.
 
-    The middle of the box stands for the centre of mass, because the box is what weak supervision knows exactly.
-
-    Args:
-        label: labels at source size.
-        view: what the network sees.
-        sigma: standard deviation of the Gaussians, pixels of the view.
+    The middle of the box stands for the centre of mass, because the box is what weak supervision knows exactly. `sigma`
+    is the standard deviation of the Gaussians, pixels of the view.
     """
     rows, columns = view.rows, view.columns
     height, width = len(rows), len(columns)

@@ -107,15 +107,9 @@ def random_view(
     scales: tuple[float, float],
     flip: bool,
 ) -> View:
-    """A random crop at a random scale.
+    """A random crop, (height, width) pixels, at a random scale of a source of so many pixels.
 
-    Args:
-        rng: source of randomness.
-        height: of the source, pixels.
-        width: of the source, pixels.
-        crop: (height, width) of the result, pixels.
-        scales: least and largest factor, drawn so that its logarithm is uniform.
-        flip: whether half of the views are mirrored.
+    The factor lies between two scales, and its logarithm is uniform; half of the views are mirrored if they may.
     """
     factor = float(np.exp(rng.uniform(*np.log(scales))))
     window_height, window_width = (
@@ -129,12 +123,9 @@ def random_view(
 
 
 def jitter_colour(rng: np.random.Generator, image: RGBImage, strength: float) -> RGBImage:
-    """Random brightness, contrast, saturation and colour cast.
+    """Random brightness, contrast, saturation and colour cast of an (H, W, 3) RGB image.
 
-    Args:
-        rng: source of randomness.
-        image: (H, W, 3) RGB.
-        strength: 0 leaves the image as it is; 0.4 changes each by up to 40 %.
+    A strength of 0 leaves it as it is; 0.4 changes each by up to 40 %.
     """
     if strength <= 0:
         return image

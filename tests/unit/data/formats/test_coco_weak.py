@@ -10,21 +10,32 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.data.tiny_tree import write_weak
 from weakpan.basics.catalog import CITYSCAPES, TOY_CITY
 from weakpan.basics.errors import DataError
-from weakpan.data.annotation_file import read_weak_annotations, write_weak_annotations
-from weakpan.data.annotations import Box, BoxKind
+from weakpan.data.annotation_file import read_weak_annotations
+from weakpan.data.annotations import Box, BoxKind, ImageAnnotation, WeakAnnotations
 from weakpan.data.boxes import boxes_from_maps
 from weakpan.data.crops import CropGrid
 from weakpan.data.derive import derive_annotations
 from weakpan.data.formats.coco import CocoPanoptic, ids_to_rgb, write_panoptic_json, write_panoptic_png
-from weakpan.data.formats.coco_weak import annotations_from_coco, labels_to_coco
+from weakpan.data.formats.coco_weak import image_names, labels_to_coco
 from weakpan.data.image_tree import ImageTree
 from weakpan.storage.images import write_png
 
 DATA = Path(os.environ.get("WEAKPAN_DATA", Path(__file__).parents[3] / "../shared/data"))
 ROAD, SKY, PERSON, CAR, TRUCK = (CITYSCAPES.train_id_named(n) for n in ("road", "sky", "person", "car", "truck"))
 GRID = CropGrid(6, 8)
+
+
+def annotations_from_coco(path, catalog, grid):
+    """Boxes and tags of all images of a ground truth, as stages find them one by one."""
+    coco, images = CocoPanoptic(path, catalog), {}
+    for image_id, coco_id in image_names(coco).items():
+        truth = coco.truth(coco_id)
+        boxes = boxes_from_maps(truth.semantic, truth.instances, catalog)
+        images[image_id] = ImageAnnotation(image_id, *truth.semantic.shape, boxes, grid.tags(truth.semantic))
+    return WeakAnnotations(catalog, grid, images)
 
 
 def write_truth(folder, ids, records, images=None, image_id="street"):
@@ -79,7 +90,7 @@ def test_annotations_worked_out_by_hand(tmp_path):
     )
     # Rows 0-5 and 4-9, columns 0-7 and 6-13.
     assert image.tags == ({ROAD, CAR}, {ROAD, CAR}, {ROAD, CAR}, {ROAD, CAR, PERSON})
-    write_weak_annotations(tmp_path / "weak.json", annotations)
+    write_weak(tmp_path / "weak.json", annotations)
     assert read_weak_annotations(tmp_path / "weak.json", CITYSCAPES) == annotations
 
 

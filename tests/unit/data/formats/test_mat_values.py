@@ -8,7 +8,7 @@ import pytest
 import scipy.io
 
 from weakpan.basics.errors import DataError
-from weakpan.data.formats.mat_file import read_cells, read_matrix, read_struct, write_variable
+from weakpan.data.formats.mat_file import read_cells, read_numbers, read_struct, write_variable
 
 STRUCT = {
     "text": "Straße", "empty": "", "number": 3.0, "nothing": np.zeros((0, 0)),
@@ -47,7 +47,7 @@ def test_sparse_matrices_are_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "read"), [(STRUCT, read_struct), (CELLS, read_cells), (np.ones((4, 5), np.float32), read_matrix)]
+    ("value", "read"), [(STRUCT, read_struct), (CELLS, read_cells), (np.ones((4, 5), np.float32), read_numbers)]
 )
 def test_a_damaged_byte_never_does_worse_than_an_error(tmp_path, value, read):
     path = uncompressed(tmp_path / "a.mat", value)

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakpan.data.loaders.samplers import EpochSampler, ShardSampler
+from weakpan.data.loaders.samplers import EpochSampler
 
 sizes = st.integers(1, 40)
 worlds = st.integers(1, 5)
@@ -40,14 +40,6 @@ def test_epochs_and_seeds_differ_and_repeat():
 
     assert order(0, 0) == order(0, 0)
     assert len({tuple(order(s, e)) for s in (0, 1) for e in (0, 1)}) == 4
-
-
-@settings(deadline=None)
-@given(st.integers(0, 40), worlds)
-def test_shards_take_every_index_once(length, world):
-    shares = [list(ShardSampler(length, rank, world)) for rank in range(world)]
-    assert sorted(i for share in shares for i in share) == list(range(length))
-    assert [len(s) for s in shares] == [len(ShardSampler(length, rank, world)) for rank in range(world)]
 
 
 def test_more_ranks_than_images_still_step_together():
