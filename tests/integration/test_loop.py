@@ -171,9 +171,9 @@ def test_a_run_that_lacks_anything_is_not_finished(copy, city):
 def test_the_plan_speaks_of_what_is_left(copy, city, caplog):
     caplog.set_level("INFO")
     print_plan(tiny_experiment(copy, city))
-    for part in ("masks in boxes: finished already", "classifier, 1 epochs: finished already",
+    for part in ("masks in boxes: finished already", "classifier, 1 epoch: finished already",
                  "seeds: finished already", "labels of round 0: finished already",
-                 "2 rounds are finished; up to 0 rounds"):  # fmt: skip
+                 "2 rounds finished; up to 0 rounds"):  # fmt: skip
         assert part in caplog.text
     (copy / "seeds/manifest.json").unlink()
     caplog.clear()

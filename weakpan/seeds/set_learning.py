@@ -171,10 +171,6 @@ class _Each:
 
     do: Callable[[str], None]
 
-    def is_done(self, image_id: str) -> bool:  # noqa: ARG002
-        """Never."""
-        return False
-
     def __call__(self, image_id: str) -> Counter[str]:
         """Do it."""
         self.do(image_id)
@@ -259,10 +255,6 @@ class _Predict:
     read: _Reader
     classifiers: Sequence[CellClassifier]
     asked: Sequence[int]
-
-    def is_done(self, image_id: str) -> bool:  # noqa: ARG002
-        """Never: only images without seeds are given."""
-        return False
 
     @torch.inference_mode()
     def __call__(self, image_id: str) -> Counter[str]:

@@ -54,7 +54,7 @@ class SetSeeds(SeedSource):
     given_up: float = setting(0.65, between(0, 1))
     threshold: float = setting(0.5, between(0, 1))
     least_possible: float = setting(0.05, between(0, 1))
-    diffusion: DiffusionSettings = field(default_factory=lambda: DiffusionSettings(steps=0))
+    diffusion: DiffusionSettings = field(default_factory=lambda: DiffusionSettings(steps=12, side=360))
 
     needs_masks: ClassVar[bool] = True
 

@@ -26,8 +26,8 @@ import numpy as np
 
 from weakpan.basics.errors import DataError, errors_below
 from weakpan.basics.settings import between, check_settings, setting
-from weakpan.parallel.threads import available_cores
 from weakpan.parallel.sharing import end_with_parent
+from weakpan.parallel.threads import available_cores
 from weakpan.storage.files import write_text_atomically
 from weakpan.storage.images import write_png
 from weakpan.toy_city.scene import draw_scene
