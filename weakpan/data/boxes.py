@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from weakpan.basics.arrays import IGNORE, InstanceMap, SemanticMap, runs_of
 from weakpan.basics.catalog import Catalog
@@ -45,8 +44,8 @@ def find_regions(
     starts, lengths = runs_of(semantic, instances)
     classes, numbers = semantic.ravel()[starts], instances.ravel()[starts]
     ordered, of_runs = _regions(classes, np.where(catalog.is_thing[classes] & (numbers > 0), numbers, _NO_NUMBER))
-    regions = np.repeat(of_runs, lengths).reshape(semantic.shape)
-    return _boxes_of_regions(regions, ordered, catalog), regions
+    boxes = _boxes_of_regions(starts, of_runs, semantic.shape, ordered, catalog)
+    return boxes, np.repeat(of_runs, lengths).reshape(semantic.shape)
 
 
 def boxes_from_ids(
@@ -62,14 +61,14 @@ def boxes_from_ids(
     Returns:
         The boxes, as `boxes_from_maps` gives them. A number after a class of stuff says nothing.
     """
-    starts, lengths = runs_of(ids)
+    starts, _ = runs_of(ids)
     of_runs = ids.ravel()[starts]
     values = np.flatnonzero(np.bincount(of_runs))
     classes = train_id_of[values]
     is_instance = (values >= INSTANCE_BASE) & catalog.is_thing[classes]
     region_of = np.zeros(65536, np.int32)
     ordered, region_of[values] = _regions(classes, np.where(is_instance, values % INSTANCE_BASE, _NO_NUMBER))
-    return _boxes_of_regions(np.repeat(region_of[of_runs], lengths).reshape(ids.shape), ordered, catalog)
+    return _boxes_of_regions(starts, region_of[of_runs], ids.shape, ordered, catalog)
 
 
 _NO_NUMBER = -1
@@ -99,17 +98,28 @@ def _regions(
 
 
 def _boxes_of_regions(
-    regions: npt.NDArray[np.int32], ordered: Sequence[tuple[int, bool]], catalog: Catalog
+    starts: npt.NDArray[np.intp],
+    regions: npt.NDArray[np.int32],
+    shape: tuple[int, ...],
+    ordered: Sequence[tuple[int, bool]],
+    catalog: Catalog,
 ) -> tuple[Box, ...]:
-    """Boxes of regions as `_regions` gives them, of shape (H, W)."""
-    height, width = regions.shape
+    """Boxes of regions as `_regions` gives them, from where the runs of the (H, W) map start."""
+    height, width = shape
+    rows = starts // width
+    left, right = starts - rows * width, np.append(starts[1:], height * width) - 1 - rows * width
+    xmin, ymin, xmax, ymax = corners = np.zeros((4, len(ordered) + 1), np.intp)
+    xmin[:] = width
+    np.minimum.at(xmin, regions, left)
+    np.maximum.at(xmax, regions, right)
+    # Of several values for one place the last one stays, and rows ascend.
+    ymin[regions[::-1]] = rows[::-1]
+    ymax[regions] = rows
     boxes = []
-    for (class_id, is_instance), (rows, columns) in zip(
-        ordered, ndimage.find_objects(regions, max_label=len(ordered)), strict=True
-    ):
+    for (class_id, is_instance), (x0, y0, x1, y1) in zip(ordered, corners[:, 1:].T.tolist(), strict=True):
         if catalog.is_thing[class_id]:
             kind = BoxKind.INSTANCE if is_instance else BoxKind.GROUP
-            boxes.append(Box(class_id, columns.start, rows.start, columns.stop - 1, rows.stop - 1, kind))
+            boxes.append(Box(class_id, x0, y0, x1, y1, kind))
         else:
             boxes.append(Box(class_id, 0, 0, width - 1, height - 1, BoxKind.STUFF))
     return tuple(boxes)
