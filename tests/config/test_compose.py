@@ -95,6 +95,17 @@ def test_options_say_what_they_promise():
     assert list(to_train_config(composed("logger=wandb", *ALWAYS)).logger) == ["wandb"]
 
 
+@pytest.mark.parametrize("chosen", ["eccv18_weak", "[camvid,eccv18_weak]"])
+def test_the_published_scheme_has_nothing_of_ours(chosen):
+    config = to_train_config(composed(f"experiment={chosen}", *ALWAYS, "segmenter.init=w.pth"))
+    assert config.label_rules == LabelRules()
+    assert config.seed_source == GradCamSeeds(PublishedRule(), [1.0], flip=False)
+    terms = config.segmenter["losses"]
+    assert (terms["candidates"], terms["presence"], terms["semantic"]["class_balance"]) == (None, None, 0)
+    assert not config.starts_from_classifier
+    assert (config.data.name == "camvid") is ("camvid" in chosen)
+
+
 @pytest.mark.parametrize(
     ("override", "part"),
     [
