@@ -114,7 +114,7 @@ def _options_on_disk(error: MissingConfigException, group: str) -> list[str]:
 
 
 def own_cause(error: BaseException) -> WeakpanError | None:
-    """What settings said that check themselves: they raise inside OmegaConf, which may wrap it."""
+    """Error of settings that check themselves, where there is one: they raise inside OmegaConf, which may wrap it."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, WeakpanError):
         cause = cause.__cause__ or cause.__context__
@@ -127,5 +127,5 @@ def _typed(message: str) -> str:
 
 
 def first_line(message: str) -> str:
-    """What a library says, without what it adds."""
+    """First line of what a library says, without what it adds."""
     return message.strip().partition("\n")[0]

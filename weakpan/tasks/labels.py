@@ -66,7 +66,7 @@ class WriteLabels:
 
 @dataclass(frozen=True)
 class LabelTask:
-    """What tasks have that make or take over the labels of one image."""
+    """Base of the tasks that make or take over the labels of one image."""
 
     results: WriteLabels
 

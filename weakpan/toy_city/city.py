@@ -179,7 +179,7 @@ def _draw(root: Path, spec: ToyCitySpec, entries: list[_Entry], processes: int) 
 
 
 def _help_drawing() -> None:
-    """What a helper process does first."""
+    """Prepare a process that draws."""
     cv2.setNumThreads(1)
     end_with_parent()
 
